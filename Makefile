@@ -1,0 +1,3 @@
+.PHONY: setup
+setup:
+	python3 -m venv .venv

@@ -1,0 +1,1 @@
+"""What every deployable of the control plane shares. Imports no service."""

@@ -1,0 +1,35 @@
+"""Every label, annotation and environment name of the protocol, once.
+
+These strings are what tools, proxies and clusters already know; none of them is ours to change.
+"""
+
+from typing import Final
+
+# Labels on pods and control-plane objects.
+CONTROL_PLANE_NS: Final = "linkerd.io/control-plane-ns"
+CONTROL_PLANE_COMPONENT: Final = "linkerd.io/control-plane-component"
+WORKLOAD_NS: Final = "linkerd.io/workload-ns"
+PROXY_DEPLOYMENT: Final = "linkerd.io/proxy-deployment"
+POD_TEMPLATE_HASH: Final = "pod-template-hash"
+
+# Annotations that the data plane obeys.
+OPAQUE_PORTS: Final = "config.linkerd.io/opaque-ports"
+SKIP_INBOUND_PORTS: Final = "config.linkerd.io/skip-inbound-ports"
+
+# Kubernetes' own names.
+SERVICE_NAME: Final = "kubernetes.io/service-name"
+TOPOLOGY_ZONE: Final = "topology.kubernetes.io/zone"
+
+# Mirrored services.
+REMOTE_CLUSTER_NAME: Final = "mirror.linkerd.io/cluster-name"
+REMOTE_GATEWAY_IDENTITY: Final = "mirror.linkerd.io/remote-gateway-identity"
+REMOTE_SERVICE_FQ_NAME: Final = "mirror.linkerd.io/remote-svc-fq-name"
+
+# The proxy's container and the listen addresses that its environment carries.
+PROXY_CONTAINER: Final = "linkerd-proxy"
+PROXY_INBOUND_LISTEN_ADDR: Final = "LINKERD2_PROXY_INBOUND_LISTEN_ADDR"
+PROXY_ADMIN_LISTEN_ADDR: Final = "LINKERD2_PROXY_ADMIN_LISTEN_ADDR"
+PROXY_CONTROL_LISTEN_ADDR: Final = "LINKERD2_PROXY_CONTROL_LISTEN_ADDR"
+
+# The audience that proxies' ServiceAccount tokens are bound to.
+IDENTITY_AUDIENCE: Final = "identity.l5d.io"

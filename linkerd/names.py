@@ -1,0 +1,34 @@
+"""Names of the mesh: workload identities, service authorities, and the DNS rules they share."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_MAX_SUBDOMAIN: Final = 253
+
+
+def is_dns_label(text: str) -> bool:
+    """Whether `text` is an RFC 1123 label: lower case, digits and dashes, at most 63 long."""
+    return _LABEL.fullmatch(text) is not None
+
+
+def is_dns_subdomain(text: str) -> bool:
+    """Whether `text` is dot-separated RFC 1123 labels, at most 253 characters in all."""
+    return 0 < len(text) <= _MAX_SUBDOMAIN and all(map(is_dns_label, text.split(".")))
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityDomain:
+    """Where identities of this mesh live: the control plane's namespace and the trust domain."""
+
+    controller_namespace: str
+    trust_domain: str
+
+    def workload(self, service_account: str, namespace: str, kind: str = "serviceaccount") -> str:
+        """The DNS-like identity of a workload, for instance
+        `web.shop.serviceaccount.identity.linkerd.cluster.local`."""
+        return (
+            f"{service_account}.{namespace}.{kind}"
+            f".identity.{self.controller_namespace}.{self.trust_domain}"
+        )
