@@ -125,10 +125,9 @@ def _at_home(text: str, folders: set[str]) -> str:
     relative to protos/ (what users of grpcurl pass), while our modules live inside linkerd.
     """
     names = "|".join(sorted(folders))
-    text = re.sub(
-        rf"^from ({names}) import ", rf"from {PACKAGE}.\1 import ", text, flags=re.MULTILINE
-    )
-    return re.sub(rf"(\(DESCRIPTOR, ')(?=(?:{names})\.)", rf"\g<1>{PACKAGE}.", text)
+    imports = re.compile(rf"^from ({names}) import ", re.MULTILINE)
+    own_name = re.compile(rf"(\(DESCRIPTOR, ')(?=(?:{names})\.)")
+    return own_name.sub(rf"\g<1>{PACKAGE}.", imports.sub(rf"from {PACKAGE}.\1 import ", text))
 
 
 def _add_packages(out: Path) -> None:
