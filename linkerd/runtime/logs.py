@@ -1,0 +1,154 @@
+"""Logs: structlog, one configuration for our code and for libraries.
+
+Lines are `plain` (for people; coloured on a terminal) or `json` (one object a line). Every line
+has time, level, event and logger; further keys come from KEYS, so that one thing has one name in
+all services. Nothing secret is written: values under a secret key, JSON web tokens, bearer
+credentials and private keys are replaced wherever they appear, tracebacks included.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, Final, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+KEYS: Final[Mapping[str, str]] = {
+    "addr": "listen address, host:port",
+    "age_seconds": "how old a state is",
+    "attempt": "which try this is, from 1",
+    "authority": "authority that a client asked for",
+    "code": "gRPC status code name or process exit code",
+    "count": "how many",
+    "delay_seconds": "how long until the next try",
+    "detail": "free text from elsewhere",
+    "error": "what went wrong, one sentence",
+    "error_id": "short id that the client was given too",
+    "expires": "when a certificate or token ends, RFC 3339",
+    "file": "path of a file",
+    "identity": "workload identity",
+    "key": "index or topic key",
+    "kind": "Kubernetes kind",
+    "method": "gRPC method path",
+    "name": "name of a Kubernetes object",
+    "namespace": "namespace of a Kubernetes object",
+    "path": "HTTP path",
+    "peer": "client address",
+    "port": "port number",
+    "resource": "plural of a Kubernetes resource",
+    "resource_version": "resourceVersion of an object or list",
+    "seconds": "how long something took",
+    "settings": "settings in force",
+    "signal": "signal name",
+    "status": "HTTP status",
+    "task": "name of a task",
+    "version": "version of this program",
+    "waiting": "what readiness waits for",
+}
+
+_LEVELS: Final = {
+    "panic": logging.CRITICAL,
+    "fatal": logging.CRITICAL,
+    "error": logging.ERROR,
+    "warn": logging.WARNING,
+    "info": logging.INFO,
+    "debug": logging.DEBUG,
+    "trace": logging.DEBUG,
+}
+_OURS: Final = ("linkerd", "services", "__main__")
+REDACTED: Final = "[redacted]"
+_SECRET_KEY: Final = re.compile(
+    r"token|secret|password|passwd|authorization|credential|private", re.IGNORECASE
+)
+_SECRET_TEXT: Final = re.compile(
+    r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"  # a JSON web token
+    r"|(?<=bearer )\s*\S+"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def configure_logging(level: str, format: str, stream: TextIO | None = None) -> None:  # noqa: A002  # the flag's name
+    """Sets up structlog and the standard logging module; may be called again.
+
+    `level` is one of upstream's names; at `debug` libraries stay at info, at `trace` they do not.
+    Writes to stderr unless `stream` is given.
+    """
+    stream = sys.stderr if stream is None else stream
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_stamps(),
+            processors=[_drop_meta, *_renderers(format, colours=stream.isatty())],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    _set_levels(root, level)
+    logging.captureWarnings(capture=True)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *_stamps(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """The logger of a module, `get_logger(__name__)`."""
+    return structlog.stdlib.get_logger(name)
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: replaces secrets in place."""
+    for key, value in event.items():
+        event[key] = REDACTED if _SECRET_KEY.search(key) and value else _clean(value)
+    return event
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SECRET_TEXT.sub(REDACTED, value)
+    if isinstance(value, Mapping):
+        return redact(None, "", dict(value))
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
+    if isinstance(value, (int, float, type(None))):
+        return value
+    return _clean(str(value))
+
+
+def _set_levels(root: logging.Logger, level: str) -> None:
+    ours = _LEVELS[level]
+    theirs = ours if level != "debug" else logging.INFO
+    root.setLevel(theirs)
+    for name in _OURS:
+        logging.getLogger(name).setLevel(ours)
+
+
+def _stamps() -> list[Processor]:
+    return [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    ]
+
+
+def _renderers(format: str, *, colours: bool) -> list[Processor]:  # noqa: A002  # as above
+    last: Processor = (
+        structlog.processors.JSONRenderer()
+        if format == "json"
+        else structlog.dev.ConsoleRenderer(colors=colours, timestamp_key="time", pad_event=0)
+    )
+    return [structlog.processors.format_exc_info, redact, last]
+
+
+def _drop_meta(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return structlog.stdlib.ProcessorFormatter.remove_processors_meta(_logger, _method, event)
