@@ -2,8 +2,8 @@
 
 Called by `python tools/generate_stubs.py`, and by setup.py whenever the package is built or
 installed, so that no generated file is kept in git. protos/proxy/net.proto becomes
-linkerd.stubs.proxy.net_pb2 (with .pyi); a file that declares services also becomes
-linkerd.stubs.proxy.net_pb2_grpc (with .pyi).
+linkerd.stubs.proxy.net_pb2 (with .pyi); a file that declares services also becomes a module
+..._pb2_grpc (with .pyi). Folders are one deep.
 
 The output depends on the .proto files, the generators' versions and this file, nothing else. A
 digest of them lies beside the output (`.inputs`): while it matches, nothing is written. Modules
@@ -41,9 +41,7 @@ def generate(protos: Path = PROTOS, target: Path = TARGET) -> bool:
 
     Returns whether anything was written. Raises GenerationError when a file does not compile.
     """
-    files = sorted(protos.rglob("*.proto"))
-    if not files:
-        raise GenerationError(f"no .proto file under {protos}")
+    files = _sources(protos)
     digest = _digest(protos, files)
     if _is_current(target, digest):
         return False
@@ -55,6 +53,16 @@ def generate(protos: Path = PROTOS, target: Path = TARGET) -> bool:
         _replace(fresh, target)
     (target / STAMP).write_text("\n".join([digest, *_modules(target)]) + "\n")
     return True
+
+
+def _sources(protos: Path) -> list[Path]:
+    files = sorted(protos.rglob("*.proto"))
+    if not files:
+        raise GenerationError(f"no .proto file under {protos}")
+    for file in files:
+        if file.parent.parent != protos:
+            raise GenerationError(f"{file}: move it into a folder right under {protos}")
+    return files
 
 
 def _digest(protos: Path, files: Sequence[Path]) -> str:
@@ -78,10 +86,15 @@ def _is_current(target: Path, digest: str) -> bool:
 
 def _modules(target: Path) -> Iterator[str]:
     """Every generated file, as a path relative to `target`, in a fixed order."""
-    for path in sorted(target.rglob("*.py*")):
-        relative = path.relative_to(target)
-        if path.suffix in {".py", ".pyi"} and not relative.parts[0].startswith(WORK_PREFIX):
-            yield relative.as_posix()
+    for folder in [target, *_packages(target)]:
+        for path in sorted(folder.iterdir()):
+            if path.suffix in {".py", ".pyi"}:
+                yield path.relative_to(target).as_posix()
+
+
+def _packages(target: Path) -> list[Path]:
+    """The folders of modules, without those that a run is working in."""
+    return [path for path in sorted(target.iterdir()) if path.is_dir() and path.name[0] not in "._"]
 
 
 def _compile(protos: Path, files: Sequence[Path], out: Path) -> None:
@@ -97,8 +110,9 @@ def _compile(protos: Path, files: Sequence[Path], out: Path) -> None:
             f"--grpc_python_out={out}",
             f"--mypy_grpc_out=quiet:{out}",
         )
-    for module in out.rglob("*.py*"):
-        module.write_text(_at_home(module.read_text(), {file.parent.name for file in files}))
+    folders = {file.parent.name for file in files}
+    for module in _modules(out):
+        (out / module).write_text(_at_home((out / module).read_text(), folders))
 
 
 def _plugin(work: Path, name: str, function: str) -> str:
@@ -132,7 +146,7 @@ def _at_home(text: str, folders: set[str]) -> str:
 
 def _add_packages(out: Path) -> None:
     """Make every folder of modules a package."""
-    for folder in [out, *(path for path in sorted(out.iterdir()) if path.is_dir())]:
+    for folder in [out, *_packages(out)]:
         (folder / "__init__.py").write_text('"""Generated from protos/; do not edit."""\n')
 
 
