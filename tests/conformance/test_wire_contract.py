@@ -153,7 +153,8 @@ def difference(files: Iterable[FileDescriptorProto]) -> tuple[set[str], set[str]
 
 def test_stubs_and_contract_agree() -> None:
     missing, extra = difference(stub_files())
-    assert (sorted(missing), sorted(extra)) == ([], [])
+    report = [f"- {line}" for line in sorted(missing)] + [f"+ {line}" for line in sorted(extra)]
+    assert not report, "\n".join(["the stubs lack (-) or add (+):", *report])
 
 
 def test_each_package_is_one_file() -> None:
