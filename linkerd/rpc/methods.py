@@ -11,31 +11,27 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-import grpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
+from linkerd.rpc.errors import RpcError, TableError
 from linkerd.streams import Subscription
+
+__all__ = [
+    "Call",
+    "Method",
+    "RpcError",
+    "ServiceTable",
+    "TableError",
+    "UnaryMethod",
+    "WatchMethod",
+    "paths",
+    "service",
+]
 
 Req = TypeVar("Req", contravariant=True)
 Resp = TypeVar("Resp", covariant=True)
-
-
-class RpcError(Exception):
-    """Ends a call with a status. `message` goes to the client: short, and naming the field."""
-
-    def __init__(self, code: grpc.StatusCode, message: str) -> None:
-        super().__init__(code, message)
-        self.code = code
-        self.message = message
-
-    def __str__(self) -> str:
-        return f"{self.code.name}: {self.message}"
-
-
-class TableError(Exception):
-    """A method table does not fit its descriptor."""
 
 
 class Call(Protocol):
@@ -134,25 +130,21 @@ def _check_result(
 ) -> None:
     """Compares the annotated result, where there is one, with the kind of the method."""
     result = _annotated_result(function)
-    if result is None:
-        return
-    answers = issubclass(result, Message)
-    if watching and answers:
-        raise TableError(
-            f"{descriptor.full_name}: streams, so {function!r} must return a Subscription"
-        )
-    if not watching and not answers:
-        raise TableError(f"{descriptor.full_name}: is unary, so {function!r} must return a message")
+    name = descriptor.full_name
+    if watching and issubclass(result, Message):
+        raise TableError(f"{name}: streams, so {function!r} must return a Subscription")
+    if not watching and hasattr(result, "poll"):
+        raise TableError(f"{name}: is unary, so {function!r} must return a message")
 
 
-def _annotated_result(function: Callable[..., Any]) -> type | None:
+def _annotated_result(function: Callable[..., Any]) -> type:
     try:
         hints = inspect.get_annotations(_plain(function), eval_str=True)
     except NameError:  # names that only a type checker can see
-        return None
+        return object
     result = hints.get("return")
     result = getattr(result, "__origin__", result)
-    return result if isinstance(result, type) else None
+    return result if isinstance(result, type) else object
 
 
 def _message_class(descriptor: Any) -> type[Message]:

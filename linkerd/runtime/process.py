@@ -18,6 +18,7 @@ from linkerd.runtime.clock import Clock, SystemClock
 from linkerd.runtime.errors import ProcessError
 from linkerd.runtime.gc import freeze_heap, tune_gc
 from linkerd.runtime.logs import get_logger
+from linkerd.runtime.metrics import registry
 from linkerd.runtime.readiness import Readiness
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -25,12 +26,13 @@ _log = get_logger(__name__)
 
 
 class Process:
-    """What `main` gets: readiness, time, core tasks, clean-ups and the end."""
+    """What `main` gets: readiness, metrics, time, core tasks, clean-ups and the end."""
 
     def __init__(self, name: str, tasks: asyncio.TaskGroup, clock: Clock) -> None:
         self.name = name
         self.clock = clock
         self.readiness = Readiness()
+        self.registry = registry()
         self.exit_code = 0
         self.signalled = False
         self._tasks = tasks

@@ -18,9 +18,17 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, get_type_hints
 
 from linkerd.runtime.errors import SettingsError
-from linkerd.runtime.values import HostPort, Parser, parser_for, show
+from linkerd.runtime.values import HostPort, Parser, parse_host_port, parser_for, show
 
-__all__ = ["CommonSettings", "HostPort", "SettingsError", "describe", "load", "setting"]
+__all__ = [
+    "CommonSettings",
+    "HostPort",
+    "SettingsError",
+    "describe",
+    "load",
+    "parse_host_port",
+    "setting",
+]
 
 S = TypeVar("S")
 

@@ -1,0 +1,148 @@
+"""The reference engine: grpc.aio with generic handlers.
+
+One coroutine per stream polls the subscription, writes what it gives, and rests on one future
+until woken. Bytes pass through unserialised. grpcio ends the coroutine of a call whose client is
+gone by cancelling it; that cancellation always propagates, since swallowing it leaks the call.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+from prometheus_client import CollectorRegistry
+
+from linkerd.rpc import health
+from linkerd.rpc.calls import handler_of
+from linkerd.rpc.methods import ServiceTable, paths
+from linkerd.rpc.metrics import RpcMetrics
+from linkerd.rpc.options import ServerOptions
+from linkerd.rpc.streams import Streams
+from linkerd.runtime.clock import Clock, SystemClock
+from linkerd.runtime.errors import StartError
+from linkerd.runtime.readiness import Readiness
+from linkerd.runtime.values import HostPort
+
+__all__ = ["GrpcServer", "ServerOptions"]
+
+_MAX_PENDING: Final = 1_000_000  # grpcio's default of 1,000 cancels bursts of new streams
+_PING_STRIKES: Final = 0  # never punish a client for pinging; its interval is only a hint
+
+
+class GrpcServer:
+    """Serves `tables` on `address`, together with the health service.
+
+    Holds the gate "grpc" of `readiness` open while it listens. `clock` times the lame duck.
+    """
+
+    def __init__(
+        self,
+        address: HostPort,
+        tables: Sequence[ServiceTable],
+        *,
+        readiness: Readiness,
+        registry: CollectorRegistry,
+        options: ServerOptions | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.port = 0
+        self.options = options or ServerOptions()
+        self.streams = Streams(self.options.max_concurrent_streams)
+        self._address = address
+        self._clock = clock or SystemClock()
+        names = [table.name for table in tables]
+        self._names = [*names, health.NAME]
+        methods = paths([*tables, health.Health(readiness, names).table()])
+        metrics = RpcMetrics(registry)
+        self._handlers = _Handlers(
+            {
+                path: handler_of(method, metrics.method(method), self.streams)
+                for path, method in methods.items()
+            }
+        )
+        self._gate = readiness.gate("grpc")
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self) -> int:
+        """Listens; the port. Raises StartError when the address is not to be had."""
+        self._server = server = grpc.aio.server(options=channel_arguments(self.options))
+        server.add_generic_rpc_handlers((self._handlers,))
+        if self.options.reflection:
+            _add_reflection(server, self._names)
+        if self.options.channelz:
+            _add_channelz(server)
+        host = f"[{self._address.host}]" if ":" in self._address.host else self._address.host
+        try:
+            self.port = server.add_insecure_port(f"{host or '[::]'}:{self._address.port}")
+        except RuntimeError as error:
+            raise StartError(
+                f"cannot listen on {self._address}; choose another address or end the program "
+                "that holds it"
+            ) from error
+        await server.start()
+        self._gate.open()
+        return self.port
+
+    async def stop(self, grace: float) -> None:
+        """Unready, then the lame duck's time, then GOAWAY; watching calls end with OK, unary ones
+        have `grace` seconds to finish. Never raises for what clients do."""
+        self._gate.close()
+        if self._server is None:
+            return
+        await self._clock.sleep(self.options.lame_duck.total_seconds())
+        going = asyncio.ensure_future(self._server.stop(grace))
+        await asyncio.sleep(0)  # the GOAWAY goes first, so that nobody comes back on it
+        self.streams.drain()
+        await going
+        self._server = None
+
+
+class _Handlers(grpc.GenericRpcHandler):
+    """All methods by path; grpcio answers UNIMPLEMENTED for others."""
+
+    def __init__(self, handlers: "dict[str, grpc.RpcMethodHandler[Any, Any]]") -> None:
+        self._handlers = handlers
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """The handler of a path, or None."""
+        return self._handlers.get(handler_call_details.method)
+
+
+def channel_arguments(options: ServerOptions) -> list[tuple[str, int]]:
+    """The options in the words of gRPC core."""
+    arguments = {
+        "grpc.max_concurrent_streams": options.max_concurrent_streams,
+        "grpc.max_receive_message_length": options.max_receive_bytes,
+        "grpc.keepalive_time_ms": _milliseconds(options.keepalive_interval),
+        "grpc.keepalive_timeout_ms": _milliseconds(options.keepalive_timeout),
+        "grpc.keepalive_permit_without_calls": 1,
+        "grpc.http2.max_ping_strikes": _PING_STRIKES,
+        "grpc.server.max_pending_requests": _MAX_PENDING,
+        "grpc.server.max_pending_requests_hard_limit": _MAX_PENDING,
+        "grpc.so_reuseport": 0,  # a second process on the port is a mistake, not a feature
+        "grpc.enable_channelz": int(options.channelz),
+    }
+    if options.connection_age is not None:
+        arguments["grpc.max_connection_age_ms"] = _milliseconds(options.connection_age)
+        arguments["grpc.max_connection_age_grace_ms"] = _milliseconds(options.connection_age_grace)
+    return list(arguments.items())
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return duration // timedelta(milliseconds=1)
+
+
+def _add_reflection(server: grpc.aio.Server, names: Sequence[str]) -> None:
+    from grpc_reflection.v1alpha import reflection  # only where the flag asks for it
+
+    reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)
+
+
+def _add_channelz(server: grpc.aio.Server) -> None:
+    from grpc_channelz.v1 import channelz  # only where the flag asks for it
+
+    channelz.add_channelz_servicer(server)

@@ -1,0 +1,73 @@
+"""Metrics of served calls, named as the Go servers of upstream name them."""
+
+from typing import Final
+
+import grpc
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from linkerd.rpc.methods import Method
+
+_LABELS: Final = ("grpc_type", "grpc_service", "grpc_method")
+_BUCKETS: Final = (0.1, 1, 300, 3600)
+# What Go calls the codes; Python's names in camel case, but for these.
+_GO_NAMES: Final = {grpc.StatusCode.OK: "OK", grpc.StatusCode.CANCELLED: "Canceled"}
+
+
+def go_code(code: grpc.StatusCode) -> str:
+    """`InvalidArgument` for INVALID_ARGUMENT."""
+    return _GO_NAMES.get(code) or code.name.title().replace("_", "")
+
+
+class MethodMetrics:
+    """The series of one method."""
+
+    __slots__ = ("_handled", "_labels", "received", "seconds", "sent", "started")
+
+    def __init__(self, family: "RpcMetrics", labels: tuple[str, str, str]) -> None:
+        self._labels = labels
+        self._handled = family.handled
+        self.started = family.started.labels(*labels)
+        self.received = family.received.labels(*labels)
+        self.sent = family.sent.labels(*labels)
+        self.seconds = family.seconds.labels(*labels)
+
+    def handled(self, code: grpc.StatusCode, seconds: float) -> None:
+        """Counts a call that ended."""
+        self._handled.labels(*self._labels, go_code(code)).inc()
+        self.seconds.observe(seconds)
+
+
+class RpcMetrics:
+    """The metric families; one instance a registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.started = Counter(
+            "grpc_server_started", "RPCs started on the server.", _LABELS, registry=registry
+        )
+        self.handled = Counter(
+            "grpc_server_handled",
+            "RPCs completed on the server, by code.",
+            (*_LABELS, "grpc_code"),
+            registry=registry,
+        )
+        self.received = Counter(
+            "grpc_server_msg_received",
+            "Messages received from clients.",
+            _LABELS,
+            registry=registry,
+        )
+        self.sent = Counter(
+            "grpc_server_msg_sent", "Messages sent to clients.", _LABELS, registry=registry
+        )
+        self.seconds = Histogram(
+            "grpc_server_handling_seconds",
+            "How long RPCs were handled, streams to their end.",
+            _LABELS,
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+
+    def method(self, method: Method) -> MethodMetrics:
+        """The series of `method`, which show zeros until it is called."""
+        kind = "server_stream" if method.watching else "unary"
+        return MethodMetrics(self, (kind, method.service, method.name))

@@ -1,0 +1,25 @@
+"""Limits and timings of a gRPC server, the same for every engine."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """Defaults are those of a control plane that 10,000s of proxies hold streams to.
+
+    `max_concurrent_streams` holds for one connection and, for watching calls, for the process.
+    `connection_age`, jittered by a tenth, moves clients to other replicas; None: never.
+    `lame_duck` is how long `stop` keeps serving, unready, before it turns clients away.
+    """
+
+    max_concurrent_streams: int = 100_000
+    max_receive_bytes: int = 1 << 20
+    keepalive_interval: timedelta = timedelta(seconds=30)
+    keepalive_timeout: timedelta = timedelta(seconds=10)
+    client_ping_interval: timedelta = timedelta(seconds=1)
+    connection_age: timedelta | None = None
+    connection_age_grace: timedelta = timedelta(seconds=30)
+    lame_duck: timedelta = timedelta(0)
+    reflection: bool = False
+    channelz: bool = False

@@ -1,0 +1,73 @@
+"""Files that belong together and change under us: certificates, keys, trust bundles.
+
+Polled by content, because kubelet replaces mounted Secrets by swapping a symlink, which file
+notification misses in several ways. A change is reported only when two consecutive reads of the
+whole set agree, so that a pair is never half old and half new.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from linkerd.runtime.clock import Clock
+from linkerd.runtime.errors import FilesError
+
+Contents = Mapping[Path, bytes]
+
+MAX_BYTES: Final = 4 << 20  # of one file; a trust bundle of thousands of roots is less
+
+
+class FileSet:
+    """The contents of `paths`, looked at every `interval`.
+
+    `snapshot` is what was read or reported last; `problem` says why the latest look failed, None
+    when it did not. While the files cannot be read the last snapshot stands.
+    """
+
+    def __init__(self, paths: Iterable[Path], *, interval: timedelta, clock: Clock) -> None:
+        self.paths = tuple(paths)
+        self.snapshot: Contents = {}
+        self.problem: str | None = None
+        self._interval = interval.total_seconds()
+        self._clock = clock
+
+    def load(self) -> Contents:
+        """Reads the set now and makes it the snapshot. Raises FilesError, which names the file."""
+        self.snapshot = self._read()
+        return self.snapshot
+
+    async def changes(self) -> AsyncIterator[Contents]:
+        """Each new contents of the set, forever; the snapshot already is the new one."""
+        before: Contents | None = None
+        while True:
+            await self._clock.sleep(self._interval)
+            seen = self._look()
+            if seen is not None and seen == before and seen != self.snapshot:
+                self.snapshot = seen
+                yield seen
+            before = seen
+
+    def _look(self) -> Contents | None:
+        try:
+            contents = self._read()
+        except FilesError as error:
+            self.problem = str(error)
+            return None
+        self.problem = None
+        return contents
+
+    def _read(self) -> Contents:
+        # Mounted Secrets are small and in memory: reading them costs less than a thread would.
+        return {path: _read_file(path) for path in self.paths}
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            contents = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise FilesError(f"cannot read {path}: {error.strerror or error}") from error
+    if len(contents) > MAX_BYTES:
+        raise FilesError(f"{path} is larger than {MAX_BYTES >> 20} MiB")
+    return contents
