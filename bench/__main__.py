@@ -1,0 +1,109 @@
+"""`python -m bench`: run the benches, print the table, write build/bench.json."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from bench import change_cost, cluster, fanout_figures, figures, first_answer, peer, startup
+from bench.fanout import Crowd
+from bench.figures import Figure
+from bench.processes import ROOT, BenchError
+from linkerd.local.errors import LocalError
+from linkerd.local.progress import Progress, choose_progress
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asked for."""
+
+    streams: int
+    connections: int
+    logs: Path
+    progress: Progress
+
+
+Bench = Callable[[cluster.Cluster, Options], Awaitable[list[Figure]]]
+
+
+async def _peer(_: cluster.Cluster, options: Options) -> list[Figure]:
+    return await peer.run(streams=options.streams, connections=options.connections)
+
+
+async def _startup(where: cluster.Cluster, options: Options) -> list[Figure]:
+    return await startup.run(where, options.logs)
+
+
+async def _fanout(where: cluster.Cluster, options: Options) -> list[Figure]:
+    shape = Crowd(options.streams, options.connections)
+    return await fanout_figures.run(where, options.logs, shape)
+
+
+async def _spread(where: cluster.Cluster, options: Options) -> list[Figure]:
+    shape = Crowd(options.streams, options.connections, spread=True)
+    return await fanout_figures.run(where, options.logs, shape)
+
+
+async def _first_answer(where: cluster.Cluster, options: Options) -> list[Figure]:
+    return await first_answer.run(where, options.logs)
+
+
+async def _change_cost(where: cluster.Cluster, options: Options) -> list[Figure]:
+    listeners = [n for n in change_cost.LISTENERS if n <= options.streams]
+    return await change_cost.run(where, options.logs, options.progress, listeners=listeners)
+
+
+BENCHES: Mapping[str, Bench] = {
+    "startup": _startup,
+    "peer": _peer,
+    "fanout": _fanout,
+    "spread": _spread,
+    "first-answer": _first_answer,
+    "change-cost": _change_cost,
+}
+
+
+@click.command()
+@click.option("--only", multiple=True, type=click.Choice(list(BENCHES)), help="Run just these.")
+@click.option("--streams", default=10_000, show_default=True, help="Streams of the fan-out.")
+@click.option("--connections", default=20, show_default=True, help="Connections they share.")
+@click.option(
+    "--kubeconfig",
+    type=click.Path(exists=True, path_type=Path),
+    help="Use this cluster (1,000 services and 10,000 pods are written to it) instead of one "
+    "that is started for the bench and kept under build/bench.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=ROOT / "build" / "bench.json",
+    show_default=True,
+    help="Where the figures go; those not measured now keep their last values.",
+)
+def main(
+    only: tuple[str, ...], streams: int, connections: int, kubeconfig: Path | None, out: Path
+) -> None:
+    """Measure our services beside a real API server, against goals and upstream's figures."""
+    options = Options(streams, connections, out.parent / "bench" / "logs", choose_progress())
+    try:
+        taken = asyncio.run(_run(only or tuple(BENCHES), options, kubeconfig))
+    except* (BenchError, LocalError) as errors:
+        raise SystemExit("\n".join(map(str, errors.exceptions))) from None
+    figures.write(out, taken)
+    print(figures.table(taken))
+    print(f"\nwritten to {out}")
+
+
+async def _run(names: tuple[str, ...], options: Options, kubeconfig: Path | None) -> list[Figure]:
+    taken: list[Figure] = []
+    async with cluster.seeded(kubeconfig, options.progress) as where:
+        for name in names:
+            with options.progress.step(f"Bench {name}"):
+                taken += await BENCHES[name](where, options)
+    return taken
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""What a bench reports: named figures, their goals, the table and the JSON file.
+
+A figure's name is kept for good, so that files of different days can be compared. Its goal and
+upstream's figure live here, beside each other, and not in the bench that takes it.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a name stands for; `upstream` is what its Go server took on a box like this one."""
+
+    unit: str
+    what: str
+    goal: float | None = None
+    upstream: float | None = None
+    better: Literal["lower", "higher"] = "lower"
+
+
+KINDS: Mapping[str, Kind] = {
+    "fanout_cpu_us_per_stream": Kind("us", "server CPU for one change, a stream", 45, 10.6),
+    "fanout_kib_per_stream": Kind("KiB", "resident memory an open stream adds", 30, 43),
+    "fanout_last_ms": Kind("ms", "from the write to the API server to the last stream", None, 128),
+    "fanout_spread_cpu_us_per_stream": Kind("us", "the same, clients on every node and zone", 45),
+    "first_all_s": Kind("s", "until every stream has its first answer", 4, 4.4),
+    "first_all_cpu_s": Kind("s", "server CPU for those first answers"),
+    "first_answer_100_ms": Kind("ms", "one new stream's first answer, 100 endpoints"),
+    "first_answer_1000_ms": Kind("ms", "one new stream's first answer, 1,000 endpoints"),
+    "ready_s": Kind("s", "from the start of the process to ready", 4, 2.2),
+    "ready_rss_mib": Kind("MiB", "resident memory once ready", 250 * 1e6 / 2**20, 517e6 / 2**20),
+    "ready_cpu_s": Kind("s", "server CPU from start to ready"),
+    "change_fixed_ms": Kind("ms", "fit: server CPU for a change that nobody hears"),
+    "change_us_per_listener": Kind("us", "fit: server CPU a listener adds", 45),
+    "change_us_per_changed": Kind("us", "fit: server CPU a further changed endpoint adds"),
+    "change_ns_per_endpoint_listener": Kind(
+        "ns", "fit: cost that grows with endpoints x listeners"
+    ),
+    "peer_cpu_us_per_stream": Kind("us", "yardstick: constant bytes, grpc-go, this run"),
+    "peer_last_ms": Kind("ms", "yardstick: to the last stream, grpc-go, this run"),
+}
+"""Every name that a bench may report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured value of a known name. `at` tells under what load it was taken."""
+
+    name: str
+    value: float
+    at: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Kind:
+        """Unit, goal and upstream's figure; KeyError for a name that is not in `KINDS`."""
+        return KINDS[self.name]
+
+    @property
+    def ratio(self) -> float | None:
+        """Value over goal, turned so that 1 or less means reached; None without a goal."""
+        return _ratio(self.value, self.kind.goal, self.kind.better)
+
+    @property
+    def upstream_ratio(self) -> float | None:
+        """Value over upstream's, turned so that less than 1 means better than upstream."""
+        return _ratio(self.value, self.kind.upstream, self.kind.better)
+
+
+def _ratio(value: float, other: float | None, better: str) -> float | None:
+    if other is None or (value == 0 and better == "higher"):
+        return None
+    return other / value if better == "higher" else value / other
+
+
+def table(figures: Iterable[Figure]) -> str:
+    """The figures as text, one a line: value, goal, upstream's figure and both ratios."""
+    head = ("figure", "value", "goal", "x goal", "upstream", "x upstream", "")
+    rows = [head, *(_row(figure) for figure in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return "\n".join(_line(row, widths) for row in rows)
+
+
+def _row(figure: Figure) -> tuple[str, ...]:
+    kind = figure.kind
+    return (
+        figure.name,
+        f"{_number(figure.value)} {kind.unit}",
+        _number(kind.goal),
+        _times(figure.ratio),
+        _number(kind.upstream),
+        _times(figure.upstream_ratio),
+        kind.what,
+    )
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    cells = [row[0].ljust(widths[0])]
+    cells += [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
+    return "  ".join([*cells, row[-1]]).rstrip()
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _times(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.2f}"
+
+
+def write(path: Path, figures: Iterable[Figure]) -> None:
+    """Merge the figures into the file: names measured now replace their old values."""
+    known: dict[str, object] = {}
+    if path.exists():
+        known = json.loads(path.read_bytes())
+    for figure in figures:
+        kind = figure.kind
+        known[figure.name] = {
+            "value": figure.value,
+            "unit": kind.unit,
+            "goal": kind.goal,
+            "at": dict(figure.at),
+        }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(known, indent=2, sort_keys=True) + "\n"
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.replace(path)
