@@ -1,0 +1,236 @@
+"""Requests to the API server: bytes out, bytes in, errors of our own tree.
+
+One client a process. Watches hold a connection each (HTTP/1.1), so the pool has no limit. A 401
+makes it read the credentials again, once, and repeat the request; a TLS failure makes it read them
+for the next one. Responses are not compressed: on the cluster's network that costs more time than
+it saves.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import structlog
+from yarl import URL
+
+from linkerd.kube.credentials import Credentials
+from linkerd.kube.errors import ApiError, ProtocolError, Unauthorized, Unreachable
+from linkerd.kube.lines import LineSplitter
+from linkerd.kube.transport import open_session, proxy_for
+from linkerd.runtime.clock import Clock, SystemClock
+
+_log = structlog.stdlib.get_logger(__name__)
+
+JSON: Final = "application/json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+APPLY_PATCH: Final = "application/apply-patch+yaml"
+_OPEN_TIMEOUT: Final = 60.0  # seconds for a watch's headers; the server may queue us that long
+_ERROR_BODY: Final = 64 * 1024  # bytes of an error answer that we read
+_TRANSPORT_FAILURES: Final = (aiohttp.ClientError, OSError, TimeoutError)
+
+
+class KubeClient:
+    """A connection to one API server. Create with `connect`, end with `close`."""
+
+    def __init__(self, credentials: Credentials, *, user_agent: str) -> None:
+        self._credentials = credentials
+        self._user_agent = user_agent
+        self._fingerprint = credentials.fingerprint()
+        self._session = open_session(credentials.tls_context(), user_agent)
+
+    @classmethod
+    async def connect(
+        cls, kubeconfig: Path | None, *, user_agent: str, clock: Clock | None = None
+    ) -> "KubeClient":
+        """A client for the given kubeconfig, else $KUBECONFIG, else ~/.kube/config, else the pod's
+        service account. Sends nothing yet. Raises ConfigError."""
+        credentials = await Credentials.load(kubeconfig, clock or SystemClock())
+        return cls(credentials, user_agent=user_agent)
+
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return str(self._credentials.configuration.host)
+
+    async def close(self) -> None:
+        """Ends all connections, watches included."""
+        await self._session.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+        timeout: float = 30.0,
+    ) -> bytes:
+        """The whole answer's body. `timeout` is in seconds, for all of it; raises KubeError."""
+        limits = aiohttp.ClientTimeout(total=timeout)
+        headers = {"Accept": accept}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        response = await self._send(method, path, query, headers, limits, body)
+        try:
+            return await response.read()
+        except _TRANSPORT_FAILURES as error:
+            raise _unreachable(f"{method} {path}", error) from error
+        finally:
+            response.release()
+
+    def stream(
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        accept: str = JSON,
+        idle_timeout: float = 180.0,
+    ) -> AbstractAsyncContextManager[AsyncIterator[list[bytes]]]:
+        """A GET whose answer is lines without end: an iterator of the lines that each read brought.
+
+        It ends when the server ends the answer, and raises Unreachable when the connection breaks
+        or nothing arrives for `idle_timeout` seconds.
+        """
+        return self._stream(path, query, accept, idle_timeout)
+
+    @asynccontextmanager
+    async def _stream(
+        self, path: str, query: Mapping[str, str] | None, accept: str, idle_timeout: float
+    ) -> AsyncGenerator[AsyncIterator[list[bytes]]]:
+        limits = aiohttp.ClientTimeout(sock_connect=_OPEN_TIMEOUT, sock_read=idle_timeout)
+        try:
+            async with asyncio.timeout(_OPEN_TIMEOUT):
+                response = await self._send("GET", path, query, {"Accept": accept}, limits)
+        except TimeoutError as error:
+            raise Unreachable(f"GET {path}: no answer in {_OPEN_TIMEOUT:.0f} s") from error
+        try:
+            yield _Lines(response, f"GET {path}")
+        finally:
+            response.close()
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        limits: aiohttp.ClientTimeout,
+        body: bytes | None = None,
+    ) -> aiohttp.ClientResponse:
+        """An answer of success, its body unread."""
+        generation = self._credentials.generation
+        try:
+            return await self._attempt(method, path, query, headers, limits, body)
+        except Unauthorized:
+            if not await self._renew(generation):
+                raise
+        return await self._attempt(method, path, query, headers, limits, body)
+
+    async def _attempt(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        limits: aiohttp.ClientTimeout,
+        body: bytes | None,
+    ) -> aiohttp.ClientResponse:
+        generation = self._credentials.generation
+        authorization = await self._credentials.authorization()
+        configuration = self._credentials.configuration
+        url = URL(f"{configuration.host}{path}", encoded=True).with_query(query)
+        try:
+            response = await self._session.request(
+                method,
+                url,
+                headers={**headers, **({"Authorization": authorization} if authorization else {})},
+                data=body,
+                timeout=limits,
+                allow_redirects=False,
+                proxy=configuration.proxy or proxy_for(url),
+                server_hostname=configuration.tls_server_name,
+            )
+        except (ssl.SSLError, aiohttp.ClientSSLError) as error:
+            await self._renew(generation)  # the CA or our certificate may have been replaced
+            raise _unreachable(f"{method} {path}", error) from error
+        except _TRANSPORT_FAILURES as error:
+            raise _unreachable(f"{method} {path}", error) from error
+        if response.status >= 300:
+            raise await _refusal(response, f"{method} {path}")
+        return response
+
+    async def _renew(self, seen: int) -> bool:
+        """Newer credentials than generation `seen`, and a session that fits them, if there are."""
+        if not await self._credentials.reload(seen):
+            return False
+        fingerprint = self._credentials.fingerprint()
+        if fingerprint != self._fingerprint:
+            old, self._fingerprint = self._session, fingerprint
+            self._session = open_session(self._credentials.tls_context(), self._user_agent)
+            await old.close()
+        _log.info("credentials for the API server read again")
+        return True
+
+
+class _Lines:
+    """What `KubeClient.stream` iterates over. A class, for a generator left half-way would be
+    closed by whoever collects garbage, at some other time."""
+
+    def __init__(self, response: aiohttp.ClientResponse, what: str) -> None:
+        self._response = response
+        self._what = what
+        self._splitter = LineSplitter()
+
+    def __aiter__(self) -> "_Lines":
+        return self
+
+    async def __anext__(self) -> list[bytes]:
+        while True:
+            chunk = await self._read()
+            if not chunk:
+                raise StopAsyncIteration
+            if lines := self._splitter.feed(chunk):
+                return lines
+
+    async def _read(self) -> bytes:
+        try:
+            chunk = await self._response.content.readany()
+        except _TRANSPORT_FAILURES as error:
+            raise _unreachable(self._what, error) from error
+        if not chunk and self._splitter.pending:
+            raise Unreachable(f"{self._what}: the answer ended inside a line")
+        return chunk
+
+
+async def _refusal(response: aiohttp.ClientResponse, what: str) -> ApiError | ProtocolError:
+    """The error that an answer of 300 and above stands for; releases it."""
+    body = await _read_some(response)
+    response.close()
+    if response.status < 400:
+        return ProtocolError(f"{what}: answered with a redirection ({response.status})")
+    retry_after = response.headers.get("Retry-After", "")
+    return ApiError.parse(
+        response.status, body, float(retry_after) if retry_after.isdecimal() else None
+    )
+
+
+async def _read_some(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > _ERROR_BODY:
+                break
+    except _TRANSPORT_FAILURES:
+        pass  # the status has said the main thing
+    return bytes(body)
+
+
+def _unreachable(what: str, error: Exception) -> Unreachable:
+    return Unreachable(f"{what}: {str(error) or type(error).__name__}")

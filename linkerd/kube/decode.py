@@ -1,0 +1,133 @@
+"""Bytes of the API server into Structs, such that one bad object spoils only itself.
+
+Lists and watch events are decoded in two stages: the envelope first, each object's bytes left as
+they are, then each object alone. Nulls are read as absent, as Kubernetes does, on a second attempt
+that only objects with surprising nulls pay for.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from linkerd.kube.depth import prune
+from linkerd.kube.errors import ProtocolError
+from linkerd.kube.objects import Key, KubeObject
+
+T = TypeVar("T", bound=KubeObject)
+U = TypeVar("U")
+
+_FAILURES: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class Malformed(msgspec.Struct, frozen=True, gc=False):
+    """An object that could not be decoded. `key` is None when not even its name could be read."""
+
+    key: Key | None
+    version: str
+    problem: str
+
+
+class ListMeta(msgspec.Struct, rename="camel"):
+    """A list's own metadata."""
+
+    resource_version: str = ""
+    continue_: str = msgspec.field(name="continue", default="")
+
+
+class Page(msgspec.Struct):
+    """A list, or a page of one; items are still bytes."""
+
+    metadata: ListMeta
+    items: list[msgspec.Raw] | None = None
+
+
+class WatchLine(msgspec.Struct):
+    """An event of a watch; the object is still bytes."""
+
+    type: str
+    object: msgspec.Raw
+
+
+class _IdentityMeta(msgspec.Struct, rename="camel"):
+    name: str = ""
+    namespace: str = ""
+    resource_version: str = ""
+
+
+class _Identity(msgspec.Struct):
+    metadata: _IdentityMeta
+
+
+_PAGE: Final = msgspec.json.Decoder(Page)
+_LINE: Final = msgspec.json.Decoder(WatchLine)
+_IDENTITY: Final = msgspec.json.Decoder(_Identity)
+
+
+def decode_page(body: bytes) -> Page:
+    """The envelope of a list. Raises ProtocolError when it is none."""
+    return _envelope(_PAGE.decode, body)
+
+
+def decode_line(line: bytes) -> WatchLine:
+    """The envelope of a watch event. Raises ProtocolError when it is none."""
+    return _envelope(_LINE.decode, line)
+
+
+def decode_version(raw: bytes | msgspec.Raw) -> str:
+    """The resource version of an object (a bookmark) of which nothing else matters."""
+    return _envelope(_IDENTITY.decode, bytes(raw)).metadata.resource_version
+
+
+def _envelope(decode: Callable[[bytes], U], data: bytes) -> U:
+    try:
+        return _shallow(decode, data)
+    except _FAILURES as error:
+        raise ProtocolError(f"not what an API server sends: {error}") from error
+
+
+def _shallow(decode: Callable[[bytes], U], data: bytes) -> U:
+    try:
+        return decode(data)
+    except RecursionError:
+        return decode(prune(data))
+
+
+class ObjectDecoder(Generic[T]):
+    """Decodes the objects of one resource."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._kind = kind
+        self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind)
+
+    def decode(self, raw: bytes | msgspec.Raw) -> T | Malformed:
+        """The object, or what is wrong with it. Never raises for any bytes."""
+        try:
+            return self._decoder.decode(raw)
+        except _FAILURES:
+            return self._decode_without_nulls(bytes(raw))
+
+    def _decode_without_nulls(self, raw: bytes) -> T | Malformed:
+        try:
+            value = _without_nulls(_shallow(msgspec.json.decode, raw))
+            return msgspec.convert(value, self._kind)
+        except _FAILURES as error:
+            return identify(raw, str(error))
+
+
+def identify(raw: bytes, problem: str) -> Malformed:
+    """Whose bytes these are, as far as they tell."""
+    try:
+        meta = _shallow(_IDENTITY.decode, raw).metadata
+    except _FAILURES:
+        return Malformed(None, "", problem)
+    key = Key(meta.namespace, meta.name) if meta.name else None
+    return Malformed(key, meta.resource_version, problem)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value

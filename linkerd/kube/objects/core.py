@@ -1,0 +1,191 @@
+"""Pods, Services and Secrets: the fields that the control plane reads, and no more."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from linkerd.kube.objects.meta import ObjectMeta
+from linkerd.kube.objects.pool import EMPTY, LABELS, STRINGS, Pool
+from linkerd.labels import PROXY_CONTAINER
+
+
+class ContainerPort(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A declared port; `host_port` is 0 when the node does not carry it."""
+
+    container_port: int
+    name: str = ""
+    host_port: int = 0
+    protocol: str = "TCP"
+
+
+class EnvVar(msgspec.Struct, frozen=True, gc=False):
+    """An environment variable; `value` is None when it comes from somewhere else."""
+
+    name: str
+    value: str | None = None
+
+
+def keep_variable(variable: EnvVar) -> bool:
+    """Whether a variable of the proxy is worth its memory: its literal addresses and names are
+    (`LINKERD2_PROXY_INBOUND_LISTEN_ADDR`, `LINKERD2_PROXY_TAP_SVC_NAME`, ...)."""
+    return (
+        variable.value is not None
+        and variable.name.startswith("LINKERD2_PROXY_")
+        and variable.name.endswith(("_ADDR", "_NAME"))
+    )
+
+
+class Container(msgspec.Struct, frozen=True, gc=False):
+    """A container or init container. Only the proxy keeps variables (see `keep_variable`): those
+    of applications are none of our business and may be secrets."""
+
+    name: str
+    ports: tuple[ContainerPort, ...] = ()
+    env: tuple[EnvVar, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.env:
+            proxy = self.name == PROXY_CONTAINER
+            force_setattr(self, "env", tuple(filter(keep_variable, self.env)) if proxy else ())
+
+    def variable(self, name: str) -> str | None:
+        """The literal value of a kept variable; the last definition wins, as in the kubelet."""
+        return next((item.value for item in reversed(self.env) if item.name == name), None)
+
+
+_CONTAINERS: Final[Pool[tuple[Container, ...]]] = Pool()
+
+
+class PodSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Where the pod runs, as whom, and what it declares."""
+
+    node_name: str = ""
+    service_account_name: str = ""
+    host_network: bool = False
+    containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "node_name", STRINGS.share(self.node_name))
+        force_setattr(self, "service_account_name", STRINGS.share(self.service_account_name))
+        force_setattr(self, "containers", _CONTAINERS.share(self.containers))
+        force_setattr(self, "init_containers", _CONTAINERS.share(self.init_containers))
+
+
+class Address(msgspec.Struct, frozen=True, gc=False):
+    """An entry of `podIPs` or `hostIPs`."""
+
+    ip: str = ""
+
+
+_ADDRESSES: Final[Pool[tuple[Address, ...]]] = Pool()
+
+
+class PodStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Phase and addresses. Use `ips` and `host_addresses`; older servers fill the singular only."""
+
+    phase: str = ""
+    pod_ip: str = msgspec.field(name="podIP", default="")
+    pod_ips: tuple[Address, ...] = msgspec.field(name="podIPs", default=())
+    host_ip: str = msgspec.field(name="hostIP", default="")
+    host_ips: tuple[Address, ...] = msgspec.field(name="hostIPs", default=())
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "phase", STRINGS.share(self.phase))
+        force_setattr(self, "host_ip", STRINGS.share(self.host_ip))
+        force_setattr(self, "host_ips", _ADDRESSES.share(self.host_ips))
+        if self.pod_ips and self.pod_ips[0].ip == self.pod_ip:
+            force_setattr(self, "pod_ip", self.pod_ips[0].ip)  # one string instead of two
+
+    @property
+    def ips(self) -> tuple[str, ...]:
+        """All addresses of the pod, the primary first; empty before the pod has one."""
+        return _flatten(self.pod_ips, self.pod_ip)
+
+    @property
+    def host_addresses(self) -> tuple[str, ...]:
+        """All addresses of the pod's node."""
+        return _flatten(self.host_ips, self.host_ip)
+
+
+def _flatten(several: tuple[Address, ...], one: str) -> tuple[str, ...]:
+    return tuple(item.ip for item in several if item.ip) or ((one,) if one else ())
+
+
+class Pod(msgspec.Struct, frozen=True, gc=False):
+    """A pod, about a kilobyte of it."""
+
+    metadata: ObjectMeta
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it has run to its end; its IP may by now belong to another pod."""
+        return self.status.phase in ("Succeeded", "Failed")
+
+    @property
+    def terminating(self) -> bool:
+        """Whether its deletion has begun."""
+        return self.metadata.deletion_timestamp is not None
+
+
+class ServicePort(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A port of a Service; `target_port` is a number, a container port's name, or absent."""
+
+    port: int
+    name: str = ""
+    protocol: str = "TCP"
+    app_protocol: str | None = None
+    target_port: int | str | None = None
+
+
+class ServiceSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """`selector` is None when absent: such a Service has endpoints that somebody else writes."""
+
+    type: str = "ClusterIP"
+    cluster_ip: str = msgspec.field(name="clusterIP", default="")
+    cluster_ips: tuple[str, ...] = msgspec.field(name="clusterIPs", default=())
+    ports: tuple[ServicePort, ...] = ()
+    selector: Mapping[str, str] | None = None
+    external_name: str = ""
+    ip_families: tuple[str, ...] = ()
+    internal_traffic_policy: str = "Cluster"
+    publish_not_ready_addresses: bool = False
+
+    def __post_init__(self) -> None:
+        if self.selector:
+            force_setattr(self, "selector", LABELS.share(self.selector))
+
+    @property
+    def ips(self) -> tuple[str, ...]:
+        """Cluster addresses of all families; empty for headless and external services."""
+        every = self.cluster_ips or (self.cluster_ip,)
+        return tuple(ip for ip in every if ip not in ("", "None"))
+
+
+class Service(msgspec.Struct, frozen=True, gc=False):
+    """A Service."""
+
+    metadata: ObjectMeta
+    spec: ServiceSpec = ServiceSpec()
+
+
+class Secret(msgspec.Struct, frozen=True, gc=False):
+    """A Secret with its values decoded from base64. Never log one."""
+
+    metadata: ObjectMeta
+    type: str = "Opaque"
+    data: Mapping[str, bytes] = {}
+
+    def __repr__(self) -> str:
+        return f"Secret({self.metadata.namespace}/{self.metadata.name}, {len(self.data)} values)"
+
+
+class ConfigMap(msgspec.Struct, frozen=True, gc=False):
+    """A ConfigMap's text values."""
+
+    metadata: ObjectMeta
+    data: Mapping[str, str] = EMPTY

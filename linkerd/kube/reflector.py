@@ -1,0 +1,238 @@
+"""Keeps a store in step with the API server, and tells a listener what changed.
+
+List, then watch from the list's version; events and bookmarks move the version on, so that a watch
+that ends, for whatever reason, resumes where it was. Only a version that the server cannot serve
+(410, or one from before a restore) makes it list again, and then just the differences are told:
+what has another version is Applied, what has vanished is Deleted. While the server is away the
+store stays as it is, for as long as it takes, and `age_seconds` grows.
+
+Who calls: a service starts `run` as a core task, waits for `wait_synced`, and reads `store`.
+`on_events` is called synchronously with all events of one read (of a part of a page, in lists),
+never with none. It must not raise: that ends `run`, and with it the process.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Final, Generic, NoReturn, TypeVar
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from linkerd.kube.backoff import Backoff
+from linkerd.kube.client import KubeClient
+from linkerd.kube.decode import Page, decode_page
+from linkerd.kube.errors import ApiError, Gone, KubeError, NotFound, Unreachable
+from linkerd.kube.events import Event
+from linkerd.kube.intake import Intake
+from linkerd.kube.objects import Key, KubeObject
+from linkerd.kube.reflector_metrics import ReflectorMetrics
+from linkerd.kube.resource import Resource
+from linkerd.runtime.clock import Clock, SystemClock
+
+T = TypeVar("T", bound=KubeObject)
+
+_log = structlog.stdlib.get_logger(__name__)
+
+PAGE: Final = 500  # objects a list request; bounds memory on both sides
+_SLICE: Final = 100  # objects decoded and told about before other tasks get a turn
+_LIST_TIMEOUT: Final = 60.0  # seconds for one page
+_WATCH_SECONDS: Final = (300, 600)  # how long we ask the server to keep a watch, spread
+_HEALTHY: Final = 5.0  # seconds that a watch must live for earlier failures to be forgotten
+# Seconds of silence after which a watch is taken for dead. The server sends a bookmark about once
+# a minute; a dead TCP peer is noticed sooner by the kernel (see transport.py), so this is for
+# proxies in between that keep a connection open to nobody.
+IDLE: Final = 180.0
+
+
+class Reflector(Generic[T]):
+    """The last known state of one resource (of one namespace, or of all), kept up to date."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        resource: Resource[T],
+        on_events: Callable[[Sequence[Event[T]]], None],
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        missing_ok: bool = False,
+        clock: Clock | None = None,
+        metrics: ReflectorMetrics | None = None,
+        random: Random | None = None,
+        idle_timeout: float = IDLE,
+    ) -> None:
+        """`missing_ok`: a resource that the server does not have (a CRD that is not installed)
+        counts as synced and empty; it is asked for again now and then. `idle_timeout`: seconds."""
+        self._client = client
+        self._resource = resource
+        self._on_events = on_events
+        self._path = resource.path(namespace)
+        self._selectors = _without_none(labelSelector=label_selector, fieldSelector=field_selector)
+        self._missing_ok = missing_ok
+        self._clock = clock or SystemClock()
+        self._random = random or Random()  # noqa: S311  # spreads load, guards nothing
+        self._idle_timeout = idle_timeout
+        self._backoff = Backoff(self._random)
+        self._heard_at = self._clock.monotonic()
+        self._trouble: str | None = None
+        self._synced = asyncio.Event()
+        self._meter = (metrics or ReflectorMetrics(CollectorRegistry())).of(
+            resource.plural, namespace or "", lambda: self.age_seconds, lambda: len(self.store)
+        )
+        self._intake = Intake(resource, self._meter)
+        self._log = _log.bind(resource=resource.plural, namespace=namespace or "")
+
+    @property
+    def store(self) -> Mapping[Key, T]:
+        """A live, read-only view of what is known, by namespace and name."""
+        return self._intake.objects
+
+    @property
+    def synced(self) -> bool:
+        """Whether a full list has been taken in since the start; it stays true ever after."""
+        return self._synced.is_set()
+
+    async def wait_synced(self) -> None:
+        """Returns when `synced` is true."""
+        await self._synced.wait()
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since the server was last heard of: how old the store may be. With a healthy
+        watch below about 70."""
+        return self._clock.monotonic() - self._heard_at
+
+    async def run(self) -> NoReturn:
+        """Lists and watches until it is cancelled. KubeErrors never end it."""
+        while True:
+            try:
+                if self._intake.version is None:
+                    await self._list()
+                await self._watch(self._intake.version or "")
+            except KubeError as error:
+                await self._recover(error)
+
+    async def _list(self) -> None:
+        self._meter.lists.inc()
+        self._intake.begin_list()
+        page = await self._fetch("")
+        while token := page.metadata.continue_:
+            ahead = asyncio.create_task(self._fetch(token), name=f"list {self._path}")
+            try:
+                await self._take_page(page)
+                page = await ahead
+            finally:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
+        await self._take_page(page)
+        self._tell(self._intake.end_list(page.metadata.resource_version))
+        self._synced.set()
+        self._log.debug("listed", count=len(self.store), resource_version=self._intake.version)
+
+    async def _fetch(self, token: str) -> Page:
+        query = {**self._selectors, "limit": str(PAGE)}
+        if token:
+            query["continue"] = token
+        body = await self._client.request(
+            "GET",
+            self._path,
+            query=query,
+            accept=self._resource.accept_list,
+            timeout=_LIST_TIMEOUT,
+        )
+        page = decode_page(body)
+        self._heard()
+        return page
+
+    async def _take_page(self, page: Page) -> None:
+        items = page.items or []
+        for start in range(0, len(items), _SLICE):
+            self._tell(self._intake.take_items(items[start : start + _SLICE]))
+            await asyncio.sleep(0)
+
+    async def _watch(self, version: str) -> None:
+        query = {
+            **self._selectors,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(self._random.randint(*_WATCH_SECONDS)),
+        }
+        async with self._client.stream(
+            self._path,
+            query=query,
+            accept=self._resource.accept_object,
+            idle_timeout=self._idle_timeout,
+        ) as batches:
+            self._meter.watches.inc()
+            opened = self._clock.monotonic()
+            try:
+                self._heard()
+                async for lines in batches:
+                    self._heard()
+                    self._take_lines(lines)
+            finally:
+                lived = self._clock.monotonic() - opened
+                if lived >= _HEALTHY:
+                    self._backoff.reset()
+        if lived < _HEALTHY:
+            raise Unreachable(f"the watch was ended by the server after {lived:.1f} s")
+
+    def _take_lines(self, lines: Sequence[bytes]) -> None:
+        events: list[Event[T]] = []
+        try:
+            for line in lines:
+                events += self._intake.take_line(line)
+        finally:  # an ERROR line does not undo what came before it
+            self._tell(events)
+
+    def _tell(self, events: Sequence[Event[T]]) -> None:
+        if events:
+            self._on_events(events)
+
+    def _heard(self) -> None:
+        if self._trouble is not None:
+            self._log.info("the API server is back", age_seconds=round(self.age_seconds, 1))
+            self._trouble = None
+        self._heard_at = self._clock.monotonic()
+
+    async def _recover(self, error: KubeError) -> None:
+        """Decides where to go on and waits a while."""
+        self._meter.failed(error.reason)
+        if _version_is_useless(error):
+            self._intake.expire()
+        asked = error.retry_after if isinstance(error, ApiError) else None
+        delay = self._backoff.next_delay(asked)
+        self._note(error, delay)
+        await self._clock.sleep(delay)
+
+    def _note(self, error: KubeError, delay: float) -> None:
+        """Logs a trouble when it begins or changes, not each time that it persists."""
+        if self._missing_ok and isinstance(error, NotFound) and not self.synced:
+            self._log.info("the cluster does not have this resource; taken as empty")
+            self._synced.set()
+        known = self._trouble == error.reason
+        self._trouble = error.reason
+        log = self._log.debug if known else self._log.warning
+        if isinstance(error, Gone):
+            log = self._log.info
+        log(
+            "out of touch with the API server; the last known state stays in use",
+            error=str(error),
+            delay_seconds=round(delay, 2),
+            age_seconds=round(self.age_seconds, 1),
+        )
+
+
+def _version_is_useless(error: KubeError) -> bool:
+    """Whether only a list helps: the version is compacted away, or newer than the server's own
+    (whose data was restored from a backup)."""
+    if isinstance(error, Gone):
+        return True
+    return isinstance(error, ApiError) and "Too large resource version" in error.message
+
+
+def _without_none(**items: str | None) -> dict[str, str]:
+    return {name: value for name, value in items.items() if value is not None}

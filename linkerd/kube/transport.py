@@ -1,0 +1,66 @@
+"""HTTP sessions and sockets fit for watches that live for hours.
+
+A peer that vanished without a word (a node that lost power, a middlebox that forgot us) is found by
+the kernel: keepalive probes while a watch is silent, TCP_USER_TIMEOUT while something of ours is
+unacknowledged.
+"""
+
+import ipaddress
+import socket
+import ssl
+from typing import Final
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+_KEEPALIVE: Final = {  # option name: value; about 30 s until a dead peer is noticed
+    "TCP_KEEPIDLE": 15,  # seconds
+    "TCP_KEEPINTVL": 5,  # seconds
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 30_000,  # milliseconds
+}
+_READ_BUFFER: Final = 512 * 1024  # bytes that may wait to be read; one read is one batch of events
+
+
+def open_session(context: ssl.SSLContext, user_agent: str) -> aiohttp.ClientSession:
+    """A session without connection limit; needs a running loop."""
+    connector = aiohttp.TCPConnector(
+        limit=0, ssl=context, socket_factory=_open_socket, keepalive_timeout=30.0
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
+        read_bufsize=_READ_BUFFER,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+def _open_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = info
+    opened = socket.socket(family, kind, protocol)
+    opened.setblocking(False)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        option = getattr(socket, name, None)  # not every system has all of them
+        if option is not None:
+            opened.setsockopt(socket.IPPROTO_TCP, option, value)
+    return opened
+
+
+def proxy_for(url: URL) -> str | None:
+    """The proxy that the environment (HTTPS_PROXY, NO_PROXY) asks for, as for kubectl: never for
+    loopback addresses."""
+    host = url.host or ""
+    if _is_loopback(host) or proxy_bypass(host):
+        return None
+    return getproxies().get(url.scheme)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
