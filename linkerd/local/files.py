@@ -1,0 +1,49 @@
+"""Write files that only their owner reads, whole or not at all; hold locks that die with us."""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def private_folder(folder: Path) -> Path:
+    """Make the folder, readable by its owner alone, unless it is there."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def write_private(file: Path, content: bytes | str) -> Path:
+    """Replace `file` in one step, with mode 0600. Its folder is made when missing."""
+    data = content.encode() if isinstance(content, str) else content
+    private_folder(file.parent)
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        Path(temporary).replace(file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return file
+
+
+@contextmanager
+def locked(file: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock of `file`; the kernel lets go when the process dies.
+
+    The value is False, and nothing is held, when `wait` is off and another holds it.
+    """
+    private_folder(file.parent)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        try:
+            fcntl.flock(descriptor, mode if wait else mode | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
