@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bench import change_cost, cluster, fanout_figures, figures, first_answer, peer, startup
+from bench import change_cost, cluster, fanout_figures, figures, first_answer, startup, yardsticks
 from bench.fanout import Crowd
 from bench.figures import Figure
 from bench.processes import ROOT, BenchError
@@ -29,7 +29,11 @@ Bench = Callable[[cluster.Cluster, Options], Awaitable[list[Figure]]]
 
 
 async def _peer(_: cluster.Cluster, options: Options) -> list[Figure]:
-    return await peer.run(streams=options.streams, connections=options.connections)
+    return await yardsticks.peer(streams=options.streams, connections=options.connections)
+
+
+async def _engine(_: cluster.Cluster, options: Options) -> list[Figure]:
+    return await yardsticks.engine(streams=options.streams, connections=options.connections)
 
 
 async def _startup(where: cluster.Cluster, options: Options) -> list[Figure]:
@@ -58,6 +62,7 @@ async def _change_cost(where: cluster.Cluster, options: Options) -> list[Figure]
 BENCHES: Mapping[str, Bench] = {
     "startup": _startup,
     "peer": _peer,
+    "engine": _engine,
     "fanout": _fanout,
     "spread": _spread,
     "first-answer": _first_answer,

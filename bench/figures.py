@@ -22,6 +22,16 @@ class Kind:
     better: Literal["lower", "higher"] = "lower"
 
 
+def _yardstick(name: str, what: str) -> dict[str, Kind]:
+    return {
+        f"{name}_cpu_us_per_stream": Kind("us", f"{what}: CPU for one change, a stream"),
+        f"{name}_kib_per_stream": Kind("KiB", f"{what}: memory a stream adds"),
+        f"{name}_last_ms": Kind("ms", f"{what}: to the last stream"),
+        f"{name}_first_all_s": Kind("s", f"{what}: until all have a first message"),
+        f"{name}_first_all_cpu_s": Kind("s", f"{what}: CPU for the first messages"),
+    }
+
+
 KINDS: Mapping[str, Kind] = {
     "fanout_cpu_us_per_stream": Kind("us", "server CPU for one change, a stream", 45, 10.6),
     "fanout_kib_per_stream": Kind("KiB", "resident memory an open stream adds", 30, 43),
@@ -40,8 +50,8 @@ KINDS: Mapping[str, Kind] = {
     "change_ns_per_endpoint_listener": Kind(
         "ns", "fit: cost that grows with endpoints x listeners"
     ),
-    "peer_cpu_us_per_stream": Kind("us", "yardstick: constant bytes, grpc-go, this run"),
-    "peer_last_ms": Kind("ms", "yardstick: to the last stream, grpc-go, this run"),
+    **_yardstick("peer", "a grpc-go server with constant bytes"),
+    **_yardstick("engine", "our engine with constant bytes"),
 }
 """Every name that a bench may report."""
 

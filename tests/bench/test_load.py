@@ -1,14 +1,15 @@
 """The load generator, built from source, against its peer and against grpc.aio."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import grpc
 import grpc.aio
 import msgspec
 import pytest
 
-from bench import peer
+from bench import yardsticks
+from bench.figures import Figure
 from bench.load import Conversation, Load, build
 from bench.processes import BenchError
 
@@ -114,7 +115,18 @@ async def test_no_server_is_a_bench_error() -> None:
             pass
 
 
-async def test_the_peer_bench_reports_its_figures() -> None:
-    taken = await peer.run(streams=40, connections=2, count=2)
-    assert [figure.name for figure in taken] == ["peer_cpu_us_per_stream", "peer_last_ms"]
-    assert all(figure.value > 0 for figure in taken)
+@pytest.mark.parametrize("bench", [yardsticks.peer, yardsticks.engine])
+async def test_a_yardstick_reports_its_figures(
+    bench: Callable[..., Awaitable[list[Figure]]],
+) -> None:
+    taken = await bench(streams=40, connections=2, count=2)
+    values = {figure.name.split("_", 1)[1]: figure.value for figure in taken}
+    assert values.keys() == {
+        "cpu_us_per_stream",
+        "kib_per_stream",
+        "last_ms",
+        "first_all_s",
+        "first_all_cpu_s",
+    }
+    assert values["cpu_us_per_stream"] > 0
+    assert 0 < values["last_ms"] < 10_000
