@@ -40,8 +40,8 @@ class AdminApi:
     def request(self, method: str, path: str, body: Any = None, *, kind: str = "json") -> Any:
         """Send `body` as JSON and return the decoded answer.
 
-        `kind` is "json", or the kind of patch such as "apply-patch+yaml". Raises ApiRefusedError for an
-        answer that is an error, LocalError when there is no answer.
+        `kind` is "json", or the kind of patch such as "apply-patch+yaml". Raises ApiRefusedError
+        for an answer that is an error, LocalError when there is no answer.
         """
         content = None if body is None else json.dumps(body)
         headers = {"Content-Type": f"application/{kind}"}

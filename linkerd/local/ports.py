@@ -52,7 +52,7 @@ def require_free(address: str, port: int, flag: str) -> int:
 def _owner(port: int) -> str:
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr[1] == port:
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,):
                 name = psutil.Process(connection.pid).name() if connection.pid else None
                 return f" by {name} (process {connection.pid})" if name else ""
     except psutil.Error:
