@@ -41,6 +41,7 @@ KEYS: Final[Mapping[str, str]] = {
     "resource_version": "resourceVersion of an object or list",
     "seconds": "how long something took",
     "settings": "settings in force",
+    "sha256": "digest of a certificate, hexadecimal",
     "signal": "signal name",
     "status": "HTTP status",
     "task": "name of a task",
