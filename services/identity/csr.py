@@ -1,8 +1,8 @@
 """What a workload's certificate signing request says, and whether it may be granted.
 
-Proxies send PKCS#10 in DER. Parsing raises InvalidRequestError and nothing else, whatever the bytes;
-`check_*` judge what was parsed, in the order in which the server calls them. Nothing of a request
-reaches a certificate but its public key and the bare fact that it named the identity.
+Proxies send PKCS#10 in DER. Parsing raises InvalidRequestError and nothing else, whatever the
+bytes; `check_*` judge what was parsed, in the order in which the server calls them. Nothing of a
+request reaches a certificate but its public key and the bare fact that it named the identity.
 """
 
 import warnings
