@@ -23,6 +23,7 @@ from linkerd.runtime.values import HostPort, Parser, parse_host_port, parser_for
 __all__ = [
     "CommonSettings",
     "HostPort",
+    "JobSettings",
     "SettingsError",
     "describe",
     "load",
@@ -72,22 +73,27 @@ def setting(
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommonSettings:
-    """What every service has; subclasses override the defaults of the addresses."""
+class JobSettings:
+    """What every program has, also one that does its work and ends."""
 
-    addr: HostPort = setting(default=HostPort("", 8080), doc="Address that serves gRPC.")
-    admin_addr: HostPort = setting(
-        default=HostPort("", 9990), doc="Address of /ping, /live, /ready and /metrics (HTTP)."
-    )
     kubeconfig: Path | None = setting(
-        default=None,
-        doc="Kubeconfig file; else $KUBECONFIG, ~/.kube/config, or the pod's service account.",
+        default=None, doc="Kubeconfig file; else $KUBECONFIG, ~/.kube/config, the pod's account."
     )
     log_level: Literal["panic", "fatal", "error", "warn", "info", "debug", "trace"] = setting(
         default="info", doc="Least severe level that is logged."
     )
     log_format: Literal["plain", "json"] = setting(
         default="plain", doc="Log lines for people or for programs."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonSettings(JobSettings):
+    """What every service has; subclasses override the defaults of the addresses."""
+
+    addr: HostPort = setting(default=HostPort("", 8080), doc="Address that serves gRPC.")
+    admin_addr: HostPort = setting(
+        default=HostPort("", 9990), doc="Address of /ping, /live, /ready and /metrics (HTTP)."
     )
     enable_pprof: bool = setting(
         default=False, doc="Serve profiling pages under /debug/ on the admin address."
