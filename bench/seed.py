@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from bench import dataset
 from bench.dataset import Item, Json, Shape
+from bench.processes import BenchError
 from linkerd.kube.client import JSON, MERGE_PATCH, KubeClient
 from linkerd.kube.errors import Conflict, NotFound
 
@@ -19,6 +20,10 @@ MARKER = "/api/v1/namespaces/default/configmaps"
 MARKER_NAME = "linkerd-bench-dataset"
 TIMEOUT = 60.0
 JSON_PATCH = "application/json-patch+json"
+
+
+class OtherDatasetError(BenchError):
+    """The cluster holds a dataset of another shape or format."""
 
 
 async def send(client: KubeClient, method: str, path: str, body: object = None) -> bytes:
@@ -39,7 +44,7 @@ async def is_seeded(client: KubeClient, shape: Shape) -> bool:
     except NotFound:
         return False
     if marker["data"]["digest"] != shape.digest:
-        raise ValueError(
+        raise OtherDatasetError(
             "the cluster holds another bench dataset; remove its state directory and start again"
         )
     return True
