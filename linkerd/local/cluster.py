@@ -11,15 +11,37 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
 
 from linkerd.local.api import AdminApi
+from linkerd.local.component import Component
 from linkerd.local.control_plane import ControlPlane
 from linkerd.local.errors import LocalError, StateError
 from linkerd.local.files import locked
+from linkerd.local.images import image_names, load_archive
+from linkerd.local.node import Node, open_node
 from linkerd.local.programs import find_program
 from linkerd.local.progress import Progress, SilentProgress
-from linkerd.local.runner import Condition, Host
+from linkerd.local.runner import Condition, Host, Runner
 from linkerd.local.state import Record, State
+
+_GRACE_SECONDS: Final = 5.0
+
+
+class Layout(Protocol):
+    """What a cluster consists of: a control plane alone, or a node too."""
+
+    runner: Runner
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    def up(self, progress: Progress) -> None: ...
+    def down(self, *, grace: float) -> None: ...
+    def components(self) -> list[Component]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +86,7 @@ class LocalCluster:
         """End all that `up` started; with `delete`, remove the state directory too."""
         with locked(self._state.lock):
             if record := self._known(lenient=delete):
-                self._layout(record).down(grace=0 if delete else 5)
+                self._layout(record).down(grace=0 if delete else _GRACE_SECONDS)
             if delete:
                 self._delete()
 
@@ -137,10 +159,33 @@ class LocalCluster:
         finally:
             api.close()
 
-    def _layout(self, record: Record) -> ControlPlane:
-        return ControlPlane(self._state, record, Host(), port=self._port)
+    def images(self) -> set[str]:
+        """The full names of all images on the node."""
+        return image_names(self._node().space)
 
-    def _existing(self) -> ControlPlane:
+    def has_image(self, name: str) -> bool:
+        """Whether the node has the image of that full name."""
+        return name in self.images()
+
+    def load_image(self, archive: Path) -> list[str]:
+        """Import an archive (OCI or Docker); the names of images that were not there before."""
+        return load_archive(self._node().space, archive)
+
+    def _node(self) -> Node:
+        layout = self._existing()
+        if not isinstance(layout, Node):
+            raise LocalError(
+                f"the cluster in {self.state} has no node (it was started with --api-only); "
+                f"run `linkerd local up` to give it one"
+            )
+        return layout
+
+    def _layout(self, record: Record) -> Layout:
+        if record.api_only:
+            return ControlPlane(self._state, record, Host(), port=self._port)
+        return open_node(self._state, record)
+
+    def _existing(self) -> Layout:
         record = self._known()
         if record is None:
             raise LocalError(
@@ -158,7 +203,12 @@ class LocalCluster:
 
     def _record_for_up(self) -> Record:
         record = self._state.load() if self.state.exists() else None
-        return record or self._state.create(api_only=self._api_only)
+        if record is None:
+            return self._state.create(api_only=self._api_only)
+        if record.api_only != self._api_only:  # the same data, served in the other way
+            self._layout(record).down(grace=_GRACE_SECONDS)
+            record = self._state.save(msgspec.structs.replace(record, api_only=self._api_only))
+        return record
 
     def _delete(self) -> None:
         if (self.state / "cluster.json").exists():

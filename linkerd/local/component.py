@@ -1,5 +1,6 @@
 """One program of the cluster: how it is started, and how to tell that it is ready."""
 
+import hashlib
 import http.client
 import ssl
 from collections.abc import Callable
@@ -14,12 +15,21 @@ _PROBE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """`argv` starts it; `ready` is asked until it says yes, `patience` seconds at most."""
+    """`argv` starts it; `ready` is asked until it says yes, `patience` seconds at most.
+
+    `settings` is the content of the files that `argv` names, as far as we write them.
+    """
 
     name: str
     argv: tuple[str, ...]
     ready: Probe
-    patience: float = 60.0
+    settings: str = ""
+    patience: float = 90.0
+
+    @property
+    def fingerprint(self) -> str:
+        """Differs when the component would have to be started again to be as described."""
+        return hashlib.sha256("\0".join((*self.argv, self.settings)).encode()).hexdigest()
 
 
 def flags(program: Path, **values: object) -> tuple[str, ...]:

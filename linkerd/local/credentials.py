@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from linkerd.local.certificates import Authority, Pair, Subject, ensure_signing_key
-from linkerd.local.files import write_private
+from linkerd.local.files import keep_private
 from linkerd.local.kubeconfig import render_kubeconfig
 from linkerd.local.state import State
 
@@ -88,6 +88,4 @@ def _ensure_kubeconfig(
         key=client.key.read_bytes(),
         user=subject.name,
     )
-    if not (file.exists() and file.read_text() == content):
-        write_private(file, content)
-    return file
+    return keep_private(file, content)

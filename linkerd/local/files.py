@@ -29,6 +29,13 @@ def write_private(file: Path, content: bytes | str) -> Path:
     return file
 
 
+def keep_private(file: Path, content: str) -> Path:
+    """As `write_private`, unless the file says so already."""
+    if not (file.exists() and file.read_text() == content):
+        write_private(file, content)
+    return file
+
+
 @contextmanager
 def locked(file: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
     """Hold the lock of `file`; the kernel lets go when the process dies.

@@ -123,7 +123,7 @@ class Entry(msgspec.Struct, frozen=True):
     """What is known of a component that was started."""
 
     process: Identity
-    command: tuple[str, ...]
+    fingerprint: str
 
     @property
     def is_alive(self) -> bool:

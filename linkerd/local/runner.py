@@ -24,10 +24,11 @@ from linkerd.local.processes import (
     stop,
 )
 from linkerd.local.state import State
+from linkerd.local.system import system_path
 
 MARK: Final = "LINKERD_LOCAL_COMPONENT_OF"
 _POLL_SECONDS: Final = 0.05
-_KEPT_VARIABLES: Final = ("PATH", "HOME", "LANG", "TZ")
+_KEPT_VARIABLES: Final = ("HOME", "LANG", "TZ")
 
 
 class Condition(Enum):
@@ -61,7 +62,7 @@ class Host:
 def environment(state: State) -> dict[str, str]:
     """What a component sees of the caller's environment, and the mark by which it is found."""
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return kept | {MARK: str(state.folder)}
+    return kept | {"PATH": system_path(), MARK: str(state.folder)}
 
 
 class Runner:
@@ -75,11 +76,11 @@ class Runner:
     def start(self, component: Component) -> bool:
         """Start it unless it runs as it should; True when it was started."""
         entry = self._ledger.find(component.name)
-        if entry and entry.is_alive and entry.command == component.argv:
+        if entry and entry.is_alive and entry.fingerprint == component.fingerprint:
             return False
         self.stop(component.name)
         process = self._place.spawn(component.argv, self._state, component.name)
-        self._ledger.record(component.name, Entry(process, component.argv))
+        self._ledger.record(component.name, Entry(process, component.fingerprint))
         return True
 
     def wait_ready(self, components: Sequence[Component]) -> None:

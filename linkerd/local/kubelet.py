@@ -1,0 +1,109 @@
+"""kubelet: its settings, and when its node counts as ready."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from linkerd.local.api import AdminApi, ApiRefusedError
+from linkerd.local.component import Component, flags, http_probe
+from linkerd.local.containerd import SOCKET
+from linkerd.local.credentials import NODE_NAME, Credentials
+from linkerd.local.files import keep_private, private_folder
+from linkerd.local.state import Network, State
+
+_HEALTH_PORT: Final = 10248
+DNS_ADDRESS_INDEX: Final = 10
+
+
+def kubelet(
+    program: Path,
+    credentials: Credentials,
+    state: State,
+    network: Network,
+    *,
+    cgroup: str,
+    dns: str,
+    node_ready: Callable[[], bool],
+) -> Component:
+    """Runs the pods. Ready when it is healthy and its Node object says Ready."""
+    settings = kubelet_settings(credentials, state, network, cgroup=cgroup, dns=dns)
+    content = yaml.safe_dump(settings)
+    config = keep_private(state.config / "kubelet.yaml", content)
+    argv = flags(
+        program,
+        config=config,
+        kubeconfig=credentials.kubeconfigs["kubelet"],
+        root_dir=private_folder(state.folder / "kubelet"),
+        hostname_override=NODE_NAME,
+        node_ip=network.node_address,
+    )
+    healthy = http_probe(network.node_address, _HEALTH_PORT, "/healthz")
+    return Component("kubelet", argv, lambda: healthy() and node_ready(), settings=content)
+
+
+def kubelet_settings(
+    credentials: Credentials, state: State, network: Network, *, cgroup: str, dns: str
+) -> dict[str, Any]:
+    """The KubeletConfiguration. It takes any machine as it is: swap, a full disk, old cgroups."""
+    serving = credentials.kubelet_server
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "address": network.node_address,
+        "healthzBindAddress": network.node_address,
+        "healthzPort": _HEALTH_PORT,
+        "tlsCertFile": str(serving.certificate),
+        "tlsPrivateKeyFile": str(serving.key),
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": str(credentials.authority.certificate)},
+        },
+        "authorization": {"mode": "Webhook"},
+        "containerRuntimeEndpoint": f"unix://{SOCKET}",
+        "clusterDNS": [dns],
+        "clusterDomain": "cluster.local",
+        "resolvConf": str(state.config / "resolv.conf"),
+        "podLogsDir": str(private_folder(state.folder / "pod-logs")),
+        "volumePluginDir": str(private_folder(state.folder / "volume-plugins")),
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": cgroup,
+        "cgroupsPerQOS": False,
+        "enforceNodeAllocatable": [],
+        "failCgroupV1": False,
+        "failSwapOn": False,
+        "oomScoreAdj": 0,
+        "maxPods": 250,
+        "serializeImagePulls": False,
+        # Images come from this machine, and could not be had again.
+        "imageGCHighThresholdPercent": 100,
+        "evictionHard": dict.fromkeys(
+            ("nodefs.available", "nodefs.inodesFree", "imagefs.available"), "0%"
+        ),
+    }
+
+
+def is_node_ready(api: AdminApi) -> bool:
+    """Whether the Node object says so."""
+    try:
+        node = api.request("GET", f"/api/v1/nodes/{NODE_NAME}")
+    except ApiRefusedError:
+        return False
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"]["conditions"])
+
+
+def mark_unknown(api: AdminApi) -> None:
+    """Let nobody take the Node's last word before it was stopped for the present."""
+    condition = {"type": "Ready", "status": "Unknown", "reason": "NodeStarting", "message": ""}
+    try:
+        api.request(
+            "PATCH",
+            f"/api/v1/nodes/{NODE_NAME}/status",
+            {"status": {"conditions": [condition]}},
+            kind="strategic-merge-patch+json",
+        )
+    except ApiRefusedError as error:
+        if error.status != 404:
+            raise

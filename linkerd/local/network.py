@@ -1,0 +1,150 @@
+"""The networks of a node, and what of them the host sees.
+
+A node lives in a network namespace of its own. One link (a veth pair) joins it to the host, and the
+host has a route to the pods and one to the Services through it. So the host reaches every pod IP
+and every ClusterIP, nothing in the node listens on an interface of the host, and all of it is gone
+when the namespace is, however it ended. The host keeps only three firewall rules that let pods
+reach the outside; they carry the cluster's id in a comment and are removed by it.
+"""
+
+import json
+from collections.abc import Iterable
+from ipaddress import IPv4Network, ip_network
+from pathlib import Path
+from typing import Any, Final
+
+from linkerd.local.errors import AddressError
+from linkerd.local.state import Network
+from linkerd.local.system import run
+
+_FORWARDING: Final = Path("/proc/sys/net/ipv4/ip_forward")
+_CANDIDATES: Final = 8
+_TABLES: Final = ("nat", "filter")
+
+
+def choose_network(existing: Iterable[IPv4Network]) -> Network:
+    """The first of a few usual ranges that overlaps none of `existing`. Raises AddressError."""
+    taken = list(existing)
+    for number in range(_CANDIDATES):
+        network = _candidate(number)
+        if not collisions(network, taken):
+            return network
+    raise AddressError(
+        f"none of the address ranges 10.244.0.0/16 to 10.{243 + _CANDIDATES}.0.0/16 for pods and "
+        f"10.96.0.0/16 to 10.{95 + _CANDIDATES}.0.0/16 for Services is free of this machine's own "
+        f"networks; `linkerd local up --api-only` needs none"
+    )
+
+
+def _candidate(number: int) -> Network:
+    base = f"10.{244 + number}"
+    return Network(
+        cluster=f"{base}.0.0/16",
+        pods=f"{base}.0.0/17",
+        services=f"10.{96 + number}.0.0/16",
+        host_address=f"{base}.255.1",
+        node_address=f"{base}.255.2",
+    )
+
+
+def collisions(network: Network, existing: Iterable[IPv4Network]) -> list[IPv4Network]:
+    """Those of `existing` that overlap with the ranges of `network`."""
+    ours = (IPv4Network(network.cluster), IPv4Network(network.services))
+    return [other for other in existing if any(other.overlaps(mine) for mine in ours)]
+
+
+def host_networks() -> list[IPv4Network]:
+    """Every IPv4 range that this machine has an address in or a route to, but the default one."""
+    addresses = [
+        f"{entry['local']}/{entry['prefixlen']}"
+        for link in _ip_json("address")
+        for entry in link["addr_info"]
+    ]
+    routes = [r["dst"] for r in _ip_json("route", "show", "table", "all", "type", "unicast")]
+    found = [ip_network(text, strict=False) for text in (*addresses, *routes) if text != "default"]
+    return [network for network in found if isinstance(network, IPv4Network)]
+
+
+def _ip_json(*arguments: str) -> list[dict[str, Any]]:
+    return list(json.loads(run("ip", "-json", "-4", *arguments) or "[]"))
+
+
+class Link:
+    """The host's side of one cluster's link. `identity` is the cluster's id."""
+
+    def __init__(self, identity: str, network: Network, memory: Path) -> None:
+        self._network = network
+        self._memory = memory
+        self._comment = f"linkerd-local-{identity}"
+        self.name = f"lnkd{identity}"
+
+    def connect(self, namespace_pid: int) -> None:
+        """Join the host and the namespace of that process; set routes and rules of the host."""
+        network = self._network
+        peer = ("peer", "name", "eth0", "netns", str(namespace_pid))
+        run("ip", "link", "add", self.name, "type", "veth", *peer)
+        run("ip", "address", "add", f"{network.host_address}/30", "dev", self.name)
+        run("ip", "link", "set", self.name, "up")
+        for target in (network.cluster, network.services):
+            run("ip", "route", "add", target, "via", network.node_address, "dev", self.name)
+        self._open_the_way_out()
+
+    def inside(self) -> str:
+        """Shell commands that set up the other end, for inside the namespace."""
+        network = self._network
+        return "\n".join(
+            (
+                "ip link set lo up",
+                f"ip address add {network.node_address}/30 dev eth0",
+                "ip link set eth0 up",
+                f"ip route add default via {network.host_address}",
+                "echo 1 > /proc/sys/net/ipv4/ip_forward",
+            )
+        )
+
+    def remove(self) -> None:
+        """Take away what `connect` made on the host, as far as it is there."""
+        if Path(f"/sys/class/net/{self.name}").exists():
+            run("ip", "link", "delete", self.name, check=False)
+        for table in _TABLES:
+            self._remove_rules(table)
+        if self._memory.exists():
+            _FORWARDING.write_text("0")
+            self._memory.unlink()
+
+    def _open_the_way_out(self) -> None:
+        cluster, comment = self._network.cluster, ("-m", "comment", "--comment", self._comment)
+        outside = ("-s", cluster, "!", "-d", cluster)
+        run(
+            "iptables",
+            "-w",
+            "-t",
+            "nat",
+            "-A",
+            "POSTROUTING",
+            *outside,
+            *comment,
+            "-j",
+            "MASQUERADE",
+        )
+        for side in ("-s", "-d"):
+            run("iptables", "-w", "-I", "FORWARD", side, cluster, *comment, "-j", "ACCEPT")
+        if _FORWARDING.read_text().strip() == "0":
+            self._memory.touch(mode=0o600)
+            _FORWARDING.write_text("1")
+
+    def _remove_rules(self, table: str) -> None:
+        for rule in rules_with_comment(
+            run("iptables-save", "-t", table, check=False), self._comment
+        ):
+            run("iptables", "-w", "-t", table, "-D", *rule, check=False)
+
+
+def rules_with_comment(saved: str, comment: str) -> list[list[str]]:
+    """The rules in the output of iptables-save that carry `comment`, without their `-A`."""
+    lines = (line.split() for line in saved.splitlines() if line.startswith("-A "))
+    return [
+        [word.strip('"') for word in words[1:]]
+        for words in lines
+        if comment in (word.strip('"') for word in words)
+    ]

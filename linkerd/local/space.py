@@ -1,0 +1,173 @@
+"""The namespaces of a node: a machine of its own within this one.
+
+One small process (`pause`) holds a mount, a network and a process namespace. Everything of the node
+is started inside, so whatever becomes of it (a crash, `kill -9`, `down`), ending that process ends
+every container and takes every mount, interface and firewall rule of the node with it: there is
+nothing to clean up piece by piece. What a namespace does not hold is handled here too: cgroups, and
+the empty folders that must exist on the host for something to be mounted over them.
+"""
+
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from linkerd.local.errors import ComponentError, StateError
+from linkerd.local.files import private_folder, write_private
+from linkerd.local.network import Link
+from linkerd.local.processes import Entry, Identity, Ledger, identify, spawn, stop
+from linkerd.local.runner import environment, last_words
+from linkerd.local.state import State
+from linkerd.local.system import run
+
+HOLDER: Final = "node"
+PLUGINS: Final = Path("/usr/lib/cni")
+_CGROUPS: Final = Path("/sys/fs/cgroup")
+_HIDDEN: Final = (Path("/run"), Path("/var/run"), Path("/var/log"))
+_SECONDS: Final = 10.0
+
+
+class Space:
+    """The namespaces of the cluster in `state`, whose id is `identity`."""
+
+    def __init__(self, state: State, identity: str, address: str) -> None:
+        self._state = state
+        self._ledger = Ledger(state.run)
+        self.address = address
+        self.cgroup = f"/linkerd-local-{identity}"
+        self.cni = state.folder / "cni"
+        # On the host and on the node: those that the linkerd-cni plugin expects, and CNI's cache.
+        self._mounts = {
+            self.cni / "net.d": Path("/etc/cni/net.d"),
+            self.cni / "bin": Path("/opt/cni/bin"),
+            self.cni / "cache": Path("/var/lib/cni"),
+        }
+
+    @property
+    def holder(self) -> Identity | None:
+        """The process that holds the namespaces; None when there are none."""
+        entry = self._ledger.find(HOLDER)
+        return entry.process if entry and entry.is_alive else None
+
+    def open(self, pause: Path, link: Link) -> None:
+        """Make the namespaces and set them up. Whatever was there before must be closed."""
+        self._require_visible(pause)
+        self._prepare_host()
+        argv = ("unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc")
+        command = (*argv, "--propagation", "slave", str(pause))
+        process = self._start(command, HOLDER)
+        self._ledger.record(HOLDER, Entry(process, ""))
+        self._make_cgroups()
+        link.connect(process.pid)
+        run(*self.enter(), "sh", "-euc", self._script(link))
+
+    def close(self, *, grace: float) -> None:
+        """End everything inside and wait until it is gone; then clear what it leaves."""
+        if holder := self.holder:
+            stop(holder, grace=grace)
+        self._ledger.forget(HOLDER)
+        self._remove_cgroups()
+        self._clear_host()
+
+    def enter(self) -> tuple[str, ...]:
+        """The start of a command line that runs the rest of it inside."""
+        if (holder := self.holder) is None:
+            raise StateError(f"the node of {self._state.folder} is down; run `linkerd local up`")
+        return ("nsenter", f"--target={holder.pid}", "--mount", "--net", "--pid", "--")
+
+    def spawn(self, argv: Sequence[str], state: State, name: str) -> Identity:
+        """Start a component inside."""
+        del state
+        return self._start((*self.enter(), *argv), name)
+
+    def _start(self, command: Sequence[str], name: str) -> Identity:
+        """Both unshare and nsenter wait for one child, which is the process that counts."""
+        state, log = self._state, self._state.log(name)
+        parent = spawn(command, env=environment(state), cwd=state.folder, log=log)
+        deadline = time.monotonic() + _SECONDS
+        while time.monotonic() < deadline and identify(parent.pid) == parent:
+            with suppress(psutil.Error):
+                for child in psutil.Process(parent.pid).children():
+                    if found := identify(child.pid):
+                        return found
+            time.sleep(0.005)
+        raise ComponentError(name, "could not be started", log, last_words(log.read_text()))
+
+    def _script(self, link: Link) -> str:
+        """What is done inside, first of all. Mounts of the host still show up within."""
+        binds = (f"mount --bind '{ours}' '{theirs}'" for ours, theirs in self._mounts.items())
+        return "\n".join(
+            (
+                "mount --make-rshared /",
+                *binds,
+                "mount -t tmpfs -o mode=0755 run /run",
+                "mkdir -p /run/lock /run/netns",
+                "mount -t tmpfs -o mode=0755 log /var/log",
+                link.inside(),
+            )
+        )
+
+    def _require_visible(self, pause: Path) -> None:
+        for path in (self._state.folder, pause):
+            if any(path.is_relative_to(hidden) for hidden in _HIDDEN):
+                raise StateError(
+                    f"{path} is below {' or '.join(map(str, _HIDDEN))}, which a node has of its "
+                    f"own; choose another place with --state or XDG_CACHE_HOME"
+                )
+
+    def _prepare_host(self) -> None:
+        self._clear_host()
+        made = []
+        for ours, theirs in self._mounts.items():
+            private_folder(ours)
+            made += [str(f) for f in (theirs, *theirs.parents) if not f.exists()]
+            write_private(self._made_folders, "\n".join(made))
+            theirs.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.cni / "cache")
+        private_folder(self.cni / "cache")
+        for plugin in PLUGINS.iterdir():
+            own = self.cni / "bin" / plugin.name
+            if not own.exists():
+                own.symlink_to(plugin)
+
+    @property
+    def _made_folders(self) -> Path:
+        return self._state.run / "made-folders"
+
+    def _clear_host(self) -> None:
+        """Remove the folders that we made, deepest first, unless something is in them now."""
+        with suppress(FileNotFoundError):
+            for line in self._made_folders.read_text().splitlines():
+                with suppress(OSError):
+                    Path(line).rmdir()
+            self._made_folders.unlink()
+
+    def _remove_cgroups(self) -> None:
+        name = self.cgroup.lstrip("/")
+        for top in (_CGROUPS / name, *_CGROUPS.glob(f"*/{name}")):
+            folders = [f for f in top.rglob("*") if f.is_dir()] if top.is_dir() else []
+            for folder in (*reversed(folders), top):
+                _remove_cgroup(folder)
+
+    def _make_cgroups(self) -> None:
+        """The cgroup below which all containers are: kubelet wants it to exist."""
+        unified = (_CGROUPS / "cgroup.controllers").exists()
+        hierarchies = [_CGROUPS] if unified else [f for f in _CGROUPS.iterdir() if f.is_dir()]
+        for hierarchy in hierarchies:
+            (hierarchy / self.cgroup.lstrip("/")).mkdir(exist_ok=True)
+
+
+def _remove_cgroup(folder: Path) -> None:
+    """Processes leave their cgroup a moment after they have ended."""
+    deadline = time.monotonic() + _SECONDS
+    while folder.is_dir():
+        try:
+            folder.rmdir()
+        except OSError:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.01)

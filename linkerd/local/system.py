@@ -1,0 +1,35 @@
+"""Run programs of the operating system, which a user's PATH may not reach."""
+
+import os
+import subprocess
+from typing import IO, Final
+
+from linkerd.local.errors import LocalError
+
+_FOLDERS: Final = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+
+
+def system_path() -> str:
+    """The caller's PATH and after it the folders of system programs."""
+    return f"{path}:{_FOLDERS}" if (path := os.environ.get("PATH")) else _FOLDERS
+
+
+def run(*command: str, check: bool = True, stdin: IO[bytes] | None = None) -> str:
+    """Run a program to its end and return its output.
+
+    Raises LocalError with its words when it fails and `check` is on, or when there is none.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            stdin=stdin or subprocess.DEVNULL,
+            capture_output=True,
+            env=os.environ | {"PATH": system_path()},
+            check=False,
+        )
+    except OSError as error:
+        raise LocalError(f"{command[0]} cannot be run: {error.strerror}") from error
+    if check and done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.returncode}"
+        raise LocalError(f"{' '.join(command)}: {said}")
+    return done.stdout.decode("utf-8", "replace")
