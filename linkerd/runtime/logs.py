@@ -58,6 +58,7 @@ _LEVELS: Final = {
     "debug": logging.DEBUG,
     "trace": logging.DEBUG,
 }
+_FIRST: Final = ("time", "level", "logger", "event")  # the order of a JSON line
 _OURS: Final = ("linkerd", "services", "__main__")
 REDACTED: Final = "[redacted]"
 _SECRET_KEY: Final = re.compile(
@@ -148,7 +149,12 @@ def _renderers(format: str, *, colours: bool) -> list[Processor]:  # noqa: A002 
         if format == "json"
         else structlog.dev.ConsoleRenderer(colors=colours, timestamp_key="time", pad_event=0)
     )
-    return [structlog.processors.format_exc_info, redact, last]
+    return [structlog.processors.format_exc_info, redact, _in_order, last]
+
+
+def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    first = {key: event.pop(key) for key in _FIRST if key in event}
+    return {**first, **event}
 
 
 def _drop_meta(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -39,7 +39,9 @@ class Process:
         self._running: set[asyncio.Task[None]] = set()
         self._cleanups: list[Callable[[], Awaitable[object]]] = []
         self._stopping = asyncio.Event()
+        self._begun = clock.monotonic()
         self._started = self.readiness.gate("start")
+        self.readiness.on_change(self._readiness_changed)
 
     def start(self, name: str, coroutine: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
         """Runs a core task: its end, before the process stops, ends the process."""
@@ -67,13 +69,19 @@ class Process:
         await self._set_up(main)
         if not self._stopping.is_set():
             self._started.open()
-            freeze_heap()
             await self.stopping()
         self._started.close()
         while self._cleanups:
             await self._clean_up(self._cleanups.pop())
         for task in self._running:
             task.cancel()
+
+    def _readiness_changed(self, ready: bool) -> None:  # Readiness's signature
+        if ready:
+            freeze_heap()
+            _log.info("ready", seconds=round(self.clock.monotonic() - self._begun, 3))
+        else:
+            _log.info("not ready", waiting=self.readiness.waiting)
 
     async def _set_up(self, main: Callable[["Process"], Awaitable[object]]) -> None:
         """Runs main; the end of the process in the meantime cancels it."""
