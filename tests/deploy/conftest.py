@@ -31,13 +31,13 @@ def control_plane(kubectl: Kubectl) -> list[Manifest]:
     return parse(kubectl.render(ROOT / "deploy" / "base"))
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
-    """An API server of this module alone, because what is applied here is not in a namespace."""
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """An API server of these tests alone, because what is applied here is not in a namespace."""
     state: Path = tmp_path_factory.mktemp("deploy") / "cluster"
     local = LocalCluster(state, api_only=True)
     try:
         local.up()
-        yield Kubectl(local.kubeconfig)
+        yield local
     finally:
         local.down(delete=True)

@@ -1,0 +1,162 @@
+"""A real API server takes every object, and grants what the services need and no more."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+import yaml
+
+from linkerd.delivery.errors import KubectlError
+from linkerd.delivery.kubectl import Kubectl
+from linkerd.delivery.tree import ROOT
+from linkerd.local.cluster import LocalCluster
+from linkerd.testing.manifests import Manifest
+
+pytestmark = pytest.mark.integration
+
+IDENTITY = "system:serviceaccount:linkerd:linkerd-identity"
+DESTINATION = "system:serviceaccount:linkerd:linkerd-destination"
+WATCHED = (
+    "pods",
+    "services",
+    "nodes",
+    "endpointslices.discovery.k8s.io",
+    "replicasets.apps",
+    "jobs.batch",
+    "serviceprofiles.linkerd.io",
+    "servers.policy.linkerd.io",
+    "externalworkloads.workload.linkerd.io",
+)
+
+
+MayDo = Callable[[str, str, str], bool]
+
+
+@pytest.fixture(scope="module")
+def applied(cluster: LocalCluster, control_plane: list[Manifest]) -> Kubectl:
+    """The cluster with the whole control plane in it."""
+    kubectl = Kubectl(cluster.kubeconfig)
+    kubectl.apply(_yaml(control_plane), doing="applying the control plane")
+    crds = [f"crd/{o.name}" for o in control_plane if o.kind == "CustomResourceDefinition"]
+    kubectl("wait", "--for=condition=Established", "--timeout=30s", *crds)
+    return kubectl
+
+
+@pytest.fixture(scope="module")
+def may(cluster: LocalCluster, applied: Kubectl) -> Iterator[MayDo]:
+    """Asks the API server whether someone may do something with a resource."""
+    del applied  # its roles are what is asked about
+    groups = ["system:serviceaccounts", "system:serviceaccounts:linkerd", "system:authenticated"]
+    with cluster.api() as api:
+
+        def ask(who: str, verb: str, resource: str) -> bool:
+            plural, _, group = resource.partition(".")
+            attributes = {"verb": verb, "group": group, "resource": plural, "namespace": "shop"}
+            path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+            spec = {"user": who, "groups": groups, "resourceAttributes": attributes}
+            answer = api.request("POST", path, {"spec": spec})
+            return bool(answer["status"]["allowed"])
+
+        yield ask
+
+
+def test_every_tree_passes_validation(
+    applied: Kubectl, kubectl: Kubectl, tree: list[Manifest]
+) -> None:
+    """The server's own checks, strict: an unknown or misspelt field is an error."""
+    namespaces = [o for o in tree if o.kind == "Namespace"]
+    applied.apply(_yaml(namespaces), doing="making namespaces")
+    applied(
+        "apply", "--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts",
+        "--filename=-", stdin=_yaml(tree),
+    )  # fmt: skip
+
+
+def test_pods_fit_the_security_profile_of_their_namespace(applied: Kubectl) -> None:
+    """The namespace enforces `restricted`, so a pod that does not fit is refused."""
+    for deployment in applied.list("deployments", "linkerd"):
+        template = deployment["spec"]["template"]
+        metadata = {**template["metadata"], "name": "probe", "namespace": "linkerd"}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+        applied("create", "--dry-run=server", "--filename=-", stdin=json.dumps(pod))
+
+
+def test_applying_twice_changes_nothing(applied: Kubectl, control_plane: list[Manifest]) -> None:
+    assert applied.apply(_yaml(control_plane), doing="applying again") == []
+
+
+@pytest.mark.parametrize(
+    ("short", "plural"),
+    [("sp", "serviceprofiles.linkerd.io"), ("srv", "servers.policy.linkerd.io")],
+)
+def test_short_names_resolve(applied: Kubectl, short: str, plural: str) -> None:
+    assert plural in applied("api-resources", "--output=name")
+    applied("get", short, "--all-namespaces")
+
+
+def test_crds_take_the_shapes_that_people_write(applied: Kubectl) -> None:
+    for file in sorted((ROOT / "tests" / "deploy" / "accepted").glob("*.yaml")):
+        applied("apply", "--dry-run=server", "--validate=strict", f"--filename={file}")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"port": None}, "spec.port"),
+        ({"externalWorkloadSelector": {}}, "oneOf"),
+        ({"podSelector": {"matchExpressions": [{"key": "a", "operator": "Like"}]}}, "operator"),
+    ],
+)
+def test_crds_refuse_what_is_wrong(applied: Kubectl, change: dict[str, object], named: str) -> None:
+    spec = {"port": 80, "podSelector": {}} | change
+    server = _server("v1beta3", {k: v for k, v in spec.items() if v is not None})
+    with pytest.raises(KubectlError, match=named):
+        applied("create", "--dry-run=server", "--filename=-", stdin=json.dumps(server))
+
+
+def test_older_server_is_stored_as_the_newest(applied: Kubectl) -> None:
+    applied.create(
+        _server("v1beta1", {"port": "http", "podSelector": {}}), doing="making an old Server"
+    )
+    stored = applied.find("servers.v1beta3.policy.linkerd.io", "web", "linkerd")
+    assert stored is not None
+    assert stored["apiVersion"] == "policy.linkerd.io/v1beta3"
+    assert stored["spec"]["accessPolicy"] == "deny"
+    assert stored["spec"]["proxyProtocol"] == "unknown"
+
+
+@pytest.mark.parametrize("resource", WATCHED)
+def test_destination_may_watch_what_it_watches(may: MayDo, resource: str) -> None:
+    for verb in ("get", "list", "watch"):
+        assert may(DESTINATION, verb, resource)
+
+
+@pytest.mark.parametrize("resource", [*WATCHED, "secrets", "configmaps"])
+def test_destination_may_write_nothing(may: MayDo, resource: str) -> None:
+    for verb in ("create", "update", "patch", "delete"):
+        assert not may(DESTINATION, verb, resource)
+
+
+def test_identity_may_review_tokens_and_see_nothing(may: MayDo) -> None:
+    assert may(IDENTITY, "create", "tokenreviews.authentication.k8s.io")
+    assert may(IDENTITY, "create", "events")
+    for resource in ("secrets", "pods", "serviceaccounts", "configmaps"):
+        assert not may(IDENTITY, "list", resource)
+        assert not may(IDENTITY, "get", resource)
+
+
+def test_destination_reads_no_secret(may: MayDo) -> None:
+    assert not may(DESTINATION, "get", "secrets")
+
+
+def _server(version: str, spec: dict[str, object]) -> dict[str, object]:
+    return {
+        "apiVersion": f"policy.linkerd.io/{version}",
+        "kind": "Server",
+        "metadata": {"name": "web", "namespace": "linkerd"},
+        "spec": spec,
+    }
+
+
+def _yaml(objects: list[Manifest]) -> str:
+    return yaml.safe_dump_all([o.body for o in objects])
