@@ -1,0 +1,117 @@
+"""Whom a port's endpoints are for: filters by hostname, node, zone and address family.
+
+Audiences with one filter share one endpoint set, and a filter that holds nothing back shares the
+port's own table, so the usual case costs what changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from services.destination.model.address import Address, Labels, Socket
+from services.destination.model.endpoints import EndpointSet
+
+Addresses = Mapping[Socket, Address]
+
+
+class Audience(NamedTuple):
+    """Who asks: for which pod of a service (or any, if empty), and from which node."""
+
+    hostname: str = ""
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What an audience may see. `node` is None unless the service keeps traffic on the node;
+    `zone` is where the audience is, empty if unknown."""
+
+    hostname: str = ""
+    zone: str = ""
+    node: str | None = None
+    ipv6: bool = True
+
+    def select(self, addresses: Addresses) -> Addresses:
+        """The part of `addresses` that the audience sees: by hostname; then by node, or else by
+        zone as far as every endpoint is hinted; then one family for each pod."""
+        found = addresses
+        if self.hostname:
+            found = {at: a for at, a in found.items() if a.hostname == self.hostname}
+        if self.node is not None:
+            found = {at: a for at, a in found.items() if a.pod and a.node and a.node == self.node}
+        elif found and all(a.zone_hints for a in found.values()):
+            found = {at: a for at, a in found.items() if self.zone in a.zone_hints} or found
+        return self._one_family(found)
+
+    def _one_family(self, addresses: Addresses) -> Addresses:
+        pods = {a.pod for a in addresses.values() if a.pod is not None and a.is_ipv6}
+        if not pods:
+            return addresses
+        if not self.ipv6:
+            return {at: a for at, a in addresses.items() if a.pod is None or not a.is_ipv6}
+        return {at: a for at, a in addresses.items() if a.is_ipv6 or a.pod not in pods}
+
+
+@dataclass(slots=True)
+class Census:
+    """How many addresses of a port could be held back, kept up change by change."""
+
+    unhinted: int = 0
+    pods_ipv6: int = 0
+    pods_ipv4: int = 0
+
+    def count(self, address: Address | None, by: int) -> None:
+        """Counts an address in (1) or out (-1)."""
+        if address is None:
+            return
+        self.unhinted += 0 if address.zone_hints else by
+        if address.pod is not None:
+            self.pods_ipv6 += by if address.is_ipv6 else 0
+            self.pods_ipv4 += 0 if address.is_ipv6 else by
+
+    def all_pass(self, only: Filter) -> bool:
+        """Whether `only` certainly holds nothing back."""
+        if only.hostname or only.node is not None or not self.unhinted:
+            return False
+        return not self.pods_ipv6 or (only.ipv6 and not self.pods_ipv4)
+
+
+class Selection:
+    """The endpoint set that a filter makes of a port, from version to version."""
+
+    __slots__ = ("_only", "_shares", "current")
+
+    def __init__(self, only: Filter, addresses: Addresses, labels: Labels, census: Census) -> None:
+        self._only = only
+        self._shares = census.all_pass(only)
+        seen = addresses if self._shares else only.select(addresses)
+        self.current = EndpointSet(seen, labels, only.zone)
+
+    def update(
+        self, addresses: Addresses, touched: Sequence[Socket], labels: Labels, census: Census
+    ) -> None:
+        """The port has changed at `touched` at most, to `addresses`."""
+        before, shared = self.current, self._shares
+        self._shares = census.all_pass(self._only)
+        if shared and self._shares and labels == before.labels:
+            if touched:
+                self._advance(addresses, touched)
+            return
+        seen = addresses if self._shares else self._only.select(addresses)
+        if labels != before.labels:
+            self._become(EndpointSet(seen, labels, self._only.zone))
+        elif changed := differences(before.addresses, seen):
+            self._advance(seen, changed)
+
+    def _advance(self, addresses: Addresses, touched: Sequence[Socket]) -> None:
+        self._become(self.current.successor(addresses, touched))
+
+    def _become(self, now: EndpointSet) -> None:
+        self.current.memo.clear()  # nobody will be taken to it any more
+        self.current = now
+
+
+def differences(before: Addresses, now: Addresses) -> list[Socket]:
+    """The sockets at which two tables differ."""
+    changed = [at for at, a in now.items() if (b := before.get(at)) is not a and b != a]
+    return changed + [at for at in before if at not in now]

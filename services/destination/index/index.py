@@ -1,0 +1,149 @@
+"""The index: applies events, flushes what they changed, and lets clients subscribe.
+
+It has one owner and never awaits. Reflectors call the listener of their kind with each batch; the
+batch is applied, then what depends on it is computed once and published.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar, cast
+
+from linkerd.kube.events import Event
+from linkerd.kube.objects import Key
+from linkerd.streams import Subscription
+from services.destination.index import ports, profiles
+from services.destination.index.audiences import Audience
+from services.destination.index.context import Context, View
+from services.destination.index.dependencies import Dependencies, Subject
+from services.destination.index.errors import NotFoundError, NotServableError
+from services.destination.index.facts import FactsBook
+from services.destination.index.objects import Kind, Objects
+from services.destination.index.ports import EXTERNAL_NAME, PortView
+from services.destination.index.profiles import (
+    ServiceProfileView,
+    SocketProfileView,
+    declares,
+)
+from services.destination.index.report import Complaints
+from services.destination.model.ip import canonical_ip
+from services.destination.model.mesh import Mesh
+
+V = TypeVar("V", bound=View)
+
+
+class Index:
+    """What clients may ask for, by what they ask with. `endpoints` and `profile` say how a step
+    from one state to the next is told (the encoders of `wire`)."""
+
+    def __init__(self, mesh: Mesh, *, endpoints: ports.Delta, profile: profiles.Delta) -> None:
+        self._endpoints_delta = endpoints
+        self._profile_delta = profile
+        self.objects = Objects()
+        self.dependencies = Dependencies()
+        self.complaints = Complaints()
+        self.facts = FactsBook(mesh, self.objects, self.dependencies, self.complaints)
+        self.dependencies.on_idle = self._idle
+        self._context = Context(mesh, self.objects, self.dependencies, self.facts, self.complaints)
+        self.views: dict[Hashable, View] = {}
+        self._outdated: dict[View, None] = {}
+
+    def listener(self, kind: Kind) -> Callable[[Sequence[Event[Any]]], None]:
+        """What the reflector of `kind` calls with each batch of events."""
+
+        def on_events(events: Sequence[Event[Any]]) -> None:
+            for event in events:
+                self.apply(kind, event)
+            self.flush()
+
+        return on_events
+
+    def apply(self, kind: Kind, event: Event[Any]) -> None:
+        """Takes one event in. Answers change at the next flush."""
+        with self.complaints.guarding(kind):
+            for subject in self.objects.apply(kind, event):
+                self.dependencies.touch(subject)
+
+    def flush(self) -> None:
+        """Computes what is out of date and publishes what differs."""
+        self.facts.refresh()
+        outdated, self._outdated = self._outdated, {}
+        for view in outdated:
+            if view.id in self.views:  # its last follower may have left while others were woken
+                with self.complaints.guarding(view.id):
+                    view.refresh()
+
+    def watch_endpoints(self, key: Key, port: int, audience: Audience) -> Subscription:
+        """Follows the endpoints of a port of a service. Raises NotFoundError or NotServableError."""
+        service = self.objects.services.get(key)
+        if service is None:
+            raise _no_service(key)
+        if service.spec.type == EXTERNAL_NAME:
+            raise _external(key)
+        view = self._view((PortView, key, port), lambda: PortView(self._context, key, port, self))
+        return view.subscribe(audience, self._endpoints_delta)
+
+    def watch_service(self, key: Key, port: int) -> Subscription:
+        """Follows the profile of a port of a service. Raises NotFoundError or NotServableError."""
+        service = self.objects.services.get(key)
+        if service is None:
+            raise _no_service(key)
+        if service.spec.type == EXTERNAL_NAME and declares(service, port):
+            raise _external(key)
+        view = self._view(
+            (ServiceProfileView, key, port),
+            lambda: ServiceProfileView(self._context, self, self._profile_delta, key, port),
+        )
+        return view.subscribe()
+
+    def watch_socket(self, ip: str, port: int, pod: Key | None = None) -> Subscription:
+        """Follows the profile of an IP (canonical) and port, whoever has it, or as `pod` has it.
+        Raises AmbiguousIpError."""
+        view = self._view(
+            (SocketProfileView, ip, port, pod),
+            lambda: SocketProfileView(self._context, self, self._profile_delta, ip, port, pod),
+        )
+        return view.subscribe()
+
+    def watch_instance(self, key: Key, hostname: str, port: int) -> Subscription:
+        """Follows the profile of the pod that a service knows by `hostname`. Raises NotFoundError."""
+        for now in self.objects.slices_of.get(key, {}).values():
+            for endpoint in now.endpoints:
+                target = endpoint.target_ref
+                if endpoint.hostname == hostname and target is not None and target.kind == "Pod":
+                    pod = Key(target.namespace or key.namespace, target.name)
+                    return self._watch_pod(pod, port)
+        raise NotFoundError(f"path: service {key.namespace}/{key.name} has no pod {hostname[:100]}")
+
+    def touched(self, view: View) -> None:
+        """As `Owner`."""
+        self._outdated[view] = None
+
+    def dropped(self, view: View) -> None:
+        """As `Owner`."""
+        self._outdated.pop(view, None)
+        del self.views[view.id]
+
+    def _watch_pod(self, key: Key, port: int) -> Subscription:
+        pod = self.objects.pods.get(key)
+        ip = canonical_ip(pod.status.ips[0]) if pod is not None and pod.status.ips else None
+        if ip is None:
+            raise NotFoundError(f"path: pod {key.namespace}/{key.name} has no IP")
+        return self.watch_socket(ip, port, key)
+
+    def _view(self, key: tuple[type[V], *tuple[Hashable, ...]], make: Callable[[], V]) -> V:
+        view = self.views.get(key)
+        if view is None:
+            view = self.views[key] = make()
+        return cast("V", view)
+
+    def _idle(self, subject: Subject) -> None:
+        if subject[0] == "facts":
+            self.facts.drop(Key(subject[1], subject[2]))
+
+
+def _no_service(key: Key) -> NotFoundError:
+    return NotFoundError(f"path: no service {key.namespace}/{key.name}")
+
+
+def _external(key: Key) -> NotServableError:
+    name = f"{key.namespace}/{key.name}"
+    return NotServableError(f"path: service {name} is of type ExternalName and has no endpoints")

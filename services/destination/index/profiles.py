@@ -1,0 +1,192 @@
+"""Profiles of what a client may connect to: a service's name, or an IP."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+
+from linkerd.kube.objects import Key, Pod, Service
+from linkerd.labels import OPAQUE_PORTS
+from linkerd.streams import Cursor, Topic
+from services.destination.index import dependencies as on
+from services.destination.index.addresses import UnclearProxyError, pod_address, unhinted
+from services.destination.index.context import Context, Owner
+from services.destination.index.dependencies import NOTHING, Dependent, Subject
+from services.destination.index.errors import AmbiguousIpError
+from services.destination.index.facts import PodFacts
+from services.destination.index.ports import EXTERNAL_NAME
+from services.destination.model.address import Address
+from services.destination.model.ports import PortSet, parse_ports
+from services.destination.model.profile import EMPTY_PROFILE, Profile, ServicePort
+
+Delta = Callable[[Profile | None, Profile], Sequence[bytes]]
+"""How the step from one profile to another is told to a reader."""
+
+
+class ProfileView(Dependent):
+    """A profile and its topic."""
+
+    __slots__ = ("_context", "_owner", "id", "topic")
+
+    def __init__(self, context: Context, owner: Owner, delta: Delta, *key: Hashable) -> None:
+        super().__init__()
+        self.id = (type(self), *key)
+        self._context = context
+        self._owner = owner
+        try:
+            profile = self.compute()
+        except AmbiguousIpError:
+            context.dependencies.watch(self, NOTHING)
+            raise
+        self.topic: Topic[Profile] = Topic(delta, profile, on_empty=self._close)
+
+    def compute(self) -> Profile:
+        """The profile as of now; watches what it came from. Raises AmbiguousIpError."""
+        raise NotImplementedError
+
+    def touch(self) -> None:
+        self._owner.touched(self)
+
+    def subscribe(self) -> Cursor[Profile]:
+        """A new follower."""
+        return self.topic.subscribe()
+
+    def refresh(self) -> None:
+        """Computes the profile again and publishes it if it differs."""
+        try:
+            self.topic.publish(self.compute())
+        except (
+            AmbiguousIpError
+        ):  # for a moment, most likely; what was said stays right for an owner
+            return
+
+    def _close(self) -> None:
+        self._context.dependencies.watch(self, NOTHING)
+        self._owner.dropped(self)
+
+
+class ServiceProfileView(ProfileView):
+    """The profile of a port of a service."""
+
+    __slots__ = ("key", "port")
+
+    def __init__(self, context: Context, owner: Owner, delta: Delta, key: Key, port: int) -> None:
+        self.key = key
+        self.port = port
+        super().__init__(context, owner, delta, key, port)
+
+    def compute(self) -> Profile:
+        self._context.dependencies.watch(self, {on.service(*self.key)})
+        return service_profile(self._context, self.key, self.port)
+
+
+class SocketProfileView(ProfileView):
+    """The profile of an IP and port: of whichever service or pod has it at the time, or of none.
+
+    `pod` narrows it to one pod, for clients that asked for the pod by name.
+    """
+
+    __slots__ = ("ip", "pod", "port")
+
+    def __init__(
+        self, context: Context, owner: Owner, delta: Delta, ip: str, port: int, pod: Key | None
+    ) -> None:
+        self.ip = ip
+        self.port = port
+        self.pod = pod
+        super().__init__(context, owner, delta, ip, port, pod)
+
+    def compute(self) -> Profile:
+        subjects: set[Subject] = {on.ip(self.ip), on.host_port(self.ip, self.port)}
+        try:
+            return self._service(subjects) or self._workload(subjects)
+        finally:
+            self._context.dependencies.watch(self, subjects)
+
+    def _service(self, subjects: set[Subject]) -> Profile | None:
+        keys = () if self.pod else self._context.objects.services_by_ip.get(self.ip, ())
+        subjects.update(on.service(*key) for key in keys)
+        if len(keys) > 1:
+            raise _ambiguous(self.ip, "services", keys)
+        return service_profile(self._context, keys[0], self.port) if keys else None
+
+    def _workload(self, subjects: set[Subject]) -> Profile:
+        holder = self._holder(subjects)
+        facts = None
+        if holder is not None:
+            subjects.add(on.facts(*holder))
+            facts = self._context.facts.of(holder)
+        if facts is None:
+            return Profile(opaque=self.port in self._context.mesh.opaque_ports)
+        return Profile(opaque=self.port in facts.opaque, endpoint=self._endpoint(facts))
+
+    def _holder(self, subjects: set[Subject]) -> Key | None:
+        """The pod that answers at the socket: one that stays, or else the only one that is about
+        to go and so still has it."""
+        objects = self._context.objects
+        if self.pod is not None:
+            tiers: tuple[tuple[Key, ...], ...] = ((self.pod,),)
+        else:
+            by_port = objects.pods_by_host_port.get((self.ip, self.port), ())
+            tiers = (objects.pods_by_ip.get(self.ip, ()), by_port)
+        subjects.update(on.pod(*key) for keys in tiers for key in keys)
+        for keys in tiers:
+            staying = [key for key in keys if _stays(objects.pods.get(key))]
+            if len(staying) > 1:
+                raise _ambiguous(self.ip, "pods", staying)
+            if staying:
+                return staying[0]
+        leaving = [key for keys in tiers for key in keys if _leaves(objects.pods.get(key))]
+        return leaving[0] if len(leaving) == 1 else None
+
+    def _endpoint(self, facts: PodFacts) -> Address:
+        if not facts.running:
+            return Address(self.ip, self.port)
+        try:
+            address = pod_address(self._context.mesh, facts, self.ip, self.port)
+        except UnclearProxyError as error:
+            problem = f"{error}; clients are told nothing of it"
+            self._context.complaints.about("Pod", *facts.key, "proxy", problem)
+            address = unhinted(facts, self.ip, self.port)
+        return replace(address, labels=(*address.labels, ("namespace", facts.key.namespace)))
+
+
+def service_profile(context: Context, key: Key, port: int) -> Profile:
+    """The profile of a port of a service. A service that is gone keeps its name and loses what it
+    said of itself."""
+    service = context.objects.services.get(key)
+    if service is not None and (service.spec.type == EXTERNAL_NAME or not declares(service, port)):
+        return EMPTY_PROFILE
+    return Profile(
+        name=f"{key.name}.{key.namespace}.svc.{context.mesh.cluster_domain}",
+        service=ServicePort(key.namespace, key.name, port),
+        opaque=port in _opaque_ports(context, service),
+    )
+
+
+def declares(service: Service, port: int) -> bool:
+    """Whether the service has this port."""
+    return any(item.port == port for item in service.spec.ports)
+
+
+def _opaque_ports(context: Context, service: Service | None) -> PortSet:
+    text = service.metadata.annotations.get(OPAQUE_PORTS) if service is not None else None
+    if service is None or text is None:
+        return context.mesh.opaque_ports
+    names = {item.name: item.port for item in service.spec.ports if item.name}
+    ports, invalid = parse_ports(text, names)
+    if invalid:
+        problem = f"{invalid[0][:100]!r} is neither a port nor a range; skipped"
+        context.complaints.about("Service", *service.metadata.key, OPAQUE_PORTS, problem)
+    return ports
+
+
+def _stays(pod: Pod | None) -> bool:
+    return pod is not None and not pod.terminal and not pod.terminating
+
+
+def _leaves(pod: Pod | None) -> bool:
+    return pod is not None and not pod.terminal and pod.terminating
+
+
+def _ambiguous(ip: str, kind: str, keys: Sequence[Key]) -> AmbiguousIpError:
+    names = ", ".join(f"{key.namespace}/{key.name}" for key in keys[:2])
+    return AmbiguousIpError(f"path: {ip} is the IP of several {kind} at the moment: {names}")

@@ -1,0 +1,52 @@
+"""Complaints about objects, each made once.
+
+An object that is malformed stays so through many recomputations; its owner wants one line, and
+another only when what is wrong with it changes.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from linkerd.runtime.logs import get_logger
+
+_log: Final = get_logger(__name__)
+_REMEMBERED: Final = 10_000
+
+
+class Complaints:
+    """Remembers what was said of which object, for the last 10,000 of them. `count` is how many
+    complaints there were, `failures` how many errors of our own."""
+
+    def __init__(self) -> None:
+        self._said: OrderedDict[tuple[str, str, str], dict[str, str]] = OrderedDict()
+        self.count = 0
+        self.failures = 0
+
+    def about(self, kind: str, namespace: str, name: str, part: str, problem: str) -> None:
+        """Logs `problem` of a part of an object, saying what happens now, unless that was the last
+        thing said of it."""
+        said = self._said.setdefault((kind, namespace, name), {})
+        if said.get(part) == problem:
+            return
+        said[part] = problem
+        if len(self._said) > _REMEMBERED:
+            self._said.popitem(last=False)
+        self.count += 1
+        error = f"{part}: {problem}"
+        _log.warning("object is malformed", kind=kind, namespace=namespace, name=name, error=error)
+
+    def forget(self, kind: str, namespace: str, name: str) -> None:
+        """The object is gone."""
+        self._said.pop((kind, namespace, name), None)
+
+    @contextmanager
+    def guarding(self, key: object) -> Iterator[None]:
+        """Confines a mistake of ours to the object or answer that met it: the error is logged, and
+        what was known before stays."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001  # anything that a strange object may provoke
+            self.failures += 1
+            _log.exception("index failed; what was known before stays", key=str(key))

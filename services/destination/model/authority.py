@@ -1,0 +1,85 @@
+"""The authority that a request asks for: `service.namespace.svc.<cluster domain>:port`, the same
+with a pod's hostname in front, or an IP and a port.
+
+Splitting follows the rules of Go's net package, which clients and other control planes use; what
+is refused here is final for a proxy, so only malformed requests are.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from services.destination.model.ip import canonical_ip
+
+DEFAULT_PORT: Final = 80
+_MAX_PORT: Final = 65535
+_SHOWN: Final = 200  # of an authority, in an error message: long trailers break connections
+_DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
+
+
+class AuthorityError(ValueError):
+    """The path is no authority that this cluster could know. The message is fit for the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTarget:
+    """A port of a service; `hostname` names one pod of it, or is empty."""
+
+    namespace: str
+    service: str
+    port: int
+    hostname: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IpTarget:
+    """A port of an IP (in canonical spelling)."""
+
+    ip: str
+    port: int
+
+
+Target = ServiceTarget | IpTarget
+
+
+def parse_authority(path: str, cluster_domain: str) -> Target:
+    """Reads the `path` of a request. Without a port, 80 is meant. Raises AuthorityError."""
+    host, port = _split(path) if ":" in path else (path, DEFAULT_PORT)
+    ip = canonical_ip(host)
+    if ip is not None:
+        return IpTarget(ip, port)
+    labels = host.split(".")
+    tail = ["svc", *cluster_domain.split(".")]
+    names = labels[: -len(tail)]
+    if labels[-len(tail) :] != tail or len(names) not in {2, 3} or not all(names):
+        raise _error(path, f"not a service of .svc.{cluster_domain}")
+    return ServiceTarget(names[-1], names[-2], port, names[0] if len(names) == 3 else "")
+
+
+def _split(path: str) -> tuple[str, int]:
+    """Host and port of a path that has a colon, as Go's net.SplitHostPort does it."""
+    if path.startswith("["):
+        host, bracket, rest = path[1:].partition("]")
+        if not bracket:
+            raise _error(path, "missing ']'")
+        if not rest.startswith(":"):
+            raise _error(path, "missing port")
+    else:
+        host, _, rest = path.partition(":")
+        rest = ":" + rest
+    if ":" in rest[1:]:
+        raise _error(path, "too many colons")
+    if set("[]") & set(host + rest):
+        raise _error(path, "unexpected bracket")
+    return host, _port(path, rest[1:])
+
+
+def _port(path: str, text: str) -> int:
+    if _DECIMAL.fullmatch(text) and 0 < int(text) <= _MAX_PORT:
+        return int(text)
+    raise _error(path, f"the port must be a number from 1 to {_MAX_PORT}")
+
+
+def _error(path: str, reason: str) -> AuthorityError:
+    shown = path if len(path) <= _SHOWN else path[:_SHOWN] + "..."
+    return AuthorityError(f'path: invalid authority "{shown}": {reason}')

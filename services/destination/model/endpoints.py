@@ -1,0 +1,71 @@
+"""The set of endpoints that one audience of an authority sees: the state of a `Get` topic."""
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Final
+
+from services.destination.model.address import Address, Labels, Socket
+
+_serials: Final = count(1)
+
+
+class EndpointSet:
+    """Endpoints by socket, immutable.
+
+    A set made by `successor` knows which sockets may differ from the set before it, so that going
+    from one version to the next costs what changed, not the size of the set. It names its
+    predecessor by serial instead of holding it, so old versions live only while a reader holds
+    them. Sets compare by identity: whoever makes a new one knows that something changed.
+    """
+
+    __slots__ = ("_before", "_touched", "addresses", "labels", "memo", "serial", "zone")
+
+    def __init__(
+        self,
+        addresses: Mapping[Socket, Address],
+        labels: Labels = (),
+        zone: str = "",
+        *,
+        before: "EndpointSet | None" = None,
+        touched: Sequence[Socket] = (),
+    ) -> None:
+        self.addresses = addresses
+        self.labels = labels
+        self.zone = zone  # of those who ask: it decides each endpoint's locality
+        self.serial = next(_serials)
+        self.memo: dict[int, tuple[bytes, ...]] = {}  # room for encoders, by a reader's serial
+        self._before = before.serial if before is not None else 0
+        self._touched = touched
+
+    def successor(
+        self, addresses: Mapping[Socket, Address], touched: Sequence[Socket]
+    ) -> "EndpointSet":
+        """This set after a change: `addresses` now, different from before at `touched` at most."""
+        return EndpointSet(addresses, self.labels, self.zone, before=self, touched=touched)
+
+    def since(self, last: "EndpointSet") -> tuple[list[Address], list[Address]]:
+        """What a reader of `last` lacks: addresses that are new or different, and addresses (as
+        they were) that are gone."""
+        if self._before == last.serial:
+            return self._at(self._touched, last)
+        resend = self.labels != last.labels or self.zone != last.zone  # in every address's message
+        then, now = last.addresses, self.addresses
+        added = [
+            new
+            for at, new in now.items()
+            if resend or ((old := then.get(at)) is not new and old != new)
+        ]
+        return added, [old for at, old in then.items() if at not in now]
+
+    def _at(
+        self, sockets: Sequence[Socket], last: "EndpointSet"
+    ) -> tuple[list[Address], list[Address]]:
+        """As `since`, looking at `sockets` only."""
+        added, gone = [], []
+        for socket in sockets:
+            new, old = self.addresses.get(socket), last.addresses.get(socket)
+            if new is not None and new != old:
+                added.append(new)
+            elif new is None and old is not None:
+                gone.append(old)
+        return added, gone

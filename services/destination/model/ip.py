@@ -1,0 +1,15 @@
+"""IP literals, in one canonical spelling, so that they may be compared and used as keys."""
+
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+
+
+def canonical_ip(text: str) -> str | None:
+    """`text` in canonical spelling, or None when it is not an IP literal.
+
+    IPv6 with a zone suffix is not one; an IPv4-mapped IPv6 literal stays IPv6.
+    """
+    family = AF_INET6 if ":" in text else AF_INET
+    try:
+        return inet_ntop(family, inet_pton(family, text))
+    except (OSError, ValueError):  # ValueError: an embedded NUL or a surrogate
+        return None

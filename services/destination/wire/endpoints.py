@@ -1,0 +1,56 @@
+"""From one version of an endpoint set to another, as the messages of a `Get` stream.
+
+Rules that proxies rely on: the first message of a stream is complete; never a Remove first; at
+most one Add, then at most one Remove; an endpoint whose description changed is added again,
+without being removed. A fresh stream of an empty set is told so, lest the proxy keep what an
+earlier stream told it, or wait until it gives up.
+"""
+
+from typing import Final
+
+from linkerd.stubs.proxy import destination_pb2 as pb
+from services.destination.model.address import Address
+from services.destination.model.endpoints import EndpointSet
+from services.destination.wire.addresses import AddressEncoder, locality, removed
+from services.destination.wire.splice import submessage
+
+_ADD: Final = 1  # field numbers of Update
+_REMOVE: Final = 2
+_EMPTY: Final = pb.Update(no_endpoints=pb.NoEndpoints(exists=True)).SerializeToString()
+_FRESH: Final = 0  # the serial of a reader that has nothing yet
+_MAX_MEMO: Final = 64  # versions that readers of one set may have left
+
+
+class EndpointDeltas:
+    """The `delta` of topics of endpoint sets. Audiences of one zone share their sets, so what was
+    encoded for one topic is remembered with the set and serves the others too."""
+
+    def __init__(self, encoder: AddressEncoder) -> None:
+        self._encoder = encoder
+
+    def __call__(self, last: EndpointSet | None, current: EndpointSet) -> tuple[bytes, ...]:
+        """The encoded updates that take a reader from `last` to `current`."""
+        serial = last.serial if last is not None else _FRESH
+        messages = current.memo.get(serial)
+        if messages is None:
+            if len(current.memo) >= _MAX_MEMO:
+                current.memo.clear()
+            messages = current.memo[serial] = self._delta(last, current)
+        return messages
+
+    def _delta(self, last: EndpointSet | None, current: EndpointSet) -> tuple[bytes, ...]:
+        if last is not None:
+            added, gone = current.since(last)
+        elif not current.addresses:
+            return (_EMPTY,)
+        else:
+            added, gone = list(current.addresses.values()), []
+        add = (self._add(current, added),) if added else ()
+        remove = (submessage(_REMOVE, *map(removed, gone)),) if gone else ()
+        return add + remove
+
+    def _add(self, current: EndpointSet, added: list[Address]) -> bytes:
+        encoder, zone = self._encoder, current.zone
+        items = [encoder.listed(address, locality(zone, address)) for address in added]
+        labels = pb.WeightedAddrSet(metric_labels=dict(current.labels))
+        return submessage(_ADD, *items, labels.SerializeToString(deterministic=True))
