@@ -3,12 +3,15 @@
 import hashlib
 import io
 import json
+import platform
+import re
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from linkerd.local.containerd import ctr
+from linkerd.local.errors import LocalError
 from linkerd.local.space import Space
 
 _INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -20,29 +23,53 @@ _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 def image_names(space: Space) -> set[str]:
     """Every image that the node has, by its full name."""
-    return set(ctr(space, "images", "list", "--quiet").split())
+    names = ctr(space, "images", "list", "--quiet").split()
+    return {name for name in names if not name.startswith("sha256:")}
 
 
 def load_archive(space: Space, archive: Path) -> list[str]:
-    """Import an archive (OCI or Docker) as it is named inside; the new names, full and sorted."""
-    before = image_names(space)
-    with archive.open("rb") as stream:
-        ctr(space, "images", "import", "-", stdin=stream)
-    return sorted(image_names(space) - before)
+    """Import an archive (OCI or Docker); the full names of the images in it.
+
+    A name without a registry gets the one that Kubernetes would complete it to. Raises LocalError
+    when the archive cannot be read, or names no image.
+    """
+    try:
+        with archive.open("rb") as stream:
+            said = ctr(space, "images", "import", "-", stdin=stream)
+    except OSError as error:
+        raise LocalError(f"{archive} cannot be read: {error.strerror}") from error
+    names = re.findall(r"^unpacking (\S+) \(sha256:", said, re.MULTILINE)
+    if not names:
+        raise LocalError(f"{archive} names no image; save it with a name and tag")
+    for name in names:
+        if (full := full_name(name)) != name:
+            ctr(space, "images", "tag", "--force", name, full)
+    return sorted(map(full_name, names))
 
 
-def pause_image(program: Path, machine: str) -> tuple[str, bytes]:
-    """Name and OCI archive of an image that holds nothing but `program`, and runs it."""
+def full_name(name: str) -> str:
+    """The image's name as kubelet completes it: `demo:1` is `docker.io/library/demo:1`."""
+    registry, slash, _ = name.partition("/")
+    if slash and (registry == "localhost" or "." in registry or ":" in registry):
+        return name
+    return f"docker.io/{name}" if slash else f"docker.io/library/{name}"
+
+
+def program_image(repository: str, path: str, program: Path) -> tuple[str, bytes]:
+    """Full name and OCI archive of an image that holds `program` alone, at `path`, and runs it.
+
+    The tag follows from the content, so an image that is there already need not be loaded.
+    """
     content = program.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    layer = _tar({"pause": content}, mode=0o755)
+    layer = _tar({path: content}, mode=0o755)
+    architecture = platform.machine()
     config = {
-        "architecture": _ARCHITECTURES.get(machine, machine),
+        "architecture": _ARCHITECTURES.get(architecture, architecture),
         "os": "linux",
-        "config": {"Entrypoint": ["/pause"], "User": "65535:65535"},
+        "config": {"Entrypoint": [f"/{path}"], "Env": ["PATH=/bin"], "User": "65535:65535"},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
     }
-    name = f"localhost/linkerd-local-pause:{digest[:12]}"
+    name = f"localhost/{repository}:{hashlib.sha256(layer).hexdigest()[:12]}"
     return name, oci_archive(name, config, layer)
 
 

@@ -5,7 +5,6 @@ needs the API (controllers, kube-proxy, DNS, kubelet). All of it lives inside a 
 node's own address, so ports are fixed and several such clusters can be up at once.
 """
 
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +21,7 @@ from linkerd.local.credentials import Credentials, ensure_credentials
 from linkerd.local.dns import coredns, dns_address, dns_objects
 from linkerd.local.errors import AddressError, LocalError, MissingProgramError
 from linkerd.local.files import keep_private, write_private
-from linkerd.local.images import image_names, load_archive, pause_image
+from linkerd.local.images import image_names, load_archive, program_image
 from linkerd.local.kubelet import is_node_ready, kubelet, mark_unknown
 from linkerd.local.network import Link, choose_network, collisions, host_networks
 from linkerd.local.packages import NODE_NEEDS, ensure
@@ -34,6 +33,7 @@ from linkerd.local.space import Space
 from linkerd.local.state import Network, Record, State
 
 _PORTS: Final = {"kube-apiserver": 6443, "etcd": 2379, "etcd-peer": 2380}
+_PAUSE: Final = "linkerd-local-pause"
 _FIRST: Final = 3  # of the components: those that need no API
 
 
@@ -106,7 +106,7 @@ class Node:
 
     def _prepare(self, programs: Programs, *, fresh: bool) -> None:
         """What must be there before the first pod starts."""
-        name, archive = pause_image(programs["pause"], platform.machine())
+        name, archive = program_image(_PAUSE, "pause", programs["pause"])
         if name not in image_names(self.space):
             file = write_private(self._state.folder / "images" / "pause.tar", archive)
             load_archive(self.space, file)
@@ -118,7 +118,7 @@ class Node:
 
     def _components(self, programs: Programs) -> list[Component]:
         state, network, credentials = self._state, self._network, self._credentials()
-        pause, _ = pause_image(programs["pause"], platform.machine())
+        pause, _ = program_image(_PAUSE, "pause", programs["pause"])
         dns = coredns(programs["coredns"], credentials, state, network)
         return [
             *self._api_components(programs, credentials),
