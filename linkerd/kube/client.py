@@ -11,7 +11,7 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import aiohttp
 import structlog
@@ -34,7 +34,7 @@ _TRANSPORT_FAILURES: Final = (aiohttp.ClientError, OSError, TimeoutError)
 
 
 class KubeClient:
-    """A connection to one API server. Create with `connect`, end with `close`."""
+    """A connection to one API server. Create with `connect`, end with `close` or `async with`."""
 
     def __init__(self, credentials: Credentials, *, user_agent: str) -> None:
         self._credentials = credentials
@@ -55,6 +55,12 @@ class KubeClient:
     def server(self) -> str:
         """The API server's URL."""
         return str(self._credentials.configuration.host)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def close(self) -> None:
         """Ends all connections, watches included."""
