@@ -140,7 +140,6 @@ class Cursor(Generic[S]):
         topic, self._topic = self._topic, None
         if topic is None:
             return
-        self._resting = False
         self._state = self._pending = self._wake = None
         topic._leave(self)
 
