@@ -11,6 +11,7 @@ CONTROL_PLANE_COMPONENT: Final = "linkerd.io/control-plane-component"
 WORKLOAD_NS: Final = "linkerd.io/workload-ns"
 PROXY_DEPLOYMENT: Final = "linkerd.io/proxy-deployment"
 TRUST_ROOT_SHA256: Final = "linkerd.io/trust-root-sha256"
+EXTENSION: Final = "linkerd.io/extension"
 POD_TEMPLATE_HASH: Final = "pod-template-hash"
 
 # Annotations that the data plane obeys.

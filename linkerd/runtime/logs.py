@@ -34,6 +34,7 @@ KEYS: Final[Mapping[str, str]] = {
     "method": "gRPC method path",
     "name": "name of a Kubernetes object",
     "namespace": "namespace of a Kubernetes object",
+    "parameter": "name of a value that is reported",
     "path": "HTTP path",
     "peer": "client address",
     "port": "port number",
@@ -45,6 +46,7 @@ KEYS: Final[Mapping[str, str]] = {
     "signal": "signal name",
     "status": "HTTP status",
     "task": "name of a task",
+    "url": "address that is asked",
     "version": "version of this program",
     "waiting": "what readiness waits for",
 }
@@ -67,6 +69,7 @@ _SECRET_KEY: Final = re.compile(
 _SECRET_TEXT: Final = re.compile(
     r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"  # a JSON web token
     r"|(?<=bearer )\s*\S+"
+    r"|(?<=://)[^/\s@]*:[^/\s@]*(?=@)"  # user name and password of a URL
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     re.IGNORECASE | re.DOTALL,
 )
