@@ -1,3 +1,80 @@
+# The daily verbs. Each is one line of a tool or of the `linkerd` command; `make help` lists them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := requirements/constraints.txt
+CODE := linkerd services tests bench tools demo setup.py
+
+# Its presence says that what it depends on is installed as it is now.
+SETUP := $(VENV)/.setup
+
+.PHONY: help
+help: ## Show the verbs
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
 .PHONY: setup
-setup:
-	python3 -m venv .venv
+setup: $(SETUP) ## Make .venv with everything pinned, and generate the protocol's stubs
+	@$(BIN)/python tools/generate_stubs.py
+
+$(SETUP): pyproject.toml $(PINS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one, as in: make setup PYTHON=python3.11")'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "This Python cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing pinned Python packages into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS) --editable '.[dev]'
+	@touch $@
+
+.PHONY: fmt
+fmt: setup ## Format the code and sort its imports
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix-only --quiet $(CODE)
+
+.PHONY: lint
+lint: setup ## Check style, types and the direction of imports
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check --quiet $(CODE)
+	$(BIN)/mypy
+	MYPYPATH=demo/app $(BIN)/mypy demo/app
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: test
+test: lint ## Lint, then every test; builds Kubernetes first, once a machine
+	$(BIN)/linkerd local prepare
+	$(BIN)/python -m pytest $(PYTEST)
+
+.PHONY: test-unit
+test-unit: setup ## Only tests that need no cluster
+	$(BIN)/python -m pytest -m 'not integration and not e2e' $(PYTEST)
+
+.PHONY: bench
+bench: setup ## Measure, print ratios, write build/bench.json
+	$(BIN)/python -m bench $(BENCH)
+
+.PHONY: run
+run: setup ## Start Kubernetes with the control plane and a demo in it
+	@$(BIN)/linkerd run
+
+.PHONY: dev
+dev: setup ## Start an API server, and the services beside it in this terminal
+	@$(BIN)/linkerd dev
+
+.PHONY: down
+down: setup ## End what `make run` started
+	@$(BIN)/linkerd local down
+
+.PHONY: wheels
+wheels: setup ## Fill build/image, the build context of the container image
+	@$(BIN)/linkerd image context
+
+.PHONY: pins
+pins: ## Take the versions that are installed now into requirements/constraints.txt
+	@{ sed '/^#/!d' $(PINS); $(BIN)/python -m pip freeze --exclude-editable --exclude linkerd-py; } > $(PINS).new
+	@mv $(PINS).new $(PINS)
+
+.PHONY: clean
+clean: ## Remove what was made in this folder (not the machine's cache)
+	rm -rf build dist $(VENV) linkerd/stubs *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

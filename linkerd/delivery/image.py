@@ -7,7 +7,6 @@ into it, so whoever has the tag needs no rebuild, no import and no roll-out.
 """
 
 import platform
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from linkerd.delivery.context import PYTHON, context_digest, prepare_context
 from linkerd.delivery.errors import ImageError
 from linkerd.delivery.tree import digest
 from linkerd.local.files import locked
+from linkerd.local.packages import Need, ensure
 from linkerd.local.programs import cache_folder
 from linkerd.local.progress import Progress
 
@@ -35,6 +35,12 @@ _BASE_CONFIG: Final = (
 )  # fmt: skip
 
 
+IMAGE_NEEDS: Final = (
+    Need("buildah", "buildah", "builds the control plane's image"),
+    Need("mmdebstrap", "mmdebstrap", "makes the base of that image from Debian's packages"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """An image in a file that container runtimes import."""
@@ -50,7 +56,8 @@ class Image:
 
 
 class ImageBuilder:
-    """Builds the images of one source tree. Needs root, buildah and mmdebstrap."""
+    """Builds the images of one source tree. Needs root, buildah and mmdebstrap; the latter two are
+    installed on Debian. Raises ImageError, or MissingProgramError elsewhere."""
 
     def __init__(self, tree: Path, progress: Progress, cache: Path | None = None) -> None:
         self._tree = tree
@@ -59,6 +66,7 @@ class ImageBuilder:
 
     def base(self) -> Image:
         """A small Debian with Python: what the control plane's image and the demo stand on."""
+        ensure(IMAGE_NEEDS, self._progress)
         recipe = ("base", PYTHON, RELEASE, platform.machine(), *_PACKAGES, *_LEFT_OUT)
         image = self._image(BASE, digest(self._tree, [], *recipe))
         with locked(self._cache / "image.lock"):
@@ -138,8 +146,6 @@ class ImageBuilder:
 
 
 def _debootstrap(tarball: Path) -> None:
-    if shutil.which("mmdebstrap") is None:
-        raise ImageError("making the base image needs mmdebstrap; install it, or set IMAGE")
     run(
         [
             "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(_PACKAGES)}",

@@ -1,0 +1,77 @@
+"""Bring the control plane and the demo into a cluster, and leave alone what is right already.
+
+Every step compares before it acts: a namespace that is there, certificates that were made, objects
+that are the same. So a second call changes nothing, and a call after an interruption goes on where
+the first one stopped.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from linkerd.delivery.kubectl import Kubectl
+from linkerd.delivery.manifests import (
+    control_plane_overlay,
+    demo_overlay,
+    render,
+    workloads,
+)
+from linkerd.delivery.rollout import wait_ready
+from linkerd.delivery.trust import ensure_trust
+from linkerd.local.progress import Progress
+from linkerd.names import IdentityDomain
+
+DOMAIN: Final = IdentityDomain("linkerd", "cluster.local")
+_READY_SECONDS: Final = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """What a cluster is to run. `demo` None: the stock Python image that demo/ names.
+
+    `on_node`: the images have been put on the cluster's only node and are nowhere else.
+    """
+
+    control_plane: str
+    demo: str | None
+    on_node: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a call changed, as kubectl names objects; empty when all was right."""
+
+    changed: tuple[str, ...]
+
+
+def install(
+    tree: Path, kubectl: Kubectl, images: Images, progress: Progress, *, demo: bool = True
+) -> Outcome:
+    """Return when the control plane and the demo are ready. Raises DeliveryError."""
+    with progress.step("Applying the control plane") as detail:
+        changed = list(_apply_namespace(tree, kubectl))
+        anchors, made = ensure_trust(kubectl, DOMAIN)
+        if made:
+            detail("trust anchor and issuer made")
+            changed += ["the trust anchor and the issuer"]
+        overlay = control_plane_overlay(
+            tree, image=images.control_plane, anchors=anchors, on_node=images.on_node
+        )
+        control_plane = render(kubectl, overlay)
+        changed += kubectl.apply(control_plane, doing="applying the control plane")
+    waiting = [("Waiting for the control plane to be ready", control_plane)]
+    if demo:
+        with progress.step("Applying the demo"):
+            manifests = render(kubectl, demo_overlay(tree, image=images.demo))
+            changed += kubectl.apply(manifests, doing="applying the demo")
+        waiting += [("Waiting for the demo to be ready", manifests)]
+    for title, rendered in waiting:
+        with progress.step(title):
+            wait_ready(kubectl, workloads(rendered), seconds=_READY_SECONDS)
+    return Outcome(tuple(changed))
+
+
+def _apply_namespace(tree: Path, kubectl: Kubectl) -> list[str]:
+    """First of all, because certificates are put in it before the rest is applied."""
+    text = (tree / "deploy" / "base" / "namespace.yaml").read_text()
+    return kubectl.apply(text, doing="making the namespace")

@@ -1,0 +1,82 @@
+"""The services as plain processes beside a cluster: what `linkerd dev` starts.
+
+Their flags are those of the Deployments, so that both ways of running stay one; what differs is
+where they listen, where their files are and which cluster they look at.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from linkerd.certificates import make_issuer, make_trust_anchor
+from linkerd.delivery.install import DOMAIN
+from linkerd.local.files import write_private
+
+HOST: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustFiles:
+    """The certificates of a mesh as files, where identity reads them."""
+
+    anchors: Path
+    issuer: Path
+
+    @classmethod
+    def ensure(cls, folder: Path) -> "TrustFiles":
+        """Those of `folder`, made when they are not there; mode 0600."""
+        files = cls(folder / "ca-bundle.crt", folder / "issuer")
+        if not files.anchors.exists():
+            anchor = make_trust_anchor(DOMAIN)
+            issuer = make_issuer(DOMAIN, anchor)
+            write_private(files.issuer / "crt.pem", issuer.certificate_pem)
+            write_private(files.issuer / "key.pem", issuer.key_pem)
+            write_private(files.anchors, anchor.certificate_pem)  # last: it says that all is there
+        return files
+
+
+@dataclass(frozen=True, slots=True)
+class PlainService:
+    """One service to start: `argv`, and where it will be."""
+
+    name: str
+    argv: tuple[str, ...]
+    address: str
+    admin_address: str
+
+
+def plain_services(tree: Path, kubeconfig: Path, trust: TrustFiles) -> list[PlainService]:
+    """Every service that deploy/base runs, in the order of its folders."""
+    return [
+        _plain(container, kubeconfig, trust)
+        for deployment in _deployments(tree)
+        for container in deployment["spec"]["template"]["spec"]["containers"]
+    ]
+
+
+def _plain(container: dict[str, Any], kubeconfig: Path, trust: TrustFiles) -> PlainService:
+    name, *flags = container["args"]
+    address, admin = (_address(container["ports"], end) for end in ("-grpc", "-admin"))
+    own: Sequence[str] = (
+        f"--kubeconfig={kubeconfig}", f"--addr={address}", f"--admin-addr={admin}",
+        "--enable-reflection=true", "--lame-duck=0s",
+    )  # fmt: skip
+    if name == "identity":
+        own = (*own, f"--issuer={trust.issuer}", f"--trust-anchors={trust.anchors}")
+    # A flag that is given twice has its last value.
+    argv = (sys.executable, "-m", f"services.{name}", *flags, *own)
+    return PlainService(name, argv, address, admin)
+
+
+def _address(ports: Sequence[dict[str, Any]], ending: str) -> str:
+    (port,) = (p["containerPort"] for p in ports if p["name"].endswith(ending))
+    return f"{HOST}:{port}"
+
+
+def _deployments(tree: Path) -> Iterator[dict[str, Any]]:
+    for file in sorted((tree / "deploy" / "base").glob("*/deployment.yaml")):
+        yield from (o for o in yaml.safe_load_all(file.read_text()) if o)
