@@ -199,7 +199,11 @@ def test_a_reader_polled_inside_the_wake_of_another_is_not_woken_for_it() -> Non
     one, two = topic.subscribe(), topic.subscribe()
     wakes = Wakes()
     two.on_wake(wakes)
-    one.on_wake(lambda: two.poll() and None)
+
+    def meddle() -> None:
+        assert two.poll() == b"a>b"
+
+    one.on_wake(meddle)
     drain(one)
     drain(two)
     topic.publish("b")
