@@ -44,6 +44,7 @@ class Index:
         self.dependencies.on_idle = self._idle
         self._context = Context(mesh, self.objects, self.dependencies, self.facts, self.complaints)
         self.views: dict[Hashable, View] = {}
+        self.past_workload_updates = 0  # of views that are gone
         self._outdated: dict[View, None] = {}
 
     def listener(self, kind: Kind) -> Callable[[Sequence[Event[Any]]], None]:
@@ -72,7 +73,8 @@ class Index:
                     view.refresh()
 
     def watch_endpoints(self, key: Key, port: int, audience: Audience) -> Subscription:
-        """Follows the endpoints of a port of a service. Raises NotFoundError or NotServableError."""
+        """Follows the endpoints of a port of a service. Raises NotFoundError and
+        NotServableError."""
         service = self.objects.services.get(key)
         if service is None:
             raise _no_service(key)
@@ -104,7 +106,7 @@ class Index:
         return view.subscribe()
 
     def watch_instance(self, key: Key, hostname: str, port: int) -> Subscription:
-        """Follows the profile of the pod that a service knows by `hostname`. Raises NotFoundError."""
+        """Follows the profile of the pod that a service calls `hostname`. Raises NotFoundError."""
         for now in self.objects.slices_of.get(key, {}).values():
             for endpoint in now.endpoints:
                 target = endpoint.target_ref
@@ -121,6 +123,14 @@ class Index:
         """As `Owner`."""
         self._outdated.pop(view, None)
         del self.views[view.id]
+        if isinstance(view, SocketProfileView):
+            self.past_workload_updates += view.topic.version - 1
+
+    def topics(self) -> int:
+        """How many states clients follow."""
+        return sum(
+            len(view.audiences) if isinstance(view, PortView) else 1 for view in self.views.values()
+        )
 
     def _watch_pod(self, key: Key, port: int) -> Subscription:
         pod = self.objects.pods.get(key)

@@ -53,9 +53,7 @@ class ProfileView(Dependent):
         """Computes the profile again and publishes it if it differs."""
         try:
             self.topic.publish(self.compute())
-        except (
-            AmbiguousIpError
-        ):  # for a moment, most likely; what was said stays right for an owner
+        except AmbiguousIpError:  # for a moment, most likely; until then nothing is said
             return
 
     def _close(self) -> None:

@@ -1,0 +1,230 @@
+"""Settings and wiring of the destination service.
+
+Start-up: reflectors read the cluster into the index; once all have, gRPC is served and the process
+is ready. What was known stays served while the API server is away.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from linkerd.kube.client import KubeClient
+from linkerd.kube.errors import ConfigError
+from linkerd.kube.reflector import Reflector
+from linkerd.kube.reflector_metrics import ReflectorMetrics
+from linkerd.kube.resource import (
+    ENDPOINT_SLICES,
+    JOBS,
+    NODES,
+    PODS,
+    REPLICA_SETS,
+    SERVERS,
+    SERVICES,
+    Resource,
+)
+from linkerd.names import IdentityDomain, is_dns_subdomain
+from linkerd.rpc.grpcio import GrpcServer, ServerOptions
+from linkerd.runtime.errors import SettingsError, StartError
+from linkerd.runtime.logs import get_logger
+from linkerd.runtime.process import Process
+from linkerd.runtime.settings import CommonSettings, HostPort, setting
+from linkerd.version import VERSION
+from services.destination.index import Index, Kind
+from services.destination.metrics import IndexCollector, cache_sizes
+from services.destination.model.http2 import Http2Params, parse_http2_params
+from services.destination.model.mesh import Mesh
+from services.destination.model.ports import PortSet, parse_ports
+from services.destination.server import Destination
+from services.destination.wire.addresses import AddressEncoder
+from services.destination.wire.endpoints import EndpointDeltas
+from services.destination.wire.profiles import ProfileDeltas
+
+NAME: Final = "destination"
+
+_GRACE: Final = 5.0  # seconds for calls that are not streams; streams end at once, with OK
+_FALLBACK_DOMAIN: Final = "cluster.local"
+_TRANSPORT_HEADER: Final = "transport-header"
+_SOURCES: Final[Mapping[Kind, Resource[Any]]] = {
+    Kind.SERVICE: SERVICES,
+    Kind.SLICE: ENDPOINT_SLICES,
+    Kind.POD: PODS,
+    Kind.NODE: NODES,
+    Kind.REPLICA_SET: REPLICA_SETS,
+    Kind.JOB: JOBS,
+    Kind.SERVER: SERVERS,
+}
+_OPTIONAL: Final = frozenset({Kind.SERVER})
+"""Kinds whose definition may not be installed; there are none of them then."""
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(CommonSettings):
+    """The flags of the destination service. Names and defaults are upstream's where it has them."""
+
+    addr: HostPort = setting(default=HostPort("", 8086), doc="Address that serves gRPC.")
+    admin_addr: HostPort = setting(
+        default=HostPort("", 9996),
+        flag="metrics-addr",
+        aliases=("admin-addr",),
+        doc="Address of /ping, /live, /ready and /metrics (HTTP).",
+    )
+    controller_namespace: str = setting(
+        default="linkerd",
+        doc="Namespace of the control plane; pods that belong to another get no identity.",
+    )
+    cluster_domain: str = setting(
+        default="", doc="DNS suffix of services' names. Empty: cluster.local, with a warning."
+    )
+    identity_trust_domain: str = setting(
+        default="", doc="Last part of identities. Empty: cluster.local, with a warning."
+    )
+    default_opaque_ports: str = setting(
+        default="",
+        doc="Ports and ranges, comma-separated, whose protocol is not detected where no annotation "
+        "says which those are.",
+    )
+    outbound_transport_mode: str = setting(
+        default="transparent",
+        doc="transport-header: meshed pods are reached through their proxy's port; transparent: "
+        "only for opaque ports.",
+    )
+    enable_h2_upgrade: bool = setting(
+        default=True, doc="Let proxies speak HTTP/2 with each other for HTTP/1 clients."
+    )
+    enable_endpoint_slices: bool = setting(
+        default=True, doc="Must be true: EndpointSlices are where endpoints are read from."
+    )
+    enable_ipv6: bool = setting(
+        default=True, doc="Give out IPv6 addresses of pods, and prefer them."
+    )
+    ext_endpoint_zone_weights: bool = setting(
+        default=False, doc="Experimental: ten times the weight for endpoints of the client's zone."
+    )
+    meshed_http2_client_params: Http2Params | None = setting(
+        default=None,
+        parse=parse_http2_params,
+        doc="HTTP/2 parameters for connections to meshed pods, such as "
+        '{"keep_alive":{"interval":{"seconds":10},"timeout":{"seconds":3}}}.',
+    )
+    stream_queue_capacity: int = setting(
+        default=100, doc="Accepted for upstream's manifests (above 0); streams have no queues here."
+    )
+    export_queue_metrics: bool = setting(
+        default=True, doc="Accepted for upstream's manifests; there are no queues to measure."
+    )
+    trace_collector: str = setting(
+        default="", doc="Accepted for upstream's manifests; no traces are sent."
+    )
+
+
+async def start(settings: Settings, process: Process) -> None:
+    """Sets the service up: returns when it serves. Raises StartError or SettingsError."""
+    caches = process.readiness.gate("caches")
+    mesh = mesh_of(settings)
+    index = make_index(settings, mesh)
+    process.registry.register(IndexCollector(index, mesh.cluster_domain))
+    client = await _connect(settings, process)
+    await _read_cluster(client, index, process)
+    caches.open()
+    await _serve(settings, process, Destination(index, mesh.cluster_domain))
+
+
+def mesh_of(settings: Settings) -> Mesh:
+    """What the settings say of the mesh. Raises SettingsError."""
+    if not settings.enable_endpoint_slices:
+        raise SettingsError(
+            "--enable-endpoint-slices=false: Endpoints objects are not read; leave the flag out"
+        )
+    if settings.stream_queue_capacity <= 0:
+        raise SettingsError("--stream-queue-capacity must be above 0")
+    trust_domain = _domain("identity-trust-domain", settings.identity_trust_domain)
+    return Mesh(
+        identities=IdentityDomain(settings.controller_namespace, trust_domain),
+        cluster_domain=_domain("cluster-domain", settings.cluster_domain),
+        opaque_ports=_opaque_ports(settings.default_opaque_ports),
+        h2_upgrade=settings.enable_h2_upgrade,
+        transport_header=_uses_transport_header(settings.outbound_transport_mode),
+        ipv6=settings.enable_ipv6,
+    )
+
+
+def make_index(settings: Settings, mesh: Mesh) -> Index:
+    """An empty index whose topics speak protobuf."""
+    encoder = AddressEncoder(
+        settings.meshed_http2_client_params, zone_weights=settings.ext_endpoint_zone_weights
+    )
+    return Index(mesh, endpoints=EndpointDeltas(encoder), profile=ProfileDeltas(encoder))
+
+
+def _domain(flag: str, text: str) -> str:
+    if not text:
+        _log.warning(f"--{flag} is not set; {_FALLBACK_DOMAIN} holds")
+        return _FALLBACK_DOMAIN
+    if not is_dns_subdomain(text):
+        raise SettingsError(f"--{flag}: {text!r} is not a DNS name of lower-case labels")
+    return text
+
+
+def _opaque_ports(text: str) -> PortSet:
+    ports, invalid = parse_ports(text)
+    for item in invalid:
+        _log.warning("--default-opaque-ports: neither a port nor a range; skipped", detail=item)
+    return ports
+
+
+def _uses_transport_header(mode: str) -> bool:
+    if mode not in {_TRANSPORT_HEADER, "transparent"}:
+        _log.error("--outbound-transport-mode is unknown; transparent holds", detail=mode)
+    return mode == _TRANSPORT_HEADER
+
+
+async def _connect(settings: Settings, process: Process) -> KubeClient:
+    try:
+        client = await KubeClient.connect(
+            settings.kubeconfig, user_agent=f"linkerd-{NAME}/{VERSION}", clock=process.clock
+        )
+    except ConfigError as error:
+        raise StartError(str(error)) from error
+    process.defer(client.close)
+    return client
+
+
+async def _read_cluster(client: KubeClient, index: Index, process: Process) -> None:
+    """Starts a reflector of every kind; returns when all have synced."""
+    metrics = ReflectorMetrics(process.registry)
+    reflectors = {
+        kind: Reflector(
+            client,
+            resource,
+            index.listener(kind),
+            missing_ok=kind in _OPTIONAL,
+            clock=process.clock,
+            metrics=metrics,
+        )
+        for kind, resource in _SOURCES.items()
+    }
+    cache_sizes(process.registry, {kind: r.store for kind, r in reflectors.items()})
+    for kind, reflector in reflectors.items():
+        process.start(f"reflect {kind.value}", reflector.run())
+    await asyncio.gather(*(reflector.wait_synced() for reflector in reflectors.values()))
+
+
+async def _serve(settings: Settings, process: Process, destination: Destination) -> None:
+    server = GrpcServer(
+        settings.addr,
+        [destination.table()],
+        readiness=process.readiness,
+        registry=process.registry,
+        options=ServerOptions(
+            lame_duck=settings.lame_duck,
+            reflection=settings.enable_reflection,
+            channelz=settings.enable_channelz,
+        ),
+        clock=process.clock,
+    )
+    port = await server.start()
+    process.defer(lambda: server.stop(_GRACE))
+    _log.info("serving", addr=str(settings.addr), port=port)

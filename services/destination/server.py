@@ -1,0 +1,99 @@
+"""The Destination API: requests in, subscriptions out.
+
+Which status a request ends with decides what a proxy does: INVALID_ARGUMENT is final, so only
+requests that can never be answered get it; everything else is asked again with growing pauses.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import grpc
+
+from linkerd.kube.objects import Key
+from linkerd.rpc.methods import Call, RpcError, ServiceTable, service
+from linkerd.runtime.logs import get_logger
+from linkerd.streams import Subscription
+from linkerd.stubs.proxy import destination_pb2 as pb
+from services.destination.index import (
+    AmbiguousIpError,
+    Index,
+    NotFoundError,
+    NotServableError,
+    WatchError,
+)
+from services.destination.index.audiences import Audience
+from services.destination.model.authority import (
+    AuthorityError,
+    IpTarget,
+    Target,
+    parse_authority,
+)
+from services.destination.model.context import ContextToken, parse_context
+
+_log = get_logger(__name__)
+
+_STATUS: Final[dict[type[WatchError], grpc.StatusCode]] = {
+    NotFoundError: grpc.StatusCode.NOT_FOUND,
+    NotServableError: grpc.StatusCode.INVALID_ARGUMENT,
+    AmbiguousIpError: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+class Destination:
+    """The methods. The caches that `index` is made of must have synced before the first call."""
+
+    def __init__(self, index: Index, cluster_domain: str) -> None:
+        self._index = index
+        self._cluster_domain = cluster_domain
+
+    def table(self) -> ServiceTable:
+        """What an engine serves."""
+        descriptor = pb.DESCRIPTOR.services_by_name["Destination"]
+        return service(descriptor, Get=self.get, GetProfile=self.get_profile)
+
+    async def get(self, request: pb.GetDestination, _call: Call) -> Subscription:
+        """The endpoints of a service's port, for a client where the context token says."""
+        target = self._target(request)
+        if isinstance(target, IpTarget):
+            detail = f'path: "{target.ip}" is an IP; Get takes the name of a service'
+            raise RpcError(grpc.StatusCode.INVALID_ARGUMENT, detail)
+        audience = Audience(target.hostname, _context(request).node)
+        key = Key(target.namespace, target.service)
+        with _statuses():
+            return self._index.watch_endpoints(key, target.port, audience)
+
+    async def get_profile(self, request: pb.GetDestination, _call: Call) -> Subscription:
+        """How traffic to a service, a pod of it, or an IP is to be treated."""
+        target = self._target(request)
+        with _statuses():
+            if isinstance(target, IpTarget):
+                return self._index.watch_socket(target.ip, target.port)
+            key = Key(target.namespace, target.service)
+            if target.hostname:
+                return self._index.watch_instance(key, target.hostname, target.port)
+            return self._index.watch_service(key, target.port)
+
+    def _target(self, request: pb.GetDestination) -> Target:
+        try:
+            return parse_authority(request.path, self._cluster_domain)
+        except AuthorityError as error:
+            _log.debug("refused", authority=request.path[:200], error=str(error))
+            raise RpcError(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from None
+
+
+def _context(request: pb.GetDestination) -> ContextToken:
+    context = parse_context(request.context_token)
+    if context is None:
+        _log.debug("context token is malformed and taken as empty", authority=request.path[:200])
+        return ContextToken()
+    return context
+
+
+@contextmanager
+def _statuses() -> Iterator[None]:
+    """Turns the index's errors into statuses."""
+    try:
+        yield
+    except WatchError as error:
+        raise RpcError(_STATUS[type(error)], str(error)) from None
