@@ -27,7 +27,7 @@ from linkerd.local.progress import Progress, SilentProgress
 from linkerd.local.runner import Condition, Host, Runner
 from linkerd.local.state import Record, State
 
-_GRACE_SECONDS: Final = 5.0
+_GRACE_SECONDS: Final = 1.0
 
 
 class Layout(Protocol):

@@ -1,6 +1,7 @@
 """kubelet: its settings, and when its node counts as ready."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,7 +71,7 @@ def kubelet_settings(
         "volumePluginDir": str(private_folder(state.folder / "volume-plugins")),
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": cgroup,
-        "cgroupsPerQOS": False,
+        "cgroupsPerQOS": True,
         "enforceNodeAllocatable": [],
         "failCgroupV1": False,
         "failSwapOn": False,
@@ -86,24 +87,41 @@ def kubelet_settings(
 
 
 def is_node_ready(api: AdminApi) -> bool:
-    """Whether the Node object says so."""
+    """Whether the Node object says so, and pods have the service account that they need."""
     try:
         node = api.request("GET", f"/api/v1/nodes/{NODE_NAME}")
+        api.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")
     except ApiRefusedError:
         return False
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"]["conditions"])
+    return _is_true(node, "Ready")
 
 
-def mark_unknown(api: AdminApi) -> None:
-    """Let nobody take the Node's last word before it was stopped for the present."""
-    condition = {"type": "Ready", "status": "Unknown", "reason": "NodeStarting", "message": ""}
-    try:
-        api.request(
-            "PATCH",
-            f"/api/v1/nodes/{NODE_NAME}/status",
-            {"status": {"conditions": [condition]}},
-            kind="strategic-merge-patch+json",
-        )
-    except ApiRefusedError as error:
-        if error.status != 404:
-            raise
+def forget_readiness(api: AdminApi) -> None:
+    """Let nobody take the last words of a node that was stopped for the present.
+
+    Called before kubelet starts: the node is unknown and its pods are not ready until kubelet, who
+    finds all their containers gone, says otherwise.
+    """
+    for path, unknown in [(f"/api/v1/nodes/{NODE_NAME}", "Unknown"), *_ready_pods(api)]:
+        condition = {"type": "Ready", "status": unknown, "reason": "NodeStarting", "message": ""}
+        patch = {"status": {"conditions": [condition]}}
+        try:
+            api.request("PATCH", f"{path}/status", patch, kind="strategic-merge-patch+json")
+        except ApiRefusedError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+
+
+def _ready_pods(api: AdminApi) -> list[tuple[str, str]]:
+    pods = api.request("GET", f"/api/v1/pods?fieldSelector=spec.nodeName={NODE_NAME}")["items"]
+    named = [
+        (pod["metadata"]["namespace"], pod["metadata"]["name"])
+        for pod in pods
+        if _is_true(pod, "Ready")
+    ]
+    return [(f"/api/v1/namespaces/{namespace}/pods/{name}", "False") for namespace, name in named]
+
+
+def _is_true(item: dict[str, Any], condition: str) -> bool:
+    conditions = item["status"].get("conditions", ())
+    return any(c["type"] == condition and c["status"] == "True" for c in conditions)

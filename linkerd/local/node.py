@@ -22,7 +22,7 @@ from linkerd.local.dns import coredns, dns_address, dns_objects
 from linkerd.local.errors import AddressError, LocalError, MissingProgramError
 from linkerd.local.files import keep_private, write_private
 from linkerd.local.images import image_names, load_archive, program_image
-from linkerd.local.kubelet import is_node_ready, kubelet, mark_unknown
+from linkerd.local.kubelet import forget_readiness, is_node_ready, kubelet
 from linkerd.local.network import Link, choose_network, collisions, host_networks
 from linkerd.local.packages import NODE_NEEDS, ensure
 from linkerd.local.programs import NODE, Programs, locate
@@ -114,7 +114,7 @@ class Node:
             for path, manifest in dns_objects(self._network).items():
                 api.apply(path, manifest)
             if fresh:
-                mark_unknown(api)
+                forget_readiness(api)
 
     def _components(self, programs: Programs) -> list[Component]:
         state, network, credentials = self._state, self._network, self._credentials()

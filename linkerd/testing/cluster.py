@@ -21,6 +21,8 @@ from linkerd.local.cluster import LocalCluster
 from linkerd.local.files import locked, private_folder
 from linkerd.local.programs import source_digest
 from linkerd.local.progress import PlainProgress
+from linkerd.local.requirements import node_obstacle
+from linkerd.testing.images import write_busybox_archive
 from linkerd.testing.namespaces import fresh_namespace
 
 
@@ -82,3 +84,28 @@ def own_api_cluster(tmp_path: Path) -> Iterator[LocalCluster]:
         yield cluster
     finally:
         cluster.down(delete=True)
+
+
+@pytest.fixture(scope="session")
+def node_cluster() -> Iterator[LocalCluster]:
+    """A cluster with a node that runs pods, shared like `api_cluster`; needs root on Linux."""
+    if reason := node_obstacle():
+        pytest.skip(reason)
+    with shared_cluster(shared_folder("node"), api_only=False) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def node_namespace(node_cluster: LocalCluster) -> Iterator[str]:
+    """A new namespace in `node_cluster`, deleted after the test."""
+    with node_cluster.api() as api, fresh_namespace(api) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def busybox(node_cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of an image on `node_cluster` that has /bin/busybox and nothing else."""
+    name, archive = write_busybox_archive(tmp_path_factory.mktemp("busybox"))
+    if not node_cluster.has_image(name):
+        node_cluster.load_image(archive)
+    return name
