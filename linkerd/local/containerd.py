@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from linkerd.local.component import Component
+from linkerd.local.errors import LocalError
 from linkerd.local.files import keep_private, private_folder
 from linkerd.local.space import Space
 from linkerd.local.state import State
@@ -53,7 +54,11 @@ def containerd(
     config = keep_private(state.config / "containerd.toml", content)
 
     def ready() -> bool:
-        return "SERVER" in ctr(space, "version").upper()
+        try:
+            ctr(space, "version")
+        except LocalError:
+            return False
+        return True
 
     return Component("containerd", (str(program), "--config", str(config)), ready, settings=content)
 
