@@ -1,0 +1,74 @@
+"""`linkerd dev`: an API server, and every service beside it as a plain process, in one terminal.
+
+The loop of a developer: change code, ctrl-C, start again; three seconds, no image, no root.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from linkerd.delivery.console import run_together
+from linkerd.delivery.kubectl import Kubectl
+from linkerd.delivery.plain import PlainService, TrustFiles, plain_services
+from linkerd.delivery.tree import require_tree
+from linkerd.local.cluster import LocalCluster
+from linkerd.local.progress import Progress, choose_progress
+from linkerd.local.state import default_state_folder
+
+
+@click.command("dev", short_help="Run an API server, and the services beside it.")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="Folder of the API server. [default: beside that of `linkerd local`]",
+)
+def command(state: Path | None) -> None:
+    """Run an API server, and the services beside it in this terminal.
+
+    Needs no root and no containers: a real API server with nothing that runs pods, and identity and
+    destination as processes that look at it. Make objects with kubectl and watch the answers
+    change; ctrl-C ends everything and keeps the objects for the next time.
+    """
+    tree, progress = require_tree(), choose_progress()
+    cluster = LocalCluster(state or default_state_folder().with_name("dev"), api_only=True)
+    cluster.up(progress)
+    try:
+        _prepare(tree, Kubectl(cluster.kubeconfig), progress)
+        trust = TrustFiles.ensure(cluster.state / "trust")
+        services = plain_services(tree, cluster.kubeconfig, trust)
+        _say(cluster, services)
+        programs = {service.name: service.argv for service in services}
+        code = asyncio.run(run_together(programs, sys.stdout, colour=sys.stdout.isatty()))
+    finally:
+        with progress.step("Stopping the API server"):
+            cluster.down()
+    sys.exit(code)
+
+
+def _prepare(tree: Path, kubectl: Kubectl, progress: Progress) -> None:
+    """The custom resources, which the services watch, and the namespace that is theirs."""
+    with progress.step("Applying namespace and custom resources"):
+        kubectl.apply(
+            (tree / "deploy" / "base" / "namespace.yaml").read_text(), doing="making the namespace"
+        )
+        crds = kubectl.render(tree / "deploy" / "base" / "crds")
+        kubectl.apply(crds, doing="applying the custom resources")
+        kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+
+
+def _say(cluster: LocalCluster, services: list[PlainService]) -> None:
+    get = "io.linkerd.proxy.destination.Destination/Get"
+    path = '{"path": "kubernetes.default.svc.cluster.local:443"}'
+    lines = [
+        "",
+        f"export KUBECONFIG={cluster.kubeconfig}",
+        *(f"{s.name}: gRPC on {s.address}, http://{s.admin_address}/metrics" for s in services),
+        "Try, in another terminal:",
+        f"  grpcurl -plaintext -d '{path}' 127.0.0.1:8086 {get}",
+        "ctrl-C ends everything.",
+        "",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,154 @@
+"""`linkerd run`: a cluster with the control plane and a demo in it, from nothing to ready.
+
+The whole of `make run`. Everything it calls compares before it acts, so a second run only looks.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from linkerd.delivery.errors import DeliveryError
+from linkerd.delivery.image import ImageBuilder
+from linkerd.delivery.install import Images, Outcome, install
+from linkerd.delivery.kubectl import Kubectl
+from linkerd.delivery.tree import require_tree
+from linkerd.local.cluster import LocalCluster
+from linkerd.local.errors import PrivilegeError
+from linkerd.local.progress import Progress, choose_progress
+from linkerd.local.state import default_state_folder
+
+_GET = "io.linkerd.proxy.destination.Destination/Get"
+_TARGET = "books.demo.svc.cluster.local:8080"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the caller asked for. Without `kubeconfig`, the cluster of this machine."""
+
+    state: Path
+    kubeconfig: Path | None
+    image: str | None
+    demo: bool
+
+
+@click.command("run", short_help="Start a cluster with the control plane and a demo in it.")
+@click.option(
+    "--kubeconfig",
+    envvar="KUBECONFIG",
+    help="Use this cluster instead of one on this machine. [env: KUBECONFIG]",
+)
+@click.option(
+    "--image",
+    envvar="IMAGE",
+    help="Image that the cluster can pull, for use with --kubeconfig. [env: IMAGE]",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="Folder of the cluster on this machine, as for `linkerd local`.",
+)
+@click.option("--demo/--no-demo", default=True, show_default=True, help="Whether to add the demo.")
+def command(kubeconfig: str | None, image: str | None, state: Path | None, demo: bool) -> None:
+    """Start a cluster with the control plane and a demo in it.
+
+    Without a kubeconfig this starts Kubernetes on this machine (as `linkerd local up`), builds the
+    container image, and puts both there; that needs root on Linux. The first time takes minutes,
+    later ones seconds: what is right already is left alone.
+
+    With a kubeconfig it installs into that cluster, which pulls the image you name:
+
+    \b
+        KUBECONFIG=~/.kube/config IMAGE=registry.example/linkerd-py:1 linkerd run
+    """
+    folder = state or default_state_folder()
+    request = Request(folder, _foreign(kubeconfig, folder), image, demo)
+    progress = choose_progress()
+    if request.kubeconfig is None:
+        kubectl, outcome = _run_here(request, progress)
+    else:
+        kubectl, outcome = _run_there(request, request.kubeconfig, progress)
+    sys.stdout.write("\n".join(_closing_words(request, kubectl, outcome)) + "\n")
+
+
+def _foreign(kubeconfig: str | None, state: Path) -> Path | None:
+    """The kubeconfig of another cluster; None when there is none or it is this machine's own,
+    which people export to use kubectl."""
+    if not kubeconfig:
+        return None
+    path = Path(kubeconfig).expanduser().absolute()
+    return None if path == LocalCluster(state).kubeconfig else path
+
+
+def _run_here(request: Request, progress: Progress) -> tuple[Kubectl, Outcome]:
+    tree = require_tree()
+    cluster = LocalCluster(request.state)
+    try:
+        cluster.up(progress)
+    except PrivilegeError as error:
+        raise DeliveryError(
+            f"{error}. `make dev` needs no root: it starts an API server alone, and the services "
+            f"beside it"
+        ) from None
+    builder = ImageBuilder(tree, progress)
+    base, control_plane = builder.base(), builder.controller()
+    for image in (base, control_plane):
+        if not cluster.has_image(image.reference):
+            with progress.step(f"Loading {image.reference} into the cluster"):
+                cluster.load_image(image.archive)
+    images = Images(control_plane.reference, base.reference, on_node=True)
+    kubectl = Kubectl(cluster.kubeconfig)
+    return kubectl, install(tree, kubectl, images, progress, demo=request.demo)
+
+
+def _run_there(request: Request, kubeconfig: Path, progress: Progress) -> tuple[Kubectl, Outcome]:
+    if request.image is None:
+        raise DeliveryError(
+            f"{kubeconfig} names a cluster that needs an image it can pull: set IMAGE (how to "
+            f"build one is in docs/deploying.md), or unset KUBECONFIG for a cluster on this machine"
+        )
+    kubectl = Kubectl(kubeconfig)
+    images = Images(request.image, None, on_node=False)
+    return kubectl, install(require_tree(), kubectl, images, progress, demo=request.demo)
+
+
+def _closing_words(request: Request, kubectl: Kubectl, outcome: Outcome) -> Iterator[str]:
+    """The last screen: what runs, what changed, and what to try."""
+    yield ""
+    yield kubectl("get", "pods", "--all-namespaces", "--output=wide").rstrip()
+    yield ""
+    changed = len(outcome.changed)
+    yield f"{changed} objects were made or changed." if changed else "Nothing had to be changed."
+    yield "Try:"
+    yield ""
+    yield from (f"  {line}" for line in _to_try(request, kubectl, os.environ))
+    yield ""
+    if request.kubeconfig is None:
+        yield "`make down` ends the cluster and keeps what is in it; `make run` brings it back."
+
+
+def _to_try(request: Request, kubectl: Kubectl, environ: Mapping[str, str]) -> Iterator[str]:
+    tools = Path(sys.executable).parent
+    linkerd, grpcurl = _shown(tools / "linkerd", environ), _shown(tools / "grpcurl", environ)
+    if request.kubeconfig is None:
+        services = kubectl.find("service", "linkerd-dst", "linkerd") or {}
+        address = f"{services.get('spec', {}).get('clusterIP')}:8086"
+        kubectl_shown = f"{linkerd} local kubectl --"
+    else:
+        address = "localhost:8086"
+        kubectl_shown = "kubectl"
+        yield "kubectl -n linkerd port-forward service/linkerd-dst 8086 &"
+    yield f'{grpcurl} -plaintext -d \'{{"path": "{_TARGET}"}}\' {address} {_GET}'
+    yield f"{kubectl_shown} scale deployment/books --namespace=demo --replicas=4"
+    yield f"{linkerd} diagnostics endpoints {_TARGET}"
+
+
+def _shown(program: Path, environ: Mapping[str, str]) -> str:
+    """As short as it can be typed: by name when it is on PATH, else from the present folder."""
+    if str(program.parent) in environ.get("PATH", "").split(os.pathsep):
+        return program.name
+    present = Path.cwd()
+    return str(program.relative_to(present) if program.is_relative_to(present) else program)
