@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import grpc
 import grpc.aio
 
-from linkerd.rpc.dispatch import decode, encode, status_of, subscribed
+from linkerd.rpc.dispatch import close, decode, encode, status_of, subscribed
 from linkerd.rpc.methods import Method
 from linkerd.rpc.metrics import MethodMetrics
 from linkerd.rpc.streams import Bell, Streams
@@ -29,35 +29,46 @@ def handler_of(method: Method, metrics: MethodMetrics, streams: Streams) -> Any:
 
 
 class GrpcCall:
-    """A `Call` over grpcio's context."""
+    """A `Call` over grpcio's context.
 
-    __slots__ = ("_context",)
+    grpcio reads freed memory when it is asked for the peer of a call that has ended, so `ended`
+    cuts the tie; what a method did not look at until then is not to be had afterwards.
+    """
+
+    __slots__ = ("_context", "_peer")
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        self._context: Context | None = context
+        self._peer = ""
 
     @property
     def metadata(self) -> Mapping[str, str | bytes]:
-        """As `Call.metadata`."""
-        return dict(self._context.invocation_metadata() or ())
+        """As `Call.metadata`; empty when the call has ended."""
+        return dict(self._context.invocation_metadata() or ()) if self._context else {}
 
     @property
     def peer(self) -> str:
-        """As `Call.peer`."""
-        return unquote(self._context.peer())
+        """As `Call.peer`; empty when the call ended before it was first asked for."""
+        if not self._peer and self._context is not None:
+            self._peer = unquote(self._context.peer())
+        return self._peer
 
     def time_remaining(self) -> float | None:
-        """As `Call.time_remaining`."""
-        return self._context.time_remaining()
+        """As `Call.time_remaining`; None when the call has ended."""
+        return self._context.time_remaining() if self._context else None
+
+    def ended(self) -> None:
+        """The call is over."""
+        self._context = None
 
 
 def _unary(method: Method, metrics: MethodMetrics) -> Callable[[bytes, Context], Awaitable[bytes]]:
     async def serve(raw: bytes, context: Context) -> bytes:
         began = _begin(metrics)
         code = grpc.StatusCode.CANCELLED
+        call = GrpcCall(context)
         try:
-            request = decode(method, raw)
-            answer = encode(method, await method.function(request, GrpcCall(context)))
+            answer = encode(method, await method.function(decode(method, raw), call))
             metrics.sent.inc()
             code = grpc.StatusCode.OK
             return answer
@@ -65,6 +76,7 @@ def _unary(method: Method, metrics: MethodMetrics) -> Callable[[bytes, Context],
             code, message = status_of(method, error)
             await _abort(context, code, message)
         finally:
+            call.ended()
             metrics.handled(code, time.monotonic() - began)
 
     return serve
@@ -76,21 +88,22 @@ def _watching(
     async def serve(raw: bytes, context: Context) -> None:
         began = _begin(metrics)
         code = grpc.StatusCode.CANCELLED
+        call = GrpcCall(context)
         bell = subscription = None
         try:
             bell = streams.enter()
-            request = decode(method, raw)
-            subscription = subscribed(method, await method.function(request, GrpcCall(context)))
+            subscription = subscribed(method, await method.function(decode(method, raw), call))
             await _pump(subscription, bell, context, metrics)
             code = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001  # becomes a status
             code, message = status_of(method, error)
             await _abort(context, code, message)
         finally:
-            if subscription is not None:
-                subscription.close()
             if bell is not None:
                 streams.leave(bell)
+            if subscription is not None:
+                close(method, subscription)
+            call.ended()
             metrics.handled(code, time.monotonic() - began)
 
     return serve

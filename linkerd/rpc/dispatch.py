@@ -45,6 +45,14 @@ def subscribed(method: Method, result: Any) -> Subscription:
     return result
 
 
+def close(method: Method, subscription: Subscription) -> None:
+    """Closes; the status of a call does not depend on how that goes."""
+    try:
+        subscription.close()
+    except Exception as error:  # noqa: BLE001  # logged; there is nobody else to tell
+        _log.error("a subscription cannot close", method=method.path, exc_info=error)
+
+
 def status_of(method: Method, error: Exception) -> Status:
     """The status that `error` ends a call with; logs what was not foreseen."""
     if isinstance(error, (RpcError, StreamEnd)):

@@ -55,7 +55,7 @@ class GrpcServer:
         names = [table.name for table in tables]
         self._names = [*names, health.NAME]
         methods = paths([*tables, health.Health(readiness, names).table()])
-        metrics = RpcMetrics(registry)
+        metrics = RpcMetrics.of(registry)
         self._handlers = _Handlers(
             {
                 path: handler_of(method, metrics.method(method), self.streams)

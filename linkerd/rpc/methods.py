@@ -35,7 +35,7 @@ Resp = TypeVar("Resp", covariant=True)
 
 
 class Call(Protocol):
-    """What a method may know about the call besides its request."""
+    """What a method may know about the call besides its request, while the call lasts."""
 
     @property
     def metadata(self) -> Mapping[str, str | bytes]:

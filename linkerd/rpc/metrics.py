@@ -1,6 +1,7 @@
 """Metrics of served calls, named as the Go servers of upstream name them."""
 
-from typing import Final
+from typing import ClassVar, Final
+from weakref import WeakKeyDictionary
 
 import grpc
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -38,7 +39,17 @@ class MethodMetrics:
 
 
 class RpcMetrics:
-    """The metric families; one instance a registry."""
+    """The metric families; one instance a registry, which `of` finds."""
+
+    _instances: ClassVar[WeakKeyDictionary[CollectorRegistry, "RpcMetrics"]] = WeakKeyDictionary()
+
+    @classmethod
+    def of(cls, registry: CollectorRegistry) -> "RpcMetrics":
+        """The families of a registry, which several servers of a process may share."""
+        metrics = cls._instances.get(registry)
+        if metrics is None:
+            metrics = cls._instances[registry] = cls(registry)
+        return metrics
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.started = Counter(

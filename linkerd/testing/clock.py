@@ -19,6 +19,7 @@ class FakeClock:
     def __init__(self, start: datetime = datetime(2030, 1, 1, tzinfo=UTC)) -> None:
         self._start = start
         self._elapsed = 0.0
+        self._rushing = False
         self._order = count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._fallen_asleep = asyncio.Event()
@@ -33,13 +34,21 @@ class FakeClock:
 
     async def sleep(self, seconds: float) -> None:
         """Returns once the test has advanced by `seconds`; zero or less only yields."""
-        if seconds <= 0:
+        if seconds <= 0 or self._rushing:
             await asyncio.sleep(0)
             return
         future = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), future))
         self._fallen_asleep.set()
         await future
+
+    def rush(self) -> None:
+        """Lets all sleeps, present and future, end at once; for the end of a test."""
+        self._rushing = True
+        while self._sleepers:
+            future = heapq.heappop(self._sleepers)[2]
+            if not future.done():
+                future.set_result(None)
 
     @property
     def sleeping(self) -> list[float]:
