@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from linkerd import labels
+
 PORT = 8080
 SLICE_SIZE = 100  # what the EndpointSlice controller puts into one slice
-FORMAT = 1  # raise when the objects change, so that kept clusters are seeded anew
+FORMAT = 2  # raise when the objects change, so that kept clusters are seeded anew
 
 Json = dict[str, Any]
 
@@ -135,8 +137,8 @@ def first_wave(shape: Shape) -> Iterator[Item]:
     for index in range(shape.namespaces):
         yield Item("/api/v1/namespaces", {"metadata": {"name": namespace(index)}})
     for index in range(shape.nodes):
-        labels = {"topology.kubernetes.io/zone": zone(index), "kubernetes.io/hostname": node(index)}
-        yield Item("/api/v1/nodes", {"metadata": {"name": node(index), "labels": labels}})
+        marks = {"topology.kubernetes.io/zone": zone(index), "kubernetes.io/hostname": node(index)}
+        yield Item("/api/v1/nodes", {"metadata": {"name": node(index), "labels": marks}})
 
 
 def service_accounts(shape: Shape) -> Iterator[Item]:
@@ -185,12 +187,12 @@ def slice_name(service: str, index: int) -> str:
 def _slices(service: str, members: list[_Member]) -> Iterator[Item]:
     path = _path(members[0].namespace, "endpointslices", "/apis/discovery.k8s.io/v1")
     for index, start in enumerate(range(0, len(members), SLICE_SIZE)):
-        labels = {
+        marks = {
             "kubernetes.io/service-name": service,
             "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
         }
         body = {
-            "metadata": {"name": slice_name(service, index), "labels": labels},
+            "metadata": {"name": slice_name(service, index), "labels": marks},
             "addressType": "IPv4",
             "ports": [{"name": "http", "port": PORT, "protocol": "TCP"}],
             "endpoints": [pod.endpoint() for pod in members[start : start + SLICE_SIZE]],
@@ -209,17 +211,17 @@ def _owner(kind: str, name: str) -> Json:
 
 
 def _replica_set(pod: _Member, replicas: int) -> Item:
-    labels = {"app": pod.app, "pod-template-hash": "5d8f6c9b7"}
+    marks = {"app": pod.app, "pod-template-hash": "5d8f6c9b7"}
     body = {
         "metadata": {
             "name": f"{pod.app}-5d8f6c9b7",
-            "labels": labels,
+            "labels": marks,
             "ownerReferences": [_owner("Deployment", pod.app)],
         },
         "spec": {
             "replicas": replicas,
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [_container()]}},
+            "selector": {"matchLabels": marks},
+            "template": {"metadata": {"labels": marks}, "spec": {"containers": [_container()]}},
         },
     }
     return Item(_path(pod.namespace, "replicasets", "/apis/apps/v1"), body)
@@ -267,9 +269,12 @@ def _container() -> Json:
 def _proxy_container() -> Json:
     """A sidecar as the injector writes it, in size at least: some thirty variables."""
     values = {f"LINKERD2_PROXY_SETTING_{index}": f"10.0.0.0/8,{index}" for index in range(30)}
-    values["LINKERD2_PROXY_DESTINATION_SVC_ADDR"] = (
-        "linkerd-dst-headless.linkerd.svc.cluster.local.:8086"
-    )
+    values |= {
+        labels.PROXY_INBOUND_LISTEN_ADDR: "0.0.0.0:4143",
+        labels.PROXY_CONTROL_LISTEN_ADDR: "0.0.0.0:4190",
+        labels.PROXY_ADMIN_LISTEN_ADDR: "0.0.0.0:4191",
+        "LINKERD2_PROXY_DESTINATION_SVC_ADDR": "linkerd-dst-headless.linkerd.svc:8086",
+    }
     return {
         "name": "linkerd-proxy",
         "image": "registry.invalid/proxy:bench",

@@ -9,9 +9,11 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Iterator
 
+import yaml
+
 from bench import dataset
 from bench.dataset import Item, Json, Shape
-from bench.processes import BenchError
+from bench.processes import ROOT, BenchError
 from linkerd.kube.client import JSON, MERGE_PATCH, KubeClient
 from linkerd.kube.errors import Conflict, NotFound
 
@@ -19,6 +21,7 @@ CONCURRENCY = 48
 MARKER = "/api/v1/namespaces/default/configmaps"
 MARKER_NAME = "linkerd-bench-dataset"
 TIMEOUT = 60.0
+CRDS = ROOT / "deploy" / "base" / "crds"
 JSON_PATCH = "application/json-patch+json"
 
 
@@ -59,7 +62,7 @@ async def seed(
     if await is_seeded(client, shape):
         return 0
     waves = [
-        list(dataset.first_wave(shape)),
+        [*_definitions(), *dataset.first_wave(shape)],
         list(dataset.service_accounts(shape)),
         list(dataset.second_wave(shape)),
     ]
@@ -69,6 +72,14 @@ async def seed(
     body = {"metadata": {"name": MARKER_NAME}, "data": {"digest": shape.digest}}
     await _create(client, Item(MARKER, body))
     return report.total
+
+
+def _definitions() -> Iterator[Item]:
+    """The CRDs that the services watch."""
+    for file in sorted(CRDS.glob("*.yaml")):
+        for body in yaml.safe_load_all(file.read_text()):
+            if body["kind"] == "CustomResourceDefinition":
+                yield Item("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", body)
 
 
 class _Counter:
