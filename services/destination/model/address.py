@@ -42,11 +42,8 @@ class TlsIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An endpoint. Two that compare equal look the same to proxies and to filters.
-
-    `labels` lacks only what depends on who asks (the zone's locality). The fields from `zone` on
-    are for filters: where it is, whom its hints are for, which pod it is.
-    """
+    """An endpoint. `labels` lacks only what depends on who asks (the zone's locality). The fields
+    after `zone` are for filters: whom its hints are for, which pod it is."""
 
     ip: str
     port: int
@@ -62,6 +59,17 @@ class Address:
     pod: WorkloadKey | None = None
     memo: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
     """Room for what an encoder derived from this address, so that it is derived once."""
+
+    def looks_like(self, other: "Address") -> bool:
+        """Whether a proxy is told the same of both, which have one socket."""
+        return self is other or (
+            self.labels == other.labels
+            and self.identity == other.identity
+            and self.hint == other.hint
+            and self.authority == other.authority
+            and self.http2 == other.http2
+            and self.zone == other.zone
+        )
 
     @property
     def socket(self) -> Socket:

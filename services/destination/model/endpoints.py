@@ -44,8 +44,8 @@ class EndpointSet:
         return EndpointSet(addresses, self.labels, self.zone, before=self, touched=touched)
 
     def since(self, last: "EndpointSet") -> tuple[list[Address], list[Address]]:
-        """What a reader of `last` lacks: addresses that are new or different, and addresses (as
-        they were) that are gone."""
+        """What a reader of `last` lacks: addresses that are new or look different, and addresses
+        (as they were) that are gone."""
         if self._before == last.serial:
             return self._at(self._touched, last)
         resend = self.labels != last.labels or self.zone != last.zone  # in every address's message
@@ -53,7 +53,7 @@ class EndpointSet:
         added = [
             new
             for at, new in now.items()
-            if resend or ((old := then.get(at)) is not new and old != new)
+            if (old := then.get(at)) is None or resend or not new.looks_like(old)
         ]
         return added, [old for at, old in then.items() if at not in now]
 
@@ -64,8 +64,8 @@ class EndpointSet:
         added, gone = [], []
         for socket in sockets:
             new, old = self.addresses.get(socket), last.addresses.get(socket)
-            if new is not None and new != old:
-                added.append(new)
-            elif new is None and old is not None:
+            if new is None and old is not None:
                 gone.append(old)
+            elif new is not None and (old is None or not new.looks_like(old)):
+                added.append(new)
         return added, gone

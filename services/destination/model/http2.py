@@ -2,23 +2,27 @@
 gives them: JSON with snake_case keys, durations as `{"seconds": 1, "nanos": 0}`. (It is what Go's
 JSON decoder makes of the message's generated struct, not protobuf's JSON form.)"""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+_Uint32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
+_Seconds = Annotated[int, msgspec.Meta(ge=0, le=315_576_000_000)]  # protobuf's limit
+_Nanos = Annotated[int, msgspec.Meta(ge=0, le=999_999_999)]
 
 
 class Duration(msgspec.Struct, frozen=True):
     """A length of time."""
 
-    seconds: int = 0
-    nanos: int = 0
+    seconds: _Seconds = 0
+    nanos: _Nanos = 0
 
 
 class FlowControl(msgspec.Struct, frozen=True):
     """Window sizes in bytes; `adaptive_flow_control` overrides them."""
 
-    initial_connection_window_size: int = 0
-    initial_stream_window_size: int = 0
+    initial_connection_window_size: _Uint32 = 0
+    initial_stream_window_size: _Uint32 = 0
     adaptive_flow_control: bool = False
 
 
@@ -33,9 +37,9 @@ class KeepAlive(msgspec.Struct, frozen=True):
 class Internals(msgspec.Struct, frozen=True):
     """Limits inside the proxy's HTTP/2 library."""
 
-    max_concurrent_reset_streams: int = 0
-    max_frame_size: int = 0
-    max_send_buf_size: int = 0
+    max_concurrent_reset_streams: _Uint32 = 0
+    max_frame_size: _Uint32 = 0
+    max_send_buf_size: _Uint32 = 0
 
 
 class Http2Params(msgspec.Struct, frozen=True):

@@ -1,0 +1,210 @@
+"""Kubernetes objects for tests, in few words. Versions rise with every object made, as they do on a
+server."""
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any, Final
+
+from linkerd.kube.objects import (
+    Address,
+    Container,
+    ContainerPort,
+    Endpoint,
+    EndpointConditions,
+    EndpointHints,
+    EndpointPort,
+    EndpointSlice,
+    EnvVar,
+    ForZone,
+    LabelSelector,
+    ObjectMeta,
+    OwnerReference,
+    PartialObject,
+    Pod,
+    PodSpec,
+    PodStatus,
+    Server,
+    ServerSpec,
+    Service,
+    ServicePort,
+    ServiceSpec,
+    TargetRef,
+)
+from linkerd.labels import (
+    CONTROL_PLANE_NS,
+    PROXY_ADMIN_LISTEN_ADDR,
+    PROXY_CONTAINER,
+    PROXY_CONTROL_LISTEN_ADDR,
+    PROXY_INBOUND_LISTEN_ADDR,
+    SERVICE_NAME,
+    TOPOLOGY_ZONE,
+)
+
+_versions: Final = count(1)
+
+MESHED: Final[Mapping[str, str]] = {CONTROL_PLANE_NS: "linkerd"}
+
+
+def meta(
+    name: str,
+    namespace: str = "",
+    *,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    owners: Sequence[tuple[str, str]] = (),
+    deleting: bool = False,
+) -> ObjectMeta:
+    """Metadata. `owners` are kinds and names."""
+    return ObjectMeta(
+        name=name,
+        namespace=namespace,
+        uid=f"uid-{namespace}-{name}",
+        resource_version=str(next(_versions)),
+        labels=dict(labels or {}),
+        annotations=dict(annotations or {}),
+        owner_references=tuple(OwnerReference(kind=kind, name=owner) for kind, owner in owners),
+        deletion_timestamp="2030-01-01T00:00:00Z" if deleting else None,
+    )
+
+
+def proxy(inbound: str = "0.0.0.0:4143", control: str = "0.0.0.0:4190") -> Container:
+    """A proxy container. An empty address leaves its variable out."""
+    addresses = {
+        PROXY_INBOUND_LISTEN_ADDR: inbound,
+        PROXY_ADMIN_LISTEN_ADDR: "0.0.0.0:4191",
+        PROXY_CONTROL_LISTEN_ADDR: control,
+    }
+    env = tuple(EnvVar(name, value) for name, value in addresses.items() if value)
+    return Container(PROXY_CONTAINER, env=env)
+
+
+def container(name: str = "app", **ports: int | tuple[int, int]) -> Container:
+    """A container with named ports, each a number or a number and the node's port."""
+    declared = []
+    for port_name, number in ports.items():
+        own, host = number if isinstance(number, tuple) else (number, 0)
+        declared.append(ContainerPort(own, name=port_name, host_port=host))
+    return Container(name, ports=tuple(declared))
+
+
+def pod(
+    name: str,
+    namespace: str = "fin",
+    *ips: str,
+    meshed: bool = True,
+    containers: Sequence[Container] = (),
+    init_containers: Sequence[Container] | None = None,
+    labels: Mapping[str, str] | None = None,
+    node: str = "",
+    account: str = "",
+    phase: str = "Running",
+    host_network: bool = False,
+    host_ip: str = "",
+    **metadata: Any,
+) -> Pod:
+    """A running pod with a proxy (a native sidecar), unless told otherwise."""
+    marks = dict(MESHED) if meshed else {}
+    sidecars = (proxy(),) if meshed else ()
+    return Pod(
+        meta(name, namespace, labels=marks | dict(labels or {}), **metadata),
+        PodSpec(
+            node_name=node,
+            service_account_name=account,
+            host_network=host_network,
+            containers=tuple(containers),
+            init_containers=sidecars if init_containers is None else tuple(init_containers),
+        ),
+        PodStatus(
+            phase=phase,
+            pod_ip=ips[0] if ips else "",
+            pod_ips=tuple(map(Address, ips)),
+            host_ip=host_ip,
+        ),
+    )
+
+
+def service(
+    name: str,
+    namespace: str = "fin",
+    *ips: str,
+    type: str = "ClusterIP",  # noqa: A002  # Kubernetes' name
+    local: bool = False,
+    ports: Mapping[str, int] | None = None,
+    **metadata: Any,
+) -> Service:
+    """A service; `ports` are names and numbers, by default one without a name, 8080."""
+    declared = {"": 8080} if ports is None else ports
+    spec = ServiceSpec(
+        type=type,
+        cluster_ip=ips[0] if ips else "None",
+        cluster_ips=ips,
+        ports=tuple(ServicePort(number, name=port) for port, number in declared.items()),
+        internal_traffic_policy="Local" if local else "Cluster",
+    )
+    return Service(meta(name, namespace, **metadata), spec)
+
+
+def endpoint(
+    *ips: str,
+    pod: str | tuple[str, str] | None = None,  # a name, or a kind and a name
+    namespace: str = "",
+    ready: bool | None = None,
+    zone: str | None = None,
+    hints: Sequence[str] = (),
+    hostname: str | None = None,
+) -> Endpoint:
+    """An endpoint of a slice; without a pod it is a bare address."""
+    kind, name = ("Pod", pod) if isinstance(pod, str) else pod or ("", "")
+    return Endpoint(
+        addresses=ips,
+        conditions=EndpointConditions(ready=ready),
+        hostname=hostname,
+        zone=zone,
+        target_ref=TargetRef(kind=kind, name=name, namespace=namespace) if name else None,
+        hints=EndpointHints(tuple(map(ForZone, hints))) if hints else None,
+    )
+
+
+def endpoint_slice(
+    name: str,
+    of: str | None,
+    *endpoints: Endpoint,
+    namespace: str = "fin",
+    ports: Mapping[str, int | None] | None = None,
+    labels: Mapping[str, str] | None = None,
+    **metadata: Any,
+) -> EndpointSlice:
+    """A slice of the service `of`; `ports` by default one without a name, 8080."""
+    declared: Mapping[str, int | None] = {"": 8080} if ports is None else ports
+    marks = {SERVICE_NAME: of} if of is not None else {}
+    return EndpointSlice(
+        meta(name, namespace, labels=marks | dict(labels or {}), **metadata),
+        address_type="IPv4",
+        endpoints=endpoints,
+        ports=tuple(EndpointPort(port, number) for port, number in declared.items()),
+    )
+
+
+def node(name: str, zone: str = "") -> PartialObject:
+    """A node, in a zone."""
+    return PartialObject(meta(name, labels={TOPOLOGY_ZONE: zone} if zone else {}))
+
+
+def owned(name: str, namespace: str, *owners: tuple[str, str]) -> PartialObject:
+    """A ReplicaSet or Job with owners."""
+    return PartialObject(meta(name, namespace, owners=owners))
+
+
+def server(
+    name: str,
+    port: int | str,
+    *,
+    namespace: str = "fin",
+    selects: Mapping[str, str] | LabelSelector | None,
+    protocol: str = "opaque",
+) -> Server:
+    """A Server for the pods with these labels; None selects no pod."""
+    selector = selects if selects is None or isinstance(selects, LabelSelector) else None
+    if selects is not None and selector is None:
+        selector = LabelSelector(match_labels=dict(selects))  # type: ignore[arg-type]  # a mapping
+    return Server(meta(name, namespace), ServerSpec(port, selector, proxy_protocol=protocol))

@@ -1,0 +1,148 @@
+"""What a proxy makes of the Destination API's messages, and what it would rather not see.
+
+`Endpoints` and `ProfileReader` follow a stream as a proxy does; whatever a proxy ignores, drops or
+panics at, and whatever says nothing new, is a `RuleError`. Tests of anything that sends these
+messages feed them through.
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from linkerd.names import is_dns_subdomain
+from linkerd.stubs.proxy import destination_pb2 as pb
+from linkerd.stubs.proxy import net_pb2
+
+_MAX_PORT: Final = 65535
+_MAX_MESSAGE: Final = 4 << 20
+_AUTHORITY: Final = re.compile(r"[A-Za-z0-9._-]+:[0-9]{1,5}")
+_LOCALITIES: Final = {"local", "remote", "unknown"}
+
+Socket = tuple[str, int]
+
+
+class RuleError(AssertionError):
+    """A message breaks a rule."""
+
+
+def _require(condition: object, rule: str) -> None:
+    if not condition:
+        raise RuleError(rule)
+
+
+@dataclass
+class Endpoints:
+    """A `Get` stream's reader: what a proxy would balance over after the messages so far."""
+
+    known: dict[Socket, bytes] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    messages: int = 0
+
+    def take(self, raw: bytes) -> pb.Update:
+        """Applies a message. Raises RuleError."""
+        _require(len(raw) <= _MAX_MESSAGE, "a message is below 4 MiB")
+        update = pb.Update.FromString(raw)
+        match update.WhichOneof("update"):
+            case "add":
+                self._add(update.add)
+            case "remove":
+                self._remove(update.remove)
+            case "no_endpoints":
+                self._none(update.no_endpoints)
+            case _:
+                raise RuleError("an update says something")
+        self.messages += 1
+        return update
+
+    def _add(self, add: pb.WeightedAddrSet) -> None:
+        _require(add.addrs, "an Add is not empty")
+        sockets = [check_address(item, listed=True) for item in add.addrs]
+        _require(len(set(sockets)) == len(sockets), "an Add names each socket once")
+        relabelled = dict(add.metric_labels) != self.labels
+        for socket, item in zip(sockets, add.addrs, strict=True):
+            said = item.SerializeToString(deterministic=True)
+            _require(relabelled or self.known.get(socket) != said, "an Add says something new")
+            self.known[socket] = said
+        self.labels = dict(add.metric_labels)
+
+    def _remove(self, remove: pb.AddrSet) -> None:
+        _require(self.messages, "a Remove is never first")
+        _require(remove.addrs, "a Remove is not empty")
+        for item in remove.addrs:
+            socket = socket_of(item)
+            _require(socket in self.known, "a Remove names what is there")
+            del self.known[socket]
+
+    def _none(self, none: pb.NoEndpoints) -> None:
+        _require(not self.messages, "emptiness is told to fresh streams; later, by a Remove")
+        _require(none.exists, "exists is true")
+        self.known.clear()
+
+
+@dataclass
+class ProfileReader:
+    """A `GetProfile` stream's reader."""
+
+    last: bytes | None = None
+
+    def take(self, raw: bytes) -> pb.DestinationProfile:
+        """Takes a message. Raises RuleError."""
+        _require(raw != self.last, "a profile says something new")
+        self.last = raw
+        profile = pb.DestinationProfile.FromString(raw)
+        check_profile(profile)
+        return profile
+
+
+def check_profile(profile: pb.DestinationProfile) -> None:
+    """Raises RuleError if a proxy would discard a part of `profile`."""
+    name = profile.fully_qualified_name
+    _require(not name or is_dns_subdomain(name), "the name is a DNS name")
+    if profile.HasField("retry_budget"):
+        budget = profile.retry_budget
+        _require(0 <= budget.retry_ratio <= 1000, "the retry ratio is 0 to 1000")
+        _require(budget.min_retries_per_second < 1 << 31, "the least retries fit 31 bits")
+        _require(1 <= budget.ttl.seconds <= 60, "the budget's ttl is 1 s to 60 s")
+    if profile.HasField("endpoint"):
+        check_address(profile.endpoint, listed=False)
+    _require(sum(dst.weight for dst in profile.dst_overrides) < 1 << 32, "weights fit 32 bits")
+
+
+def check_address(address: pb.WeightedAddr, *, listed: bool) -> Socket:
+    """The socket. Raises RuleError if a proxy would ignore a part of `address`; `listed` means that
+    it is one of a `Get` stream's."""
+    _require(address.weight, "the weight is not 0")
+    labels = address.metric_labels
+    _require(all(labels), "no label has an empty name")
+    locality = labels.get("zone_locality")
+    _require((locality in _LOCALITIES) if listed else locality is None, "locality is for Get")
+    if address.HasField("tls_identity"):
+        _check_identity(address.tls_identity)
+    if address.HasField("protocol_hint") and address.protocol_hint.HasField("opaque_transport"):
+        port = address.protocol_hint.opaque_transport.inbound_port
+        _require(0 < port < _MAX_PORT, "an inbound port is 1 to 65534")
+    if address.HasField("authority_override"):
+        authority = address.authority_override.authority_override
+        _require(_AUTHORITY.fullmatch(authority), "an authority is host:port")
+    return socket_of(address.addr)
+
+
+def _check_identity(identity: pb.TlsIdentity) -> None:
+    strategy = identity.WhichOneof("strategy")
+    _require(strategy, "an identity has a strategy")
+    if strategy == "dns_like_identity":
+        _require(is_dns_subdomain(identity.dns_like_identity.name), "an identity is a DNS name")
+    else:
+        _require(identity.HasField("server_name"), "a URI identity has a server name")
+
+
+def socket_of(address: net_pb2.TcpAddress) -> Socket:
+    """IP and port of an address. Raises RuleError."""
+    _require(0 < address.port <= _MAX_PORT, "a port is 1 to 65535")
+    kind = address.ip.WhichOneof("ip")
+    _require(kind, "an address has an IP")
+    if kind == "ipv4":
+        return str(ipaddress.IPv4Address(address.ip.ipv4)), address.port
+    packed = address.ip.ipv6.first << 64 | address.ip.ipv6.last
+    return str(ipaddress.IPv6Address(packed)), address.port

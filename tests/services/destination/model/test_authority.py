@@ -1,0 +1,112 @@
+"""Authorities: section by section of Go's splitting rules, and what a cluster can know."""
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.destination.model.authority import (
+    AuthorityError,
+    IpTarget,
+    ServiceTarget,
+    parse_authority,
+)
+
+DOMAIN = "mesh.test"
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("ledger.fin.svc.mesh.test:7443", ServiceTarget("fin", "ledger", 7443)),
+        ("ledger.fin.svc.mesh.test", ServiceTarget("fin", "ledger", 80)),
+        ("db-2.ledger.fin.svc.mesh.test:5432", ServiceTarget("fin", "ledger", 5432, "db-2")),
+        ("ledger.fin.svc.mesh.test:+90", ServiceTarget("fin", "ledger", 90)),
+        ("ledger.fin.svc.mesh.test:0090", ServiceTarget("fin", "ledger", 90)),
+        ("10.9.8.7:81", IpTarget("10.9.8.7", 81)),
+        ("10.9.8.7", IpTarget("10.9.8.7", 80)),
+        ("[10.9.8.7]:81", IpTarget("10.9.8.7", 81)),
+        ("[fd00::5]:81", IpTarget("fd00::5", 81)),
+        ("[FD00:0::5]:81", IpTarget("fd00::5", 81)),
+        ("[::ffff:10.9.8.7]:81", IpTarget("::ffff:10.9.8.7", 81)),
+    ],
+)
+def test_valid(path: str, target: object) -> None:
+    assert parse_authority(path, DOMAIN) == target
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "foo",
+        "a.b.c.fin.svc.mesh.test",
+        "ledger.fin.svc.mesh.test.:80",
+        "ledger.fin.svc.mesh.test.",
+        "Ledger.fin.SVC.mesh.test:80",
+        "svc.mesh.test:80",
+        "fin.svc.mesh.test:80",
+        "ledger.fin:80",
+        "example.org",
+        "ledger.fin.svc.other.test:80",
+        "ledger.fin.svc.mesh.test:",
+        "ledger.fin.svc.mesh.test:0",
+        "ledger.fin.svc.mesh.test:-1",
+        "ledger.fin.svc.mesh.test:65536",
+        "ledger.fin.svc.mesh.test:http",
+        "ledger.fin.svc.mesh.test:8_0",
+        "ledger.fin.svc.mesh.test:\u0668\u0660",
+        "ledger.fin.svc.mesh.test:80:80",
+        "ledger.fin.svc.mesh.test:" + "9" * 5000,
+        "fd00::5",
+        "[fd00::5]",
+        "[fd00::5",
+        "[fd00::5]81",
+        "[fd00::5]:81:82",
+        "[fe80::1%eth0]:81",
+        "fd00::5]:81",
+        "[[fd00::5]]:81",
+        ":80",
+        ":",
+        ".fin.svc.mesh.test:80",
+        "ledger..svc.mesh.test:80",
+        "010.9.8.7:81",
+        "\0:80",
+    ],
+)
+def test_invalid(path: str) -> None:
+    with pytest.raises(AuthorityError, match=r"^path: invalid authority"):
+        parse_authority(path, DOMAIN)
+
+
+def test_message_names_the_authority_and_stays_short() -> None:
+    with pytest.raises(AuthorityError, match='"foo"'):
+        parse_authority("foo", DOMAIN)
+    with pytest.raises(AuthorityError) as caught:
+        parse_authority("x" * 100_000, DOMAIN)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_cluster_domain_of_one_label() -> None:
+    assert parse_authority("a.b.svc.local:1", "local") == ServiceTarget("b", "a", 1)
+
+
+@given(st.text(max_size=60) | st.from_regex(r"[\[\]:.a-f0-9]{0,30}", fullmatch=True))
+def test_any_text_is_parsed_or_refused(path: str) -> None:
+    try:
+        target = parse_authority(path, DOMAIN)
+    except AuthorityError:
+        return
+    assert 0 < target.port <= 65535
+    if isinstance(target, IpTarget):
+        ipaddress.ip_address(target.ip)
+
+
+@given(st.ip_addresses(), st.integers(1, 65535))
+def test_ips_come_back(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> None:
+    host = f"[{ip}]" if ip.version == 6 else str(ip)
+    target = parse_authority(f"{host}:{port}", DOMAIN)
+    assert isinstance(target, IpTarget)
+    assert ipaddress.ip_address(target.ip) == ip
+    assert target.port == port

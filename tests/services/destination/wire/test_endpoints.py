@@ -1,0 +1,125 @@
+"""Steps from one endpoint set to another. Ids of the catalogue: T52, T53, T57, T58, T70, T71."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linkerd.testing.proxy_rules import Endpoints, Socket
+from services.destination.model.address import Address, TlsIdentity
+from services.destination.model.endpoints import EndpointSet
+from services.destination.wire.addresses import AddressEncoder
+from services.destination.wire.endpoints import EndpointDeltas
+
+A = Address("10.4.0.1", 8080, labels=(("pod", "a"),), zone="z1")
+B = Address("10.4.0.2", 8080, labels=(("pod", "b"),), zone="z2")
+C = Address("fd00:4::3", 8080, labels=(("pod", "c"),))
+ABC = {address.socket: address for address in (A, B, C)}
+
+
+def deltas(*, zone_weights: bool = False) -> EndpointDeltas:
+    return EndpointDeltas(AddressEncoder(zone_weights=zone_weights))
+
+
+def of(*addresses: Address, zone: str = "") -> EndpointSet:
+    return EndpointSet({address.socket: address for address in addresses}, zone=zone)
+
+
+def kinds(messages: tuple[bytes, ...], reader: Endpoints | None = None) -> list[str]:
+    reader = reader or Endpoints(messages=1)
+    return [str(reader.take(message).WhichOneof("update")) for message in messages]
+
+
+def test_t58_three_added_then_one_removed() -> None:
+    delta, reader = deltas(), Endpoints()
+    three, two = of(A, B, C), of(A, C)
+    (first,) = delta(None, three)
+    added = reader.take(first).add.addrs
+    assert [item.weight for item in added] == [10_000] * 3
+    (second,) = delta(three, two)
+    assert reader.take(second).WhichOneof("update") == "remove"
+    assert set(reader.known) == {A.socket, C.socket}
+
+
+def test_t52_t57_an_add_and_a_remove_are_a_message_each() -> None:
+    delta = deltas()
+    before, after = of(A), of(B)
+    assert kinds(delta(None, before), Endpoints()) == ["add"]
+    reader = Endpoints(known={A.socket: b""}, messages=1)
+    assert kinds(delta(before, after), reader) == ["add", "remove"]
+
+
+def test_t53_recovery_after_emptiness() -> None:
+    delta, reader = deltas(), Endpoints()
+    states = [of(A), of(), of(A)]
+    said = kinds(delta(None, states[0]), reader)
+    said += kinds(delta(states[0], states[1]), reader) + kinds(delta(states[1], states[2]), reader)
+    assert said == ["add", "remove", "add"]
+
+
+def test_a_fresh_stream_of_an_empty_set_is_told_so() -> None:
+    assert kinds(deltas()(None, of()), Endpoints()) == ["no_endpoints"]
+
+
+def test_changed_metadata_is_added_again_without_a_remove() -> None:
+    changed = replace(A, identity=TlsIdentity("x.test"), memo={})
+    reader = Endpoints(known={A.socket: b""}, messages=1)
+    assert kinds(deltas()(of(A, B), of(changed, B)), reader) == ["add"]
+
+
+def test_what_only_filters_see_is_not_told() -> None:
+    hinted = replace(A, zone_hints=frozenset({"z1"}), hostname="a", node="n", memo={})
+    assert deltas()(of(A), of(hinted)) == ()
+
+
+def test_another_zone_of_the_reader_re_adds_everything() -> None:
+    reader = Endpoints()
+    here, there = of(A, B, zone="z1"), of(A, B, zone="z2")
+    delta = deltas()
+    reader.take(delta(None, here)[0])
+    again = reader.take(delta(here, there)[0]).add
+    assert [item.metric_labels["zone_locality"] for item in again.addrs] == ["remote", "local"]
+
+
+def test_t70_t71_zone_weights() -> None:
+    for weights, expected in ((False, [10_000, 10_000]), (True, [100_000, 10_000])):
+        here, there = replace(A, memo={}), replace(B, memo={})  # encoded by nobody yet
+        (message,) = deltas(zone_weights=weights)(None, of(here, there, zone="z1"))
+        assert [item.weight for item in Endpoints().take(message).add.addrs] == expected
+
+
+def test_readers_in_step_share_the_bytes_across_topics() -> None:
+    delta = deltas()
+    before = of(A)
+    after = before.successor(ABC, [B.socket, C.socket])
+    assert delta(before, after)[0] is delta(before, after)[0]
+    assert delta(None, after)[0] is delta(None, after)[0]
+
+
+def test_the_memo_of_a_set_is_bounded() -> None:
+    delta, now = deltas(), of(A)
+    for _ in range(200):
+        delta(of(A, B), now)
+    assert len(now.memo) <= 64
+
+
+SETS = st.lists(st.sampled_from([A, B, C, replace(A, labels=(("pod", "d"),), memo={})]), max_size=3)
+
+
+@given(st.lists(SETS, min_size=1, max_size=8), st.data())
+def test_any_reader_ends_where_the_set_is(tables: list[list[Address]], data: st.DataObject) -> None:
+    """However many versions a reader skips, and whether sets know their predecessors or not."""
+    delta, reader = deltas(), Endpoints()
+    state = of(*tables[0])
+    last: EndpointSet | None = None
+    for table in tables[1:]:
+        if data.draw(st.booleans()):
+            kinds(delta(last, state), reader)
+            last = state
+        now = {address.socket: address for address in table}
+        touched: list[Socket] = list({*now, *state.addresses})
+        state = state.successor(now, touched) if data.draw(st.booleans()) else EndpointSet(now)
+    kinds(delta(last, state), reader)
+    fresh = Endpoints()
+    kinds(delta(None, state), fresh)
+    assert reader.known == fresh.known
