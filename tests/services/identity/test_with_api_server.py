@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from linkerd.local.cluster import LocalCluster
 from linkerd.local.programs import find_program
 from linkerd.names import IdentityDomain
 from linkerd.testing.certificates import Credentials, make_csr, p256
+from linkerd.testing.namespaces import fresh_namespace
 from linkerd.testing.program import Program
 
 pytestmark = pytest.mark.integration
@@ -53,12 +55,16 @@ class Mesh:
     directory: Path
     program: Program
     credentials: Credentials
+    numbers: Iterator[int] = field(default_factory=count)
 
     def name_of(self, account: str) -> str:
         return DOMAIN.workload(account, self.namespace)
 
-    def account(self, name: str) -> None:
-        self.cluster.kubectl("create", "serviceaccount", name, "--namespace", self.namespace)
+    def account(self, name: str = "web") -> str:
+        """A new ServiceAccount; its name, made unique, as all tests share a namespace."""
+        unique = f"{name}{next(self.numbers)}"
+        self.cluster.kubectl("create", "serviceaccount", unique, "--namespace", self.namespace)
+        return unique
 
     def token(self, account: str, *flags: str) -> str:
         command = ("create", "token", account, "--namespace", self.namespace, *flags)
@@ -96,26 +102,30 @@ def start(kubeconfig: Path, directory: Path, credentials: Credentials, *flags: s
     )  # fmt: skip
 
 
-@pytest.fixture
-def mesh(api_cluster: LocalCluster, namespace: str, tmp_path: Path) -> Iterator[Mesh]:
-    credentials = Credentials.make(DOMAIN)
-    with start(api_cluster.kubeconfig, tmp_path, credentials) as program:
+@pytest.fixture(scope="module")
+def mesh(api_cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """One program for all tests of this module that do it no harm."""
+    directory, credentials = tmp_path_factory.mktemp("mesh"), Credentials.make(DOMAIN)
+    with (
+        api_cluster.api() as api,
+        fresh_namespace(api, prefix="t") as namespace,
+        start(api_cluster.kubeconfig, directory, credentials) as program,
+    ):
         program.event("ready")
-        yield Mesh(api_cluster, namespace, tmp_path, program, credentials)
+        yield Mesh(api_cluster, namespace, directory, program, credentials)
 
 
 class TestCertificates:
     def test_i1_openssl_from_end_to_end(self, mesh: Mesh) -> None:
         """Token from kubectl, request from openssl, answer to `openssl verify`."""
-        mesh.account("web")
-        csr = openssl_csr(mesh.directory, mesh.name_of("web"))
-        answer = mesh.call("web", mesh.token("web", "--audience", OURS), csr)
+        web = mesh.account()
+        csr = openssl_csr(mesh.directory, mesh.name_of(web))
+        answer = mesh.call(web, mesh.token(web, "--audience", OURS), csr)
         assert answer.code == 0, answer.errors
-        verify(mesh.directory, answer, mesh.name_of("web"))
+        verify(mesh.directory, answer, mesh.name_of(web))
 
     def test_name_over_64_characters(self, mesh: Mesh) -> None:
-        account = "w" * 63
-        mesh.account(account)
+        account = mesh.account("w" * 60)
         csr = openssl_csr(mesh.directory, mesh.name_of(account), subject="/")
         answer = mesh.call(account, mesh.token(account, "--audience", OURS), csr)
         assert answer.code == 0, answer.errors
@@ -135,48 +145,51 @@ class TestCertificates:
         ).stdout
         assert json.loads(health) == {"status": "SERVING"}
 
-    def test_ends_cleanly(self, mesh: Mesh) -> None:
-        assert mesh.program.terminate() == 0
-        assert "Traceback" not in mesh.program.log
+    def test_ends_cleanly(self, api_cluster: LocalCluster, tmp_path: Path) -> None:
+        credentials = Credentials.make(DOMAIN)
+        with start(api_cluster.kubeconfig, tmp_path, credentials) as program:
+            program.event("ready")
+            assert program.terminate() == 0
+        assert "Traceback" not in program.log
 
 
 class TestTokens:
     def test_audiences(self, mesh: Mesh) -> None:
-        mesh.account("web")
-        assert mesh.call("web", mesh.token("web")).code == 0  # the API server's own
-        assert mesh.call("web", mesh.token("web", "--audience", OURS)).code == 0
-        vault = mesh.call("web", mesh.token("web", "--audience", "vault"))
+        web = mesh.account()
+        assert mesh.call(web, mesh.token(web)).code == 0  # the API server's own
+        assert mesh.call(web, mesh.token(web, "--audience", OURS)).code == 0
+        vault = mesh.call(web, mesh.token(web, "--audience", "vault"))
         assert vault.refused("InvalidArgument", "token audiences")
 
     def test_i28_another_workloads_token(self, mesh: Mesh) -> None:
-        mesh.account("web")
-        mesh.account("cart")
-        answer = mesh.call("web", mesh.token("cart", "--audience", OURS))
-        assert answer.refused("FailedPrecondition", f"found='{mesh.name_of('cart')}'")
+        web = mesh.account()
+        cart = mesh.account("cart")
+        answer = mesh.call(web, mesh.token(cart, "--audience", OURS))
+        assert answer.refused("FailedPrecondition", f"found='{mesh.name_of(cart)}'")
 
     def test_i26_account_with_a_dot(self, mesh: Mesh) -> None:
-        mesh.account("check.out")
-        answer = mesh.call("check.out", mesh.token("check.out", "--audience", OURS))
-        assert answer.refused("InvalidArgument", "'check.out' is not a label")
+        dotted = mesh.account("check.out")
+        answer = mesh.call(dotted, mesh.token(dotted, "--audience", OURS))
+        assert answer.refused("InvalidArgument", f"'{dotted}' is not a label")
 
     def test_i20_expired(self, mesh: Mesh) -> None:
-        mesh.account("web")
-        token = mesh.token("web", "--audience", OURS)
-        assert mesh.call("web", signed(token, cluster_key(mesh.cluster))).code == 0
+        web = mesh.account()
+        token = mesh.token(web, "--audience", OURS)
+        assert mesh.call(web, signed(token, cluster_key(mesh.cluster))).code == 0
         expired = signed(token, cluster_key(mesh.cluster), exp=int(time.time()) - 3600)
-        assert mesh.call("web", expired).refused("InvalidArgument", "expired")
+        assert mesh.call(web, expired).refused("InvalidArgument", "expired")
 
     def test_signed_by_somebody_else(self, mesh: Mesh) -> None:
-        mesh.account("web")
-        foreign = signed(mesh.token("web", "--audience", OURS), p256())
-        assert mesh.call("web", foreign).refused("InvalidArgument", "token is not valid")
+        web = mesh.account()
+        foreign = signed(mesh.token(web, "--audience", OURS), p256())
+        assert mesh.call(web, foreign).refused("InvalidArgument", "token is not valid")
 
     def test_of_an_account_that_is_gone(self, mesh: Mesh) -> None:
-        mesh.account("web")
-        token = mesh.token("web", "--audience", OURS)
-        command = ("delete", "serviceaccount", "web", "--namespace", mesh.namespace)
+        web = mesh.account()
+        token = mesh.token(web, "--audience", OURS)
+        command = ("delete", "serviceaccount", web, "--namespace", mesh.namespace)
         mesh.cluster.kubectl(*command)
-        assert mesh.call("web", token).refused("InvalidArgument", "token is not valid")
+        assert mesh.call(web, token).refused("InvalidArgument", "token is not valid")
 
     @pytest.mark.parametrize(
         "token",
@@ -184,21 +197,21 @@ class TestTokens:
         ids=["text", "like a jwt", "bytes", "newline", "nul", "60 kB"],
     )
     def test_garbage(self, mesh: Mesh, token: bytes) -> None:
-        mesh.account("web")
-        answer = mesh.call("web", token)
+        web = mesh.account()
+        answer = mesh.call(web, token)
         assert answer.refused("InvalidArgument", "token is not")
         assert token.decode(errors="replace") not in answer.errors
         assert token.decode(errors="replace") not in mesh.program.log
 
     def test_a_token_file_that_ends_with_a_newline(self, mesh: Mesh) -> None:
         """Proxies send the file as it is; the API server does not mind."""
-        mesh.account("web")
-        assert mesh.call("web", mesh.token("web", "--audience", OURS) + "\n").code == 0
+        web = mesh.account()
+        assert mesh.call(web, mesh.token(web, "--audience", OURS) + "\n").code == 0
 
     def test_good_tokens_stay_out_of_the_log(self, mesh: Mesh) -> None:
-        mesh.account("web")
-        token = mesh.token("web", "--audience", OURS)
-        assert mesh.call("web", token).code == 0
+        web = mesh.account()
+        token = mesh.token(web, "--audience", OURS)
+        assert mesh.call(web, token).code == 0
         assert token not in mesh.program.log
 
 
@@ -253,17 +266,17 @@ def test_i23_api_server_away(own_api_cluster: LocalCluster, tmp_path: Path) -> N
     with start(own_api_cluster.kubeconfig, tmp_path, credentials) as program:
         program.event("ready")
         mesh = Mesh(own_api_cluster, "default", tmp_path, program, credentials)
-        mesh.account("web")
-        token = mesh.token("web", "--audience", OURS)
-        assert mesh.call("web", token).code == 0
+        web = mesh.account()
+        token = mesh.token(web, "--audience", OURS)
+        assert mesh.call(web, token).code == 0
         own_api_cluster.stop("kube-apiserver")
         began = time.monotonic()
         for _ in range(3):
-            answer = mesh.call("web", token)
+            answer = mesh.call(web, token)
             assert answer.refused("Unavailable", "API server does not answer: try again")
         assert time.monotonic() - began < 3
         own_api_cluster.start("kube-apiserver")
-        assert mesh.call("web", token).code == 0
+        assert mesh.call(web, token).code == 0
 
 
 def test_the_manuals_example(api_cluster: LocalCluster, namespace: str, tmp_path: Path) -> None:
