@@ -76,6 +76,11 @@ class LocalCluster:
         """The administrator's; mode 0600. It is there once the cluster is up."""
         return self._state.kubeconfig
 
+    def existing_kubeconfig(self) -> Path:
+        """The same. Raises LocalError when the cluster was never up."""
+        self._existing()
+        return self.kubeconfig
+
     def up(self, progress: Progress | None = None) -> None:
         """Start what does not run and return when all is ready. Raises LocalError."""
         with locked(self._state.lock):
@@ -84,6 +89,8 @@ class LocalCluster:
 
     def down(self, *, delete: bool = False) -> None:
         """End all that `up` started; with `delete`, remove the state directory too."""
+        if not self.state.exists():
+            return
         with locked(self._state.lock):
             if record := self._known(lenient=delete):
                 self._layout(record).down(grace=0 if delete else _GRACE_SECONDS)

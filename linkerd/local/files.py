@@ -37,20 +37,36 @@ def keep_private(file: Path, content: str) -> Path:
 
 
 @contextmanager
-def locked(file: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
+def locked(file: Path, *, wait: bool = True) -> Iterator[bool]:
     """Hold the lock of `file`; the kernel lets go when the process dies.
 
-    The value is False, and nothing is held, when `wait` is off and another holds it.
+    The holder may delete the file: whoever waited for it takes the lock of its successor. The value
+    is False, and nothing is held, when `wait` is off and another holds it.
     """
     private_folder(file.parent)
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _lock(file, wait=wait)
     try:
-        mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        try:
-            fcntl.flock(descriptor, mode if wait else mode | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        yield descriptor is not None
     finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _lock(file: Path, *, wait: bool) -> int | None:
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        if _is_current(descriptor, file):
+            return descriptor
         os.close(descriptor)
+
+
+def _is_current(descriptor: int, file: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), file.stat())
+    except FileNotFoundError:
+        return False

@@ -13,6 +13,7 @@ from typing import Any, Final
 from linkerd.local.containerd import ctr
 from linkerd.local.errors import LocalError
 from linkerd.local.space import Space
+from linkerd.local.system import CommandError
 
 _INDEX: Final = "application/vnd.oci.image.index.v1+json"
 _MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -38,6 +39,8 @@ def load_archive(space: Space, archive: Path) -> list[str]:
             said = ctr(space, "images", "import", "-", stdin=stream)
     except OSError as error:
         raise LocalError(f"{archive} cannot be read: {error.strerror}") from error
+    except CommandError as error:
+        raise LocalError(f"{archive} is no archive of an image: {error.said}") from error
     names = re.findall(r"^unpacking (\S+) \(sha256:", said, re.MULTILINE)
     if not names:
         raise LocalError(f"{archive} names no image; save it with a name and tag")

@@ -80,7 +80,7 @@ def can_install() -> bool:
 def _apt_get(*arguments: str) -> None:
     environment: Mapping[str, str] = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(
-        ["apt-get", "-qq", *arguments],
+        ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,

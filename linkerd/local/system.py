@@ -2,11 +2,20 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from typing import IO, Final
 
 from linkerd.local.errors import LocalError
 
 _FOLDERS: Final = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+
+
+class CommandError(LocalError):
+    """A program of the operating system failed; `said` is the last line that it wrote."""
+
+    def __init__(self, command: Sequence[str], said: str) -> None:
+        super().__init__(f"{' '.join(command)}: {said}")
+        self.said = said.splitlines()[-1]
 
 
 def system_path() -> str:
@@ -17,7 +26,8 @@ def system_path() -> str:
 def run(*command: str, check: bool = True, stdin: IO[bytes] | None = None) -> str:
     """Run a program to its end and return its output.
 
-    Raises LocalError with its words when it fails and `check` is on, or when there is none.
+    Raises CommandError with its words when it fails and `check` is on, LocalError when there is no
+    such program.
     """
     try:
         done = subprocess.run(
@@ -31,5 +41,5 @@ def run(*command: str, check: bool = True, stdin: IO[bytes] | None = None) -> st
         raise LocalError(f"{command[0]} cannot be run: {error.strerror}") from error
     if check and done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.returncode}"
-        raise LocalError(f"{' '.join(command)}: {said}")
+        raise CommandError(command, said)
     return done.stdout.decode("utf-8", "replace")

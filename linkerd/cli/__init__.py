@@ -1,0 +1,1 @@
+"""The `linkerd` command line."""
