@@ -24,6 +24,7 @@ class Malformed(msgspec.Struct, frozen=True, gc=False):
     """An object that could not be decoded. `key` is None when not even its name could be read."""
 
     key: Key | None
+    uid: str
     version: str
     problem: str
 
@@ -52,6 +53,7 @@ class WatchLine(msgspec.Struct):
 class _IdentityMeta(msgspec.Struct, rename="camel"):
     name: str = ""
     namespace: str = ""
+    uid: str = ""
     resource_version: str = ""
 
 
@@ -120,9 +122,9 @@ def identify(raw: bytes, problem: str) -> Malformed:
     try:
         meta = _shallow(_IDENTITY.decode, raw).metadata
     except _FAILURES:
-        return Malformed(None, "", problem)
+        return Malformed(None, "", "", problem)
     key = Key(meta.namespace, meta.name) if meta.name else None
-    return Malformed(key, meta.resource_version, problem)
+    return Malformed(key, meta.uid, meta.resource_version, problem)
 
 
 def _without_nulls(value: Any) -> Any:

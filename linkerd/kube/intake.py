@@ -72,9 +72,8 @@ class Intake(Generic[T]):
     def _take_item(self, raw: bytes | msgspec.Raw) -> list[Event[T]]:
         item = self._decoder.decode(raw)
         if isinstance(item, Malformed):
-            self._report(item)
             self._seen.add(item.key or _NAMELESS)
-            return []
+            return self._spoiled(item)
         self._seen.add(item.metadata.key)
         return self._put(item)
 
@@ -99,9 +98,8 @@ class Intake(Generic[T]):
     def _changed(self, raw: msgspec.Raw) -> list[Event[T]]:
         item = self._decoder.decode(raw)
         if isinstance(item, Malformed):
-            self._report(item)
             self._advance(item.version)
-            return []
+            return self._spoiled(item)
         self._advance(item.metadata.resource_version)
         return self._put(item)
 
@@ -122,8 +120,15 @@ class Intake(Generic[T]):
         if version:
             self.version = version
 
-    def _report(self, item: Malformed) -> None:
+    def _spoiled(self, item: Malformed) -> list[Event[T]]:
+        """Its last good state stays, unless that was of another object under the same name."""
         key = item.key or _NAMELESS
+        known = self.objects.get(key)
+        events = self._store.remove(key) if known and known.metadata.uid != item.uid else []
+        self._report(key, item)
+        return events
+
+    def _report(self, key: Key, item: Malformed) -> None:
         if self._reported.get(key) == item.version:
             return
         self._reported[key] = item.version

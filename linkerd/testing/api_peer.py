@@ -100,7 +100,9 @@ class ApiPeer:
         self._compacted = self.version
 
     def expire_watches(self) -> None:
-        """Tells open watches that they are too late, and ends them."""
+        """Forgets history, tells open watches that they are too late, and ends them."""
+        self._next_version()  # somebody wrote elsewhere meanwhile, or nobody would be late
+        self.compact()
         self.say(json.dumps({"type": "ERROR", "object": _EXPIRED}).encode() + b"\n")
         self.end_watches()
 

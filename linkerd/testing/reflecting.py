@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from linkerd.kube.client import KubeClient
 from linkerd.kube.events import Applied, Event
@@ -58,6 +58,7 @@ class Follower(Generic[T]):
         self.batches: list[list[Event[T]]] = []
         self.replayed: dict[Key, T] = {}
         self.reflector: Reflector[T]
+        self.task: asyncio.Task[NoReturn]
         self._woken = asyncio.Event()
 
     def take(self, events: Sequence[Event[T]]) -> None:
@@ -67,8 +68,8 @@ class Follower(Generic[T]):
             key = event.object.metadata.key
             if isinstance(event, Applied):
                 before = self.replayed.get(key)
-                if before is not None and before.metadata == event.object.metadata:
-                    raise AssertionError(f"{key} was applied twice")
+                if before is not None and _version(before) >= _version(event.object):
+                    raise AssertionError(f"{key} was applied twice or went back in time")
                 self.replayed[key] = event.object
             elif self.replayed.pop(key, None) is None:
                 raise AssertionError(f"{key} was deleted but not known")
@@ -87,13 +88,20 @@ class Follower(Generic[T]):
     async def until(
         self, condition: Callable[["Follower[T]"], bool], timeout: float = 30.0
     ) -> None:
-        """Returns once the condition holds; looks at each batch and every few milliseconds."""
+        """Returns once the condition holds; looks at each batch and every few milliseconds.
+        Raises what ended the reflector, if anything did."""
         async with asyncio.timeout(timeout):
             while not condition(self):
+                if self.task.done():
+                    self.task.result()
                 self._woken.clear()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(0.02):
                         await self._woken.wait()
+
+
+def _version(item: KubeObject) -> int:
+    return int(item.metadata.resource_version)
 
 
 @asynccontextmanager
@@ -104,10 +112,11 @@ async def reflecting(
     ended the reflector before its time is raised at the end of the block."""
     follower: Follower[T] = Follower()
     follower.reflector = Reflector(client, resource, follower.take, **options)
-    task = asyncio.create_task(follower.reflector.run(), name=f"reflector {resource.plural}")
+    name = f"reflector {resource.plural}"
+    follower.task = asyncio.create_task(follower.reflector.run(), name=name)
     try:
         yield follower
     finally:
-        task.cancel()
+        follower.task.cancel()
         with suppress(asyncio.CancelledError):
-            await task
+            await follower.task
