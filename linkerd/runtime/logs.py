@@ -150,7 +150,7 @@ def _renderers(format: str, *, colours: bool) -> list[Processor]:  # noqa: A002 
     last: Processor = (
         structlog.processors.JSONRenderer()
         if format == "json"
-        else structlog.dev.ConsoleRenderer(colors=colours, timestamp_key="time", pad_event=0)
+        else structlog.dev.ConsoleRenderer(colors=colours, timestamp_key="time", pad_event_to=0)
     )
     return [structlog.processors.format_exc_info, redact, _in_order, last]
 
