@@ -31,17 +31,31 @@ async def run(
     listeners: Sequence[int] = LISTENERS,
     count: int = 10,
 ) -> list[Figure]:
-    """The coefficients of both fits as figures; the table of costs goes to `progress`."""
-    cells: list[Cell] = []
-    async with destination.serve(cluster, logs / "change-cost.log") as server:
-        for endpoints, crowd_size in itertools.product(ENDPOINTS, listeners):
-            cells += await _measure(cluster, server, endpoints, crowd_size, count)
-            for cell in cells[-len(CHANGED) :]:
-                progress.note(_line(cell))
+    """The coefficients of both fits as figures; costs and formulas go to `progress`."""
+    cells = await measure(cluster, logs, progress, listeners=listeners, count=count)
     claim, wider = fit(cells, CLAIM), fit(cells, WIDER)
     progress.note(describe("cost", claim))
     progress.note(describe("cost", wider))
     return _figures(claim, wider, {"cells": len(cells), "changes": count})
+
+
+async def measure(
+    cluster: Cluster,
+    logs: Path,
+    progress: Progress,
+    *,
+    endpoints: Sequence[int] = ENDPOINTS,
+    listeners: Sequence[int] = LISTENERS,
+    count: int,
+) -> list[Cell]:
+    """The cost of every combination, told to `progress` as it is found."""
+    cells: list[Cell] = []
+    async with destination.serve(cluster, logs / "change-cost.log") as server:
+        for size, crowd_size in itertools.product(endpoints, listeners):
+            for cell in await _measure(cluster, server, size, crowd_size, count):
+                progress.note(_line(cell))
+                cells.append(cell)
+    return cells
 
 
 async def _measure(

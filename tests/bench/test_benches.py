@@ -1,0 +1,49 @@
+"""The benches run end to end, small: real API server, real destination, real load."""
+
+from pathlib import Path
+
+import pytest
+
+from bench import change_cost, cluster, fanout_figures, startup
+from bench.dataset import Shape
+from bench.fanout import Crowd
+from bench.least_squares import Fit
+from linkerd.local.cluster import LocalCluster
+from linkerd.local.progress import SilentProgress
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+SMALL = Shape(namespaces=1, services_per_namespace=2, pods_per_service=10, nodes=3, fans=(3, 20))
+
+
+async def test_start_up_and_fan_out_of_a_small_cluster(
+    own_api_cluster: LocalCluster, tmp_path: Path
+) -> None:
+    async with cluster.seeded(own_api_cluster.kubeconfig, SilentProgress(), SMALL) as where:
+        taken = await startup.run(where, tmp_path, runs=1)
+        for spread in (False, True):
+            shape = Crowd(streams=30, connections=3, endpoints=20, spread=spread)
+            taken += await fanout_figures.run(where, tmp_path, shape, count=2)
+        cells = await change_cost.measure(
+            where, tmp_path, SilentProgress(), endpoints=(3, 20), listeners=(10,), count=2
+        )
+    assert {figure.name for figure in taken} == {
+        "ready_s",
+        "ready_rss_mib",
+        "ready_cpu_s",
+        "fanout_cpu_us_per_stream",
+        "fanout_kib_per_stream",
+        "fanout_last_ms",
+        "first_all_s",
+        "first_all_cpu_s",
+        "fanout_spread_cpu_us_per_stream",
+    }
+    assert all(figure.value > 0 for figure in taken if figure.name != "fanout_kib_per_stream")
+    loads = [(cell.endpoints, cell.listeners, cell.changed) for cell in cells]
+    assert loads == [(3, 10, 1), (3, 10, 2), (20, 10, 1), (20, 10, 10)]
+
+
+def test_a_fit_reads_as_a_formula() -> None:
+    fit = Fit({"fixed": 1000.0, "listeners": 26.4}, mean_error=0.03, worst_error=0.1)
+    text = change_cost.describe("cost", fit)
+    assert text == "cost = 1000 + 26.4*listeners us (mean error 3%, worst 10%)"
