@@ -41,9 +41,9 @@ lint: setup ## Check style, types and the direction of imports
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: test
-test: lint ## Lint, then every test; builds Kubernetes first, once a machine
-	$(BIN)/linkerd local prepare
-	$(BIN)/python -m pytest $(PYTEST)
+test: lint ## Lint, then every test; builds what they need first, once a machine
+	@programs="$$($(BIN)/python tools/prepare_tests.py)" && \
+	PATH="$$programs:$$PATH" $(BIN)/python -m pytest $(PYTEST)
 
 .PHONY: test-unit
 test-unit: setup ## Only tests that need no cluster

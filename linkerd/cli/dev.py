@@ -6,9 +6,11 @@ The loop of a developer: change code, ctrl-C, start again; three seconds, no ima
 import asyncio
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
+from linkerd.cli._words import shown
 from linkerd.delivery.console import run_together
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.plain import PlainService, TrustFiles, plain_services
@@ -16,6 +18,8 @@ from linkerd.delivery.tree import require_tree
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.progress import Progress, choose_progress
 from linkerd.local.state import default_state_folder
+
+EXAMPLE: Final = "demo/without-pods/endpoints.yaml"
 
 
 @click.command("dev", short_help="Run an API server, and the services beside it.")
@@ -48,25 +52,29 @@ def command(state: Path | None) -> None:
 
 
 def _prepare(tree: Path, kubectl: Kubectl, progress: Progress) -> None:
-    """The custom resources, which the services watch, and the namespace that is theirs."""
-    with progress.step("Applying namespace and custom resources"):
+    """The custom resources, which the services watch, and once something for them to see."""
+    with progress.step("Applying custom resources and an example"):
         kubectl.apply(
             (tree / "deploy" / "base" / "namespace.yaml").read_text(), doing="making the namespace"
         )
         crds = kubectl.render(tree / "deploy" / "base" / "crds")
         kubectl.apply(crds, doing="applying the custom resources")
         kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+        if kubectl.find("service", "books", "demo") is None:
+            example = (tree / EXAMPLE).read_text()
+            kubectl.apply(example, doing="applying an example")
 
 
 def _say(cluster: LocalCluster, services: list[PlainService]) -> None:
     get = "io.linkerd.proxy.destination.Destination/Get"
-    path = '{"path": "kubernetes.default.svc.cluster.local:443"}'
+    path = '{"path": "books.demo.svc.cluster.local:8080"}'
     lines = [
         "",
         f"export KUBECONFIG={cluster.kubeconfig}",
         *(f"{s.name}: gRPC on {s.address}, http://{s.admin_address}/metrics" for s in services),
         "Try, in another terminal:",
-        f"  grpcurl -plaintext -d '{path}' 127.0.0.1:8086 {get}",
+        f"  {shown('grpcurl')} -plaintext -d '{path}' 127.0.0.1:8086 {get}",
+        f"  kubectl apply -f {EXAMPLE}    # after a change of it",
         "ctrl-C ends everything.",
         "",
     ]

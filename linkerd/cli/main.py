@@ -14,6 +14,7 @@ from typing import Any, Final
 import click
 
 import linkerd.cli
+from linkerd.delivery.errors import DeliveryError
 from linkerd.local.errors import LocalError
 
 _EXAMPLES: Final = """\b
@@ -45,7 +46,7 @@ class Commands(click.Group):
         """Run the command; what people can put right is said in one line."""
         try:
             return super().invoke(ctx)
-        except LocalError as error:
+        except (DeliveryError, LocalError) as error:
             raise click.ClickException(str(error)) from error
 
 

@@ -3,21 +3,22 @@
 The whole of `make run`. Everything it calls compares before it acts, so a second run only looks.
 """
 
-import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from linkerd.cli._words import shown
+from linkerd.cli.local import state_option
 from linkerd.delivery.errors import DeliveryError
-from linkerd.delivery.image import ImageBuilder
 from linkerd.delivery.install import Images, Outcome, install
 from linkerd.delivery.kubectl import Kubectl
+from linkerd.delivery.node import put_on_node
 from linkerd.delivery.tree import require_tree
 from linkerd.local.cluster import LocalCluster
-from linkerd.local.errors import PrivilegeError
+from linkerd.local.errors import MissingProgramError, PrivilegeError
 from linkerd.local.progress import Progress, choose_progress
 from linkerd.local.state import default_state_folder
 
@@ -46,13 +47,9 @@ class Request:
     envvar="IMAGE",
     help="Image that the cluster can pull, for use with --kubeconfig. [env: IMAGE]",
 )
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path),
-    help="Folder of the cluster on this machine, as for `linkerd local`.",
-)
+@state_option
 @click.option("--demo/--no-demo", default=True, show_default=True, help="Whether to add the demo.")
-def command(kubeconfig: str | None, image: str | None, state: Path | None, demo: bool) -> None:
+def command(kubeconfig: str | None, image: str | None, state: Path, demo: bool) -> None:
     """Start a cluster with the control plane and a demo in it.
 
     Without a kubeconfig this starts Kubernetes on this machine (as `linkerd local up`), builds the
@@ -64,8 +61,7 @@ def command(kubeconfig: str | None, image: str | None, state: Path | None, demo:
     \b
         KUBECONFIG=~/.kube/config IMAGE=registry.example/linkerd-py:1 linkerd run
     """
-    folder = state or default_state_folder()
-    request = Request(folder, _foreign(kubeconfig, folder), image, demo)
+    request = Request(state, _foreign(kubeconfig, state), image, demo)
     progress = choose_progress()
     if request.kubeconfig is None:
         kubectl, outcome = _run_here(request, progress)
@@ -88,18 +84,12 @@ def _run_here(request: Request, progress: Progress) -> tuple[Kubectl, Outcome]:
     cluster = LocalCluster(request.state)
     try:
         cluster.up(progress)
-    except PrivilegeError as error:
+        images = put_on_node(tree, cluster, progress)
+    except (MissingProgramError, PrivilegeError) as error:
         raise DeliveryError(
             f"{error}. `make dev` needs no root: it starts an API server alone, and the services "
             f"beside it"
         ) from None
-    builder = ImageBuilder(tree, progress)
-    base, control_plane = builder.base(), builder.controller()
-    for image in (base, control_plane):
-        if not cluster.has_image(image.reference):
-            with progress.step(f"Loading {image.reference} into the cluster"):
-                cluster.load_image(image.archive)
-    images = Images(control_plane.reference, base.reference, on_node=True)
     kubectl = Kubectl(cluster.kubeconfig)
     return kubectl, install(tree, kubectl, images, progress, demo=request.demo)
 
@@ -124,31 +114,22 @@ def _closing_words(request: Request, kubectl: Kubectl, outcome: Outcome) -> Iter
     yield f"{changed} objects were made or changed." if changed else "Nothing had to be changed."
     yield "Try:"
     yield ""
-    yield from (f"  {line}" for line in _to_try(request, kubectl, os.environ))
+    yield from (f"  {line}" for line in _to_try(request, kubectl))
     yield ""
     if request.kubeconfig is None:
         yield "`make down` ends the cluster and keeps what is in it; `make run` brings it back."
 
 
-def _to_try(request: Request, kubectl: Kubectl, environ: Mapping[str, str]) -> Iterator[str]:
-    tools = Path(sys.executable).parent
-    linkerd, grpcurl = _shown(tools / "linkerd", environ), _shown(tools / "grpcurl", environ)
-    if request.kubeconfig is None:
-        services = kubectl.find("service", "linkerd-dst", "linkerd") or {}
-        address = f"{services.get('spec', {}).get('clusterIP')}:8086"
-        kubectl_shown = f"{linkerd} local kubectl --"
-    else:
-        address = "localhost:8086"
-        kubectl_shown = "kubectl"
+def _to_try(request: Request, kubectl: Kubectl) -> Iterator[str]:
+    linkerd = shown("linkerd")
+    if request.kubeconfig is not None:
         yield "kubectl -n linkerd port-forward service/linkerd-dst 8086 &"
-    yield f'{grpcurl} -plaintext -d \'{{"path": "{_TARGET}"}}\' {address} {_GET}'
+        address, kubectl_shown = "localhost:8086", "kubectl"
+    else:
+        service = kubectl.find("service", "linkerd-dst", "linkerd") or {}
+        address = f"{service.get('spec', {}).get('clusterIP')}:8086"
+        default = request.state == default_state_folder()
+        kubectl_shown = f"{linkerd} local kubectl" if default else " ".join(kubectl.command)
+    yield f'{shown("grpcurl")} -plaintext -d \'{{"path": "{_TARGET}"}}\' {address} {_GET}'
     yield f"{kubectl_shown} scale deployment/books --namespace=demo --replicas=4"
     yield f"{linkerd} diagnostics endpoints {_TARGET}"
-
-
-def _shown(program: Path, environ: Mapping[str, str]) -> str:
-    """As short as it can be typed: by name when it is on PATH, else from the present folder."""
-    if str(program.parent) in environ.get("PATH", "").split(os.pathsep):
-        return program.name
-    present = Path.cwd()
-    return str(program.relative_to(present) if program.is_relative_to(present) else program)

@@ -1,0 +1,77 @@
+"""What `make run` promises: all pods ready, logs readable, the demo at work, nothing done twice."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from linkerd.delivery.install import Images, install
+from linkerd.delivery.kubectl import Kubectl
+from linkerd.delivery.tree import ROOT
+from linkerd.local.progress import SilentProgress
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+GRPCURL = Path(sys.executable).with_name("grpcurl")
+
+
+def pods(kubectl: Kubectl, namespace: str) -> dict[str, bool]:
+    """Name and readiness of every pod that is not on its way out."""
+    return {
+        pod["metadata"]["name"]: all(c["ready"] for c in pod["status"]["containerStatuses"])
+        for pod in kubectl.list("pods", namespace)
+        if "deletionTimestamp" not in pod["metadata"]
+    }
+
+
+def test_every_pod_is_ready(delivered: Kubectl) -> None:
+    control_plane, demo = pods(delivered, "linkerd"), pods(delivered, "demo")
+    names = {name.rsplit("-", 2)[0] for name in control_plane}
+    assert names == {"linkerd-identity", "linkerd-destination"}
+    assert len(demo) == 8
+    assert all([*control_plane.values(), *demo.values()])
+
+
+@pytest.mark.parametrize("service", ["identity", "destination"])
+def test_logs_are_readable(delivered: Kubectl, service: str) -> None:
+    said = delivered("logs", "--namespace=linkerd", f"deployment/linkerd-{service}")
+    assert "ready" in said
+    assert "Traceback" not in said
+
+
+def test_the_demo_is_at_work(delivered: Kubectl) -> None:
+    """The load generator reaches all five replicas of the back ends, through cluster DNS."""
+    deadline = time.monotonic() + 60
+    lines: list[str] = []
+    while not lines:
+        assert time.monotonic() < deadline
+        said = delivered("logs", "--namespace=demo", "deployment/load", "--tail=20")
+        lines = re.findall(r"visits good=[1-9]\d* bad=0 replicas=5", said)
+        time.sleep(0 if lines else 1)
+
+
+def test_a_second_install_changes_nothing(delivered: Kubectl, images: Images) -> None:
+    before = pods(delivered, "linkerd") | pods(delivered, "demo")
+    assert install(ROOT, delivered, images, SilentProgress()).changed == ()
+    assert pods(delivered, "linkerd") | pods(delivered, "demo") == before
+
+
+def test_grpcurl_knows_the_methods(delivered: Kubectl) -> None:
+    service = delivered.find("service", "linkerd-dst", "linkerd")
+    assert service is not None
+    done = subprocess.run(
+        [
+            GRPCURL, "-plaintext", "-max-time", "2",
+            "-d", '{"path": "prices.demo.svc.cluster.local:7000"}',
+            f"{service['spec']['clusterIP']}:8086",
+            "io.linkerd.proxy.destination.Destination/Get",
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    first, _ = json.JSONDecoder().raw_decode(done.stdout)
+    labels = [addr["metric_labels"]["deployment"] for addr in first["add"]["addrs"]]
+    assert labels == ["prices", "prices"]
