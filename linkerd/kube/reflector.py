@@ -74,7 +74,8 @@ class Reflector(Generic[T]):
         self._clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311  # spreads load, guards nothing
         self._idle_timeout = idle_timeout
-        self._backoff = Backoff(self._random)
+        self._failures = Backoff(self._random)
+        self._relists = Backoff(self._random)  # apart: who says 410 is there, and answers
         self._heard_at = self._clock.monotonic()
         self._trouble: str | None = None
         self._synced = asyncio.Event()
@@ -176,7 +177,8 @@ class Reflector(Generic[T]):
             finally:
                 lived = self._clock.monotonic() - opened
                 if lived >= _HEALTHY:
-                    self._backoff.reset()
+                    self._failures.reset()
+                    self._relists.reset()
         if lived < _HEALTHY:
             raise Unreachable(f"the watch was ended by the server after {lived:.1f} s")
 
@@ -201,10 +203,12 @@ class Reflector(Generic[T]):
     async def _recover(self, error: KubeError) -> None:
         """Decides where to go on and waits a while."""
         self._meter.failed(error.reason)
+        backoff = self._failures
         if _version_is_useless(error):
             self._intake.expire()
+            backoff = self._relists
         asked = error.retry_after if isinstance(error, ApiError) else None
-        delay = self._backoff.next_delay(asked)
+        delay = backoff.next_delay(asked)
         self._note(error, delay)
         await self._clock.sleep(delay)
 

@@ -120,6 +120,21 @@ async def test_bookmarks_move_the_version(pods: Following, peer: ApiPeer) -> Non
         assert follower.events == []
 
 
+async def test_every_event_moves_the_version(pods: Following, peer: ApiPeer) -> None:
+    peer.put("a")
+    async with pods as follower:
+        await peer.until_watched()
+        peer.delete("a")
+        await follower.until(lambda f: len(f.events) == 2)
+        peer.end_watches()
+        await peer.until_watched(2)
+        peer.put("malformed", status="banana")
+        peer.say(b'{"type":"NEWS","object":{}}\n')
+        peer.end_watches()
+        await peer.until_watched(3)
+        assert peer.watches == ["2", "3", "4"]
+
+
 async def test_410_as_an_event_lists_again_and_tells_only_differences(
     pods: Following, peer: ApiPeer
 ) -> None:
@@ -154,6 +169,31 @@ async def test_410_as_a_status_lists_again(pods: Following, peer: ApiPeer) -> No
         assert peer.watches == ["2", "2", "4"]
         assert peer.lists == 2
         assert follower.names == ["a"]
+
+
+async def test_410_after_an_outage_does_not_wait_as_long_as_the_outage_made_us(
+    pods: Following, peer: ApiPeer, proxy: CutProxy, clock: ImpatientClock
+) -> None:
+    async with pods as follower:
+        await peer.until_watched()
+        await proxy.cut()
+        peer.put("a")
+        peer.put("b")
+        peer.compact()
+        await clock.until_slept(20)
+        proxy.heal()
+        await follower.until(lambda f: f.names == ["a", "b"])
+        assert clock.slept[-1] <= 0.5
+
+
+async def test_endless_410s_are_not_hammered(
+    pods: Following, peer: ApiPeer, clock: ImpatientClock
+) -> None:
+    for _ in range(40):
+        peer.refuse(410, "Expired")
+    async with pods as follower:
+        await follower.reflector.wait_synced()
+        assert max(clock.slept[10:]) > 10.0
 
 
 async def test_events_before_an_error_are_kept(pods: Following, peer: ApiPeer) -> None:
