@@ -23,7 +23,7 @@ import yaml
 
 from linkerd.local.ports import choose_port
 
-ABSENT: Final = "there is no prometheus on PATH: apt-get install prometheus"
+ABSENT: Final = "there is no prometheus on PATH: `make test` fetches it from Debian"
 
 PAST: Final = 25 * 3600
 """Seconds of the past that `Series` with `long=True` cover."""
