@@ -98,10 +98,14 @@ async def test_unknown_methods_are_unimplemented(channel: grpc.aio.Channel, path
     assert code is grpc.StatusCode.UNIMPLEMENTED
 
 
+@pytest.mark.parametrize("size", [(1 << 20) + 1, 10 << 20])
 async def test_a_request_over_the_limit_is_refused_and_the_connection_lives(
-    channel: grpc.aio.Channel, identity: "identity_pb2_grpc.IdentityAsyncStub", world: World
+    channel: grpc.aio.Channel,
+    identity: "identity_pb2_grpc.IdentityAsyncStub",
+    world: World,
+    size: int,
 ) -> None:
-    code, _ = await failure(raw(channel, CERTIFY)(bytes(10 << 20)))
+    code, _ = await failure(raw(channel, CERTIFY)(bytes(size)))
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert not world.calls
     large = "x" * 1_000_000
