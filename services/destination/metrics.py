@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from linkerd.runtime.metrics import PlainCounter
 from services.destination.index import Index, Kind
 from services.destination.index.ports import AudienceTopic, PortView
-from services.destination.index.profiles import ServiceProfileView, SocketProfileView
+from services.destination.index.profiles import ServiceProfileView, WorkloadProfileView
 
 CLUSTER: Final = "local"
 _CACHE_NAMES: Final = {Kind.SLICE: "endpointslices"}
@@ -96,7 +96,7 @@ class IndexCollector(Collector):
         yield _gauge("service_subscribers", "Profile streams of a service.", _SERVICE, services)
 
     def _workloads(self) -> Iterator[Metric]:
-        views = [v for v in self._index.views.values() if isinstance(v, SocketProfileView)]
+        views = [v for v in self._index.views.values() if isinstance(v, WorkloadProfileView)]
         subscribers = sum(view.topic.subscribers for view in views)
         updates = self._index.past_workload_updates + sum(view.topic.version - 1 for view in views)
         yield _gauge(

@@ -19,12 +19,14 @@ from services.destination.index.facts import FactsBook
 from services.destination.index.objects import Kind, Objects
 from services.destination.index.ports import EXTERNAL_NAME, PortView
 from services.destination.index.profiles import (
+    InstanceProfileView,
     ServiceProfileView,
     SocketProfileView,
+    WorkloadProfileView,
     declares,
+    instance,
 )
 from services.destination.index.report import Complaints
-from services.destination.model.ip import canonical_ip
 from services.destination.model.mesh import Mesh
 
 V = TypeVar("V", bound=View)
@@ -96,24 +98,28 @@ class Index:
         )
         return view.subscribe()
 
-    def watch_socket(self, ip: str, port: int, pod: Key | None = None) -> Subscription:
-        """Follows the profile of an IP (canonical) and port, whoever has it, or as `pod` has it.
-        Raises AmbiguousIpError."""
+    def watch_socket(self, ip: str, port: int) -> Subscription:
+        """Follows the profile of an IP (canonical) and port. Raises AmbiguousIpError."""
         view = self._view(
-            (SocketProfileView, ip, port, pod),
-            lambda: SocketProfileView(self._context, self, self._profile_delta, ip, port, pod),
+            (SocketProfileView, ip, port),
+            lambda: SocketProfileView(self._context, self, self._profile_delta, ip, port),
         )
         return view.subscribe()
 
     def watch_instance(self, key: Key, hostname: str, port: int) -> Subscription:
         """Follows the profile of the pod that a service calls `hostname`. Raises NotFoundError."""
-        for now in self.objects.slices_of.get(key, {}).values():
-            for endpoint in now.endpoints:
-                target = endpoint.target_ref
-                if endpoint.hostname == hostname and target is not None and target.kind == "Pod":
-                    pod = Key(target.namespace or key.namespace, target.name)
-                    return self._watch_pod(pod, port)
-        raise NotFoundError(f"path: service {key.namespace}/{key.name} has no pod {hostname[:100]}")
+        _, ip = instance(self.objects, key, hostname)
+        if ip is None:
+            raise NotFoundError(
+                f"path: service {key.namespace}/{key.name} has no pod {hostname[:100]} with an IP"
+            )
+        view = self._view(
+            (InstanceProfileView, key, hostname, port),
+            lambda: InstanceProfileView(
+                self._context, self, self._profile_delta, key, hostname, port
+            ),
+        )
+        return view.subscribe()
 
     def touched(self, view: View) -> None:
         """As `Owner`."""
@@ -123,7 +129,7 @@ class Index:
         """As `Owner`."""
         self._outdated.pop(view, None)
         del self.views[view.id]
-        if isinstance(view, SocketProfileView):
+        if isinstance(view, WorkloadProfileView):
             self.past_workload_updates += view.topic.version - 1
 
     def topics(self) -> int:
@@ -131,13 +137,6 @@ class Index:
         return sum(
             len(view.audiences) if isinstance(view, PortView) else 1 for view in self.views.values()
         )
-
-    def _watch_pod(self, key: Key, port: int) -> Subscription:
-        pod = self.objects.pods.get(key)
-        ip = canonical_ip(pod.status.ips[0]) if pod is not None and pod.status.ips else None
-        if ip is None:
-            raise NotFoundError(f"path: pod {key.namespace}/{key.name} has no IP")
-        return self.watch_socket(ip, port, key)
 
     def _view(self, key: tuple[type[V], *tuple[Hashable, ...]], make: Callable[[], V]) -> V:
         view = self.views.get(key)

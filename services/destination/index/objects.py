@@ -54,6 +54,7 @@ class Objects:
         self.zones: dict[str, str] = {}  # of nodes
         self.owners: dict[tuple[str, Key], OwnerReference | None] = {}  # of ReplicaSets and Jobs
         self.opaque_servers: dict[str, dict[Key, Server]] = {}  # by namespace
+        self._instances: dict[Key, dict[str, Key]] = {}  # pods by hostname; derived when asked for
         self._takers: Final[dict[Kind, Callable[[Key, Any], Iterator[Subject]]]] = {
             Kind.POD: self._take_pod,
             Kind.SERVICE: self._take_service,
@@ -73,6 +74,16 @@ class Objects:
         """The one owner of a ReplicaSet or Job; None when it is unknown or has not just one."""
         return self.owners.get((kind, key))
 
+    def instance(self, service: Key, hostname: str) -> Key | None:
+        """The pod that a service knows by `hostname`, ready or not; of several, the one of the
+        first slice by name."""
+        found = self._instances.get(service)
+        if found is None:
+            slices = sorted(self.slices_of.get(service, {}).items(), reverse=True)
+            found = {name: pod for _, now in slices for name, pod in _instances(now)}
+            self._instances[service] = found
+        return found.get(hostname)
+
     def _take_pod(self, key: Key, now: Pod | None) -> Iterator[Subject]:
         before = _put(self.pods, key, now)
         yield on.pod(*key)
@@ -90,6 +101,9 @@ class Objects:
     def _take_slice(self, key: Key, now: EndpointSlice | None) -> Iterator[Subject]:
         before = _put(self.slices, key, now)
         was, owner = _slice_owner(before), _slice_owner(now)
+        for service in (was, owner):
+            if service is not None:
+                self._instances.pop(service, None)
         if was is not None and was != owner:
             siblings = self.slices_of[was]
             del siblings[key]
@@ -171,6 +185,13 @@ def _host_ports(pod: Pod | None) -> AbstractSet[tuple[str, int]]:
     if not ports:
         return frozenset()
     return {(ip, port) for ip in _canonical(pod.status.host_addresses) for port in ports}
+
+
+def _instances(now: EndpointSlice) -> Iterator[tuple[str, Key]]:
+    for endpoint in reversed(now.endpoints):  # of two with one name the first counts: it is last
+        target = endpoint.target_ref
+        if endpoint.hostname and target is not None and target.kind == "Pod":
+            yield endpoint.hostname, Key(target.namespace or now.metadata.namespace, target.name)
 
 
 def _slice_owner(now: EndpointSlice | None) -> Key | None:

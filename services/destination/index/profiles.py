@@ -12,8 +12,10 @@ from services.destination.index.context import Context, Owner
 from services.destination.index.dependencies import NOTHING, Dependent, Subject
 from services.destination.index.errors import AmbiguousIpError
 from services.destination.index.facts import PodFacts
+from services.destination.index.objects import Objects
 from services.destination.index.ports import EXTERNAL_NAME
 from services.destination.model.address import Address
+from services.destination.model.ip import canonical_ip
 from services.destination.model.ports import PortSet, parse_ports
 from services.destination.model.profile import EMPTY_PROFILE, Profile, ServicePort
 
@@ -76,55 +78,66 @@ class ServiceProfileView(ProfileView):
         return service_profile(self._context, self.key, self.port)
 
 
-class SocketProfileView(ProfileView):
-    """The profile of an IP and port: of whichever service or pod has it at the time, or of none.
+class WorkloadProfileView(ProfileView):
+    """The profile of a port of a pod, or of nobody."""
 
-    `pod` narrows it to one pod, for clients that asked for the pod by name.
-    """
+    __slots__ = ("port",)
 
-    __slots__ = ("ip", "pod", "port")
+    port: int
 
-    def __init__(
-        self, context: Context, owner: Owner, delta: Delta, ip: str, port: int, pod: Key | None
-    ) -> None:
+    def _workload(self, ip: str, pod: Key | None, subjects: set[Subject]) -> Profile:
+        facts = None
+        if pod is not None:
+            subjects.add(on.facts(*pod))
+            facts = self._context.facts.of(pod)
+        if facts is None:
+            return Profile(opaque=self.port in self._context.mesh.opaque_ports)
+        return Profile(opaque=self.port in facts.opaque, endpoint=self._endpoint(ip, facts))
+
+    def _endpoint(self, ip: str, facts: PodFacts) -> Address:
+        if not facts.running:
+            return Address(ip, self.port)
+        try:
+            address = pod_address(self._context.mesh, facts, ip, self.port)
+        except UnclearProxyError as error:
+            problem = f"{error}; clients are told nothing of it"
+            self._context.complaints.about("Pod", *facts.key, "proxy", problem)
+            address = unhinted(facts, ip, self.port)
+        return replace(address, labels=(*address.labels, ("namespace", facts.key.namespace)))
+
+
+class SocketProfileView(WorkloadProfileView):
+    """The profile of an IP and port: of whichever service or pod has it at the time."""
+
+    __slots__ = ("ip",)
+
+    def __init__(self, context: Context, owner: Owner, delta: Delta, ip: str, port: int) -> None:
         self.ip = ip
         self.port = port
-        self.pod = pod
-        super().__init__(context, owner, delta, ip, port, pod)
+        super().__init__(context, owner, delta, ip, port)
 
     def compute(self) -> Profile:
         subjects: set[Subject] = {on.ip(self.ip), on.host_port(self.ip, self.port)}
         try:
-            return self._service(subjects) or self._workload(subjects)
+            return self._service(subjects) or self._workload(
+                self.ip, self._holder(subjects), subjects
+            )
         finally:
             self._context.dependencies.watch(self, subjects)
 
     def _service(self, subjects: set[Subject]) -> Profile | None:
-        keys = () if self.pod else self._context.objects.services_by_ip.get(self.ip, ())
+        keys = self._context.objects.services_by_ip.get(self.ip, ())
         subjects.update(on.service(*key) for key in keys)
         if len(keys) > 1:
             raise _ambiguous(self.ip, "services", keys)
         return service_profile(self._context, keys[0], self.port) if keys else None
 
-    def _workload(self, subjects: set[Subject]) -> Profile:
-        holder = self._holder(subjects)
-        facts = None
-        if holder is not None:
-            subjects.add(on.facts(*holder))
-            facts = self._context.facts.of(holder)
-        if facts is None:
-            return Profile(opaque=self.port in self._context.mesh.opaque_ports)
-        return Profile(opaque=self.port in facts.opaque, endpoint=self._endpoint(facts))
-
     def _holder(self, subjects: set[Subject]) -> Key | None:
         """The pod that answers at the socket: one that stays, or else the only one that is about
         to go and so still has it."""
         objects = self._context.objects
-        if self.pod is not None:
-            tiers: tuple[tuple[Key, ...], ...] = ((self.pod,),)
-        else:
-            by_port = objects.pods_by_host_port.get((self.ip, self.port), ())
-            tiers = (objects.pods_by_ip.get(self.ip, ()), by_port)
+        by_port = objects.pods_by_host_port.get((self.ip, self.port), ())
+        tiers = (objects.pods_by_ip.get(self.ip, ()), by_port)
         subjects.update(on.pod(*key) for keys in tiers for key in keys)
         for keys in tiers:
             staying = [key for key in keys if _stays(objects.pods.get(key))]
@@ -135,16 +148,38 @@ class SocketProfileView(ProfileView):
         leaving = [key for keys in tiers for key in keys if _leaves(objects.pods.get(key))]
         return leaving[0] if len(leaving) == 1 else None
 
-    def _endpoint(self, facts: PodFacts) -> Address:
-        if not facts.running:
-            return Address(self.ip, self.port)
+
+class InstanceProfileView(WorkloadProfileView):
+    """The profile of the pod that a service knows by a hostname, wherever it is at the time."""
+
+    __slots__ = ("hostname", "key")
+
+    def __init__(
+        self, context: Context, owner: Owner, delta: Delta, key: Key, hostname: str, port: int
+    ) -> None:
+        self.key = key
+        self.hostname = hostname
+        self.port = port
+        super().__init__(context, owner, delta, key, hostname, port)
+
+    def compute(self) -> Profile:
+        subjects: set[Subject] = {on.slices(*self.key)}
+        pod, ip = instance(self._context.objects, self.key, self.hostname)
+        if pod is not None:
+            subjects.add(on.pod(*pod))
         try:
-            address = pod_address(self._context.mesh, facts, self.ip, self.port)
-        except UnclearProxyError as error:
-            problem = f"{error}; clients are told nothing of it"
-            self._context.complaints.about("Pod", *facts.key, "proxy", problem)
-            address = unhinted(facts, self.ip, self.port)
-        return replace(address, labels=(*address.labels, ("namespace", facts.key.namespace)))
+            return self._workload(ip or "", pod if ip else None, subjects)
+        finally:
+            self._context.dependencies.watch(self, subjects)
+
+
+def instance(objects: Objects, key: Key, hostname: str) -> tuple[Key | None, str | None]:
+    """The pod that a service knows by `hostname`, and its IP once it has one."""
+    name = objects.instance(key, hostname)
+    pod = objects.pods.get(name) if name is not None else None
+    if pod is None or pod.terminal or not pod.status.ips:
+        return name, None
+    return name, canonical_ip(pod.status.ips[0])
 
 
 def service_profile(context: Context, key: Key, port: int) -> Profile:

@@ -6,7 +6,18 @@ from typing import Final
 
 from services.destination.model.address import Address, Labels, Socket
 
+LOCAL: Final = "local"
+REMOTE: Final = "remote"
+UNKNOWN: Final = "unknown"
+
 _serials: Final = count(1)
+
+
+def locality(zone: str, address: Address) -> str:
+    """Whether `address` is in the zone of those who ask, as the label `zone_locality` says it."""
+    if not zone or not address.zone:
+        return UNKNOWN
+    return LOCAL if zone == address.zone else REMOTE
 
 
 class EndpointSet:
@@ -48,14 +59,21 @@ class EndpointSet:
         (as they were) that are gone."""
         if self._before == last.serial:
             return self._at(self._touched, last)
-        resend = self.labels != last.labels or self.zone != last.zone  # in every address's message
         then, now = last.addresses, self.addresses
         added = [
             new
             for at, new in now.items()
-            if (old := then.get(at)) is None or resend or not new.looks_like(old)
+            if (old := then.get(at)) is None or not self._looks_the_same(new, last, old)
         ]
         return added, [old for at, old in then.items() if at not in now]
+
+    def _looks_the_same(self, new: Address, last: "EndpointSet", old: Address) -> bool:
+        if self.labels != last.labels:
+            return False
+        same_zone = self.zone == last.zone
+        return new.looks_like(old) and (
+            same_zone or locality(self.zone, new) == locality(last.zone, old)
+        )
 
     def _at(
         self, sockets: Sequence[Socket], last: "EndpointSet"

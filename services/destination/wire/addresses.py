@@ -8,23 +8,13 @@ from google.protobuf.duration_pb2 import Duration as PbDuration
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.stubs.proxy import net_pb2
 from services.destination.model.address import Address, Protocol, ProtocolHint, TlsIdentity
+from services.destination.model.endpoints import LOCAL
 from services.destination.model.http2 import Duration, Http2Params
 from services.destination.wire.splice import submessage
-
-LOCAL: Final = "local"
-REMOTE: Final = "remote"
-UNKNOWN: Final = "unknown"
 
 _WEIGHT: Final = 10_000
 _LOCAL_WEIGHT: Final = 100_000
 _ADDRS: Final = 1  # the field number, in WeightedAddrSet and in AddrSet
-
-
-def locality(zone: str, address: Address) -> str:
-    """Whether `address` is in the zone of those who ask, for the label `zone_locality`."""
-    if not zone or not address.zone:
-        return UNKNOWN
-    return LOCAL if zone == address.zone else REMOTE
 
 
 class AddressEncoder:

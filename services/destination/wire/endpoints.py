@@ -10,8 +10,8 @@ from typing import Final
 
 from linkerd.stubs.proxy import destination_pb2 as pb
 from services.destination.model.address import Address
-from services.destination.model.endpoints import EndpointSet
-from services.destination.wire.addresses import AddressEncoder, locality, removed
+from services.destination.model.endpoints import EndpointSet, locality
+from services.destination.wire.addresses import AddressEncoder, removed
 from services.destination.wire.splice import submessage
 
 _ADD: Final = 1  # field numbers of Update

@@ -143,6 +143,28 @@ def test_t25_an_instance_of_a_service() -> None:
     assert not profile.endpoint.protocol_hint.HasField("opaque_transport")
 
 
+def test_an_instance_is_followed_to_another_ip() -> None:
+    world = instances()
+    stream = world.profile("vault-0.vault.fin.svc.mesh.test:5000")
+    stream.read()
+    world.apply(pod("vault-0", "fin", "10.4.0.99"))
+    assert stream.one().endpoint.addr.ip.ipv4 == 0x0A040063
+    world.delete(pod("vault-0"))
+    assert not stream.one().HasField("endpoint")
+    world.apply(pod("vault-0", "fin", "10.4.0.30"))
+    assert stream.one().endpoint.metric_labels["pod"] == "vault-0"
+    world.apply(endpoint_slice("v", "vault", endpoint("10.4.0.5", pod="x", hostname="vault-0")))
+    assert not stream.one().HasField("endpoint")
+
+
+def test_of_two_instances_of_one_name_the_first_slice_by_name_counts() -> None:
+    world = instances()
+    world.apply(pod("other", "fin", "10.4.0.98"))
+    world.apply(endpoint_slice("u", "vault", endpoint("x", pod="other", hostname="vault-0")))
+    stream = world.profile("vault-0.vault.fin.svc.mesh.test:5000")
+    assert stream.one().endpoint.metric_labels["pod"] == "other"
+
+
 @pytest.mark.parametrize("name", ["vault-1", "metal", "vault-9"])
 def test_n28_instances_that_are_no_pods_or_not_yet(name: str) -> None:
     world = instances()

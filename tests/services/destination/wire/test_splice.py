@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.testing.proxy_rules import socket_of
 from services.destination.model.address import Address, Protocol, ProtocolHint, TlsIdentity
-from services.destination.model.endpoints import EndpointSet
+from services.destination.model.endpoints import EndpointSet, locality
 from services.destination.model.http2 import Duration, Http2Params, KeepAlive
-from services.destination.wire.addresses import AddressEncoder, locality, removed, tcp_address
+from services.destination.wire.addresses import AddressEncoder, removed, tcp_address
 from services.destination.wire.endpoints import EndpointDeltas
 from services.destination.wire.splice import submessage
 

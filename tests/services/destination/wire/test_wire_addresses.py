@@ -2,8 +2,9 @@
 
 from linkerd.stubs.proxy import destination_pb2 as pb
 from services.destination.model.address import Address, Protocol, ProtocolHint, TlsIdentity
+from services.destination.model.endpoints import locality
 from services.destination.model.http2 import parse_http2_params
-from services.destination.wire.addresses import AddressEncoder, locality
+from services.destination.wire.addresses import AddressEncoder
 
 PARAMS = parse_http2_params(
     '{"flow_control":{"initial_connection_window_size":1,"initial_stream_window_size":2},'
