@@ -274,7 +274,7 @@ def test_i23_api_server_away(own_api_cluster: LocalCluster, tmp_path: Path) -> N
         for _ in range(3):
             answer = mesh.call(web, token)
             assert answer.refused("Unavailable", "API server does not answer: try again")
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10  # a review that waited for an answer takes 5 s
         own_api_cluster.start("kube-apiserver")
         assert mesh.call(web, token).code == 0
 
