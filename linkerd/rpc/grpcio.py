@@ -22,6 +22,7 @@ from linkerd.rpc.options import ServerOptions
 from linkerd.rpc.streams import Streams
 from linkerd.runtime.clock import Clock, SystemClock
 from linkerd.runtime.errors import StartError
+from linkerd.runtime.logs import get_logger
 from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
 
@@ -29,6 +30,7 @@ __all__ = ["GrpcServer", "ServerOptions"]
 
 _MAX_PENDING: Final = 1_000_000  # grpcio's default of 1,000 cancels bursts of new streams
 _PING_STRIKES: Final = 0  # never punish a client for pinging; its interval is only a hint
+_log = get_logger(__name__)
 
 
 class GrpcServer:
@@ -83,6 +85,7 @@ class GrpcServer:
             ) from error
         await server.start()
         self._gate.open()
+        _log.info("grpc server listens", addr=str(self._address._replace(port=self.port)))
         return self.port
 
     async def stop(self, grace: float) -> None:

@@ -104,5 +104,6 @@ async def _start_admin(settings: CommonSettings, process: Process) -> None:
         registry=process.registry,
         profiling=settings.enable_pprof,
     )
-    await admin.start()
+    port = await admin.start()
     process.defer(admin.stop)
+    _log.info("admin server listens", addr=str(settings.admin_addr._replace(port=port)))

@@ -80,9 +80,7 @@ def test_a_value_may_look_like_a_flag_or_be_empty() -> None:
         ((), True),
     ],
 )
-def test_booleans_take_no_separate_value(
-    argv: tuple[str, ...], value: bool
-) -> None:  # a parameter of the table
+def test_booleans_take_no_separate_value(argv: tuple[str, ...], value: bool) -> None:
     assert read(*argv).endpoint_slices is value
 
 

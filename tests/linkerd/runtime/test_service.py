@@ -1,0 +1,102 @@
+"""The common beginning of services, in real processes. The child is this file run as a script."""
+
+import asyncio
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.error import HTTPError
+
+from linkerd.runtime.process import Process
+from linkerd.runtime.service import launch
+from linkerd.runtime.settings import CommonSettings
+
+
+async def start(_settings: CommonSettings, process: Process) -> None:
+    """A service whose set-up lasts until it is told a line."""
+    gate = process.readiness.gate("caches")
+    await asyncio.to_thread(sys.stdin.readline)
+    gate.open()
+
+
+@contextmanager
+def service(*flags: str) -> Iterator["subprocess.Popen[str]"]:
+    """A child that is a service."""
+    command = [sys.executable, "-W", "error", __file__, *flags]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def line_with(child: "subprocess.Popen[str]", text: str) -> str:
+    """The child's next log line that has `text`."""
+    assert child.stderr is not None
+    return next(line for line in child.stderr if text in line)
+
+
+def get(port: str, path: str) -> tuple[int, str]:
+    """Status and body of an admin page."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+            return response.status, response.read().decode()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_the_admin_server_answers_before_and_after_the_set_up() -> None:
+    with service("-admin-addr=127.0.0.1:0", "--log-format", "json") as child:
+        assert '"log-format": "json"' in line_with(child, "starting")
+        found = re.search(r'"addr": "127\.0\.0\.1:(\d+)"', line_with(child, "admin server listens"))
+        assert found is not None
+        assert get(found[1], "/ping") == (200, "pong\n")
+        assert get(found[1], "/ready") == (500, "not ready: start, caches\n")
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()
+        line_with(child, '"event": "ready"')
+        assert get(found[1], "/ready") == (200, "ok\n")
+        assert "process_resident_memory_bytes" in get(found[1], "/metrics")[1]
+        child.terminate()
+        line_with(child, "stopped")
+        assert child.wait(20) == 0
+
+
+def test_wrong_settings_are_one_sentence_and_code_2() -> None:
+    with service("--admin-adr=:1") as child:
+        out, err = child.communicate(timeout=20)
+    assert child.returncode == 2
+    assert out == ""
+    assert err == "destination: unknown flag --admin-adr; did you mean --admin-addr?\n"
+
+
+def test_a_port_in_use_ends_it_with_one_line() -> None:
+    with service("-admin-addr=127.0.0.1:0") as first:
+        found = re.search(r"addr=(127\.0\.0\.1:\d+)", line_with(first, "admin server listens"))
+        assert found is not None
+        with service(f"-admin-addr={found[1]}") as second:
+            _, err = second.communicate(timeout=20)
+    assert second.returncode == 1
+    assert f"cannot listen on {found[1]}: Address already in use" in err
+    assert "Traceback" not in err
+
+
+def test_help_and_version() -> None:
+    with service("--help") as child:
+        out, _ = child.communicate(timeout=20)
+    assert child.returncode == 0
+    assert "--lame-duck" in out
+    with service("--version") as child:
+        out, _ = child.communicate(timeout=20)
+    assert child.returncode == 0
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", out)
+
+
+if __name__ == "__main__":
+    sys.exit(launch(CommonSettings, start, name="destination"))
