@@ -47,7 +47,9 @@ def build(
 
 def version_flags(go_mod: str) -> list[str]:
     """Linker flags that make the programs report the version of Kubernetes in go.mod."""
-    found = re.search(r"^\s*k8s\.io/kubernetes (v(\d+)\.(\d+)\.\S+)", go_mod, re.MULTILINE)
+    found = re.search(
+        r"^(?:require)?\s+k8s\.io/kubernetes (v(\d+)\.(\d+)\.\S+)", go_mod, re.MULTILINE
+    )
     if found is None:
         raise BuildError("go.mod does not require k8s.io/kubernetes, so its version is unknown")
     version, major, minor = found.groups()

@@ -18,32 +18,43 @@ from linkerd.local.state import Network
 from linkerd.local.system import run
 
 _FORWARDING: Final = Path("/proc/sys/net/ipv4/ip_forward")
-_CANDIDATES: Final = 8
+
+# What people know from other clusters first. All are within the cluster networks that Linkerd's
+# proxies take for granted.
+_CANDIDATES: Final = (
+    *((f"10.{244 + number}", f"10.{96 + number}") for number in range(6)),
+    ("172.28", "172.29"),
+    ("172.30", "172.31"),
+    ("100.100", "100.101"),
+)
+_HALVES: Final = 1  # a VPN takes the place of the default route with two routes this wide
 _TABLES: Final = ("nat", "filter")
 
 
 def choose_network(existing: Iterable[IPv4Network]) -> Network:
-    """The first of a few usual ranges that overlaps none of `existing`. Raises AddressError."""
+    """The first of some usual ranges that overlaps none of `existing`. Raises AddressError."""
     taken = list(existing)
-    for number in range(_CANDIDATES):
-        network = _candidate(number)
+    for cluster, services in _CANDIDATES:
+        network = _network(cluster, services)
         if not collisions(network, taken):
             return network
+    tried = ", ".join(
+        f"{cluster}.0.0/16 with {services}.0.0/16" for cluster, services in _CANDIDATES
+    )
     raise AddressError(
-        f"none of the address ranges 10.244.0.0/16 to 10.{243 + _CANDIDATES}.0.0/16 for pods and "
-        f"10.96.0.0/16 to 10.{95 + _CANDIDATES}.0.0/16 for Services is free of this machine's own "
-        f"networks; `linkerd local up --api-only` needs none"
+        f"every pair of address ranges for pods and Services collides with a network of this "
+        f"machine (tried: {tried}); leave a VPN, or use `linkerd local up --api-only`, which needs "
+        f"none"
     )
 
 
-def _candidate(number: int) -> Network:
-    base = f"10.{244 + number}"
+def _network(cluster: str, services: str) -> Network:
     return Network(
-        cluster=f"{base}.0.0/16",
-        pods=f"{base}.0.0/17",
-        services=f"10.{96 + number}.0.0/16",
-        host_address=f"{base}.255.1",
-        node_address=f"{base}.255.2",
+        cluster=f"{cluster}.0.0/16",
+        pods=f"{cluster}.0.0/17",
+        services=f"{services}.0.0/16",
+        host_address=f"{cluster}.255.1",
+        node_address=f"{cluster}.255.2",
     )
 
 
@@ -62,7 +73,7 @@ def host_networks() -> list[IPv4Network]:
     ]
     routes = [r["dst"] for r in _ip_json("route", "show", "table", "all", "type", "unicast")]
     found = [ip_network(text, strict=False) for text in (*addresses, *routes) if text != "default"]
-    return [network for network in found if isinstance(network, IPv4Network)]
+    return [n for n in found if isinstance(n, IPv4Network) and n.prefixlen > _HALVES]
 
 
 def _ip_json(*arguments: str) -> list[dict[str, Any]]:

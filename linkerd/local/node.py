@@ -61,7 +61,7 @@ class Node:
         components = self._components(programs)
         with progress.step("Starting etcd, the API server and containerd"):
             self._start(components[:_FIRST])
-            self._prepare(programs, fresh=self.runner.pid("kubelet") is None)
+            self._prepare(programs, fresh=not self.runner.is_expected("kubelet"))
         with progress.step("Starting the node"):
             self._start(components)
 

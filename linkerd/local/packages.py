@@ -64,7 +64,7 @@ def ensure(needs: tuple[Need, ...], progress: Progress) -> None:
     for need in lacking:
         progress.note(f"Installing {need.package}: it {need.why}")
     with progress.step(f"Installing {len(packages)} Debian packages"):
-        _apt_get("update")
+        _update()
         _apt_get("install", "--yes", "--no-install-recommends", *packages)
     if still := missing(needs):
         raise MissingProgramError(
@@ -75,6 +75,10 @@ def ensure(needs: tuple[Need, ...], progress: Progress) -> None:
 def can_install() -> bool:
     """Whether packages can be installed here without asking anybody."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def _update() -> None:
+    _apt_get("update")
 
 
 def _apt_get(*arguments: str) -> None:

@@ -102,6 +102,10 @@ class Runner:
             return Condition.CRASHED
         return Condition.READY if component.ready() else Condition.STARTING
 
+    def is_expected(self, name: str) -> bool:
+        """Whether the component was started and not stopped since, alive or not."""
+        return self._ledger.find(name) is not None
+
     def pid(self, name: str) -> int | None:
         """The component's pid; None when it does not run."""
         entry = self._ledger.find(name)

@@ -27,7 +27,7 @@ from linkerd.local.system import run
 HOLDER: Final = "node"
 PLUGINS: Final = Path("/usr/lib/cni")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
-_HIDDEN: Final = (Path("/run"), Path("/var/run"), Path("/var/log"))
+_HIDDEN: Final = (Path("/run"), Path("/var/log"))
 _SECONDS: Final = 10.0
 
 
@@ -113,7 +113,7 @@ class Space:
 
     def _require_visible(self, pause: Path) -> None:
         for path in (self._state.folder, pause):
-            if any(path.is_relative_to(hidden) for hidden in _HIDDEN):
+            if any(path.resolve().is_relative_to(hidden) for hidden in _HIDDEN):
                 raise StateError(
                     f"{path} is below {' or '.join(map(str, _HIDDEN))}, which a node has of its "
                     f"own; choose another place with --state or XDG_CACHE_HOME"
