@@ -4,6 +4,7 @@ The loop of a developer: change code, ctrl-C, start again; three seconds, no ima
 """
 
 import asyncio
+import shutil
 import sys
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from linkerd.delivery.plain import PlainService, TrustFiles, plain_services
 from linkerd.delivery.tree import require_tree
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.progress import Progress, choose_progress
-from linkerd.local.state import default_state_folder
+from linkerd.local.state import STATE_VARIABLE, default_state_folder
 
 EXAMPLE: Final = "demo/without-pods/endpoints.yaml"
 
@@ -68,13 +69,15 @@ def _prepare(tree: Path, kubectl: Kubectl, progress: Progress) -> None:
 def _say(cluster: LocalCluster, services: list[PlainService]) -> None:
     get = "io.linkerd.proxy.destination.Destination/Get"
     path = '{"path": "books.demo.svc.cluster.local:8080"}'
+    own = f"{STATE_VARIABLE}={cluster.state} {shown('linkerd')} local kubectl"
+    kubectl = "kubectl" if shutil.which("kubectl") else own
     lines = [
         "",
         f"export KUBECONFIG={cluster.kubeconfig}",
         *(f"{s.name}: gRPC on {s.address}, http://{s.admin_address}/metrics" for s in services),
         "Try, in another terminal:",
         f"  {shown('grpcurl')} -plaintext -d '{path}' 127.0.0.1:8086 {get}",
-        f"  kubectl apply -f {EXAMPLE}    # after a change of it",
+        f"  {kubectl} apply -f {EXAMPLE}    # after a change of it",
         "ctrl-C ends everything.",
         "",
     ]
