@@ -177,8 +177,9 @@ class KubeClient:
             return False
         fingerprint = self._credentials.fingerprint()
         if fingerprint != self._fingerprint:
-            old, self._fingerprint = self._session, fingerprint
+            old = self._session
             self._session = open_session(self._credentials.tls_context(), self._user_agent)
+            self._fingerprint = fingerprint
             await old.close()
         _log.info("credentials for the API server read again")
         return True

@@ -8,7 +8,8 @@ store stays as it is, for as long as it takes, and `age_seconds` grows.
 
 Who calls: a service starts `run` as a core task, waits for `wait_synced`, and reads `store`.
 `on_events` is called synchronously with all events of one read (of a part of a page, in lists),
-never with none. It must not raise: that ends `run`, and with it the process.
+never with none; `store` shows the state after all of them by then. It must not raise: that ends
+`run`, and with it the process.
 """
 
 import asyncio

@@ -26,7 +26,7 @@ _READ_BUFFER: Final = 512 * 1024  # bytes that may wait to be read; one read is 
 def open_session(context: ssl.SSLContext, user_agent: str) -> aiohttp.ClientSession:
     """A session without connection limit; needs a running loop."""
     connector = aiohttp.TCPConnector(
-        limit=0, ssl=context, socket_factory=_open_socket, keepalive_timeout=30.0
+        limit=0, ssl=context, socket_factory=open_socket, keepalive_timeout=30.0
     )
     return aiohttp.ClientSession(
         connector=connector,
@@ -36,7 +36,8 @@ def open_session(context: ssl.SSLContext, user_agent: str) -> aiohttp.ClientSess
     )
 
 
-def _open_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+def open_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket for a connection that may be silent for long; what aiohttp's connector asks for."""
     family, kind, protocol, _, _ = info
     opened = socket.socket(family, kind, protocol)
     opened.setblocking(False)

@@ -27,19 +27,27 @@ class EnvVar(msgspec.Struct, frozen=True, gc=False):
     value: str | None = None
 
 
-def keep_variable(variable: EnvVar) -> bool:
-    """Whether a variable of the proxy is worth its memory: its literal addresses and names are
-    (`LINKERD2_PROXY_INBOUND_LISTEN_ADDR`, `LINKERD2_PROXY_TAP_SVC_NAME`, ...)."""
-    return (
-        variable.value is not None
-        and variable.name.startswith("LINKERD2_PROXY_")
-        and variable.name.endswith(("_ADDR", "_NAME"))
+# What is worth its memory of the proxy's environment: literal addresses and names.
+_KEPT_START: Final = "LINKERD2_PROXY_"
+_KEPT_ENDS: Final = ("_ADDR", "_NAME")
+
+
+def _kept(variables: tuple[EnvVar, ...]) -> tuple[EnvVar, ...]:
+    return tuple(
+        [
+            variable
+            for variable in variables
+            if variable.value is not None
+            and variable.name.endswith(_KEPT_ENDS)
+            and variable.name.startswith(_KEPT_START)
+        ]
     )
 
 
 class Container(msgspec.Struct, frozen=True, gc=False):
-    """A container or init container. Only the proxy keeps variables (see `keep_variable`): those
-    of applications are none of our business and may be secrets."""
+    """A container or init container. Only the proxy keeps variables, and of those only literal
+    ones named `LINKERD2_PROXY_*_ADDR` or `_NAME`; those of applications are none of our business
+    and may be secrets."""
 
     name: str
     ports: tuple[ContainerPort, ...] = ()
@@ -48,10 +56,10 @@ class Container(msgspec.Struct, frozen=True, gc=False):
     def __post_init__(self) -> None:
         if self.env:
             proxy = self.name == PROXY_CONTAINER
-            force_setattr(self, "env", tuple(filter(keep_variable, self.env)) if proxy else ())
+            force_setattr(self, "env", _kept(self.env) if proxy else ())
 
     def variable(self, name: str) -> str | None:
-        """The literal value of a kept variable; the last definition wins, as in the kubelet."""
+        """The value of a variable that is kept; the last definition wins, as in the kubelet."""
         return next((item.value for item in reversed(self.env) if item.name == name), None)
 
 

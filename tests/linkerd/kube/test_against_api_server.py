@@ -1,6 +1,7 @@
 """The room against a real API server: what the peer of the other tests cannot prove."""
 
 import asyncio
+import base64
 import http.client
 import json
 import ssl
@@ -15,13 +16,14 @@ from prometheus_client import CollectorRegistry
 
 from linkerd.kube import reflector as reflecting_module
 from linkerd.kube.client import JSON, MERGE_PATCH, KubeClient
-from linkerd.kube.errors import Conflict, Forbidden, NotFound, Unauthorized
+from linkerd.kube.errors import Conflict, Forbidden, NotFound, Unauthorized, Unreachable
 from linkerd.kube.events import Deleted
 from linkerd.kube.objects import Key, ServiceProfile
 from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.kube.resource import CONFIG_MAPS, PODS, REPLICA_SETS, Resource
 from linkerd.kube.reviews import create_token_review, self_subject_access_review
 from linkerd.kube.single import read_object
+from linkerd.local.certificates import Authority
 from linkerd.local.cluster import LocalCluster
 from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
 from linkerd.testing.reflecting import Follower, ImpatientClock, reflecting
@@ -378,6 +380,21 @@ async def test_a_rotated_token_is_picked_up(
         file.write_text(await _service_account_token(kube, namespace, "web"))
         clock.skip(6)
         assert not (await self_subject_access_review(client, "list", PODS)).allowed
+
+
+async def test_a_replaced_ca_is_picked_up(api_cluster: LocalCluster, tmp_path: Path) -> None:
+    content = yaml.safe_load(api_cluster.kubeconfig.read_text())
+    cluster = content["clusters"][0]["cluster"]
+    right = base64.b64decode(cluster.pop("certificate-authority-data"))
+    ca = Authority(tmp_path, "other").pair.certificate
+    cluster["certificate-authority"] = str(ca)
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(content))
+    async with await KubeClient.connect(path, user_agent="test") as client:
+        ca.write_bytes(right)
+        with pytest.raises(Unreachable, match="certificate"):
+            await self_subject_access_review(client, "list", PODS)
+        assert (await self_subject_access_review(client, "list", PODS)).allowed
 
 
 async def _service_account_token(kube: KubeClient, namespace: str, name: str, **spec: Any) -> str:

@@ -1,5 +1,6 @@
 """Requests, refusals and streams against a server under control."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from linkerd.kube.errors import (
     Unauthorized,
     Unreachable,
 )
-from linkerd.kube.transport import proxy_for
+from linkerd.kube.transport import open_socket, proxy_for
 from linkerd.testing.api_peer import ApiPeer
 from linkerd.testing.clock import FakeClock
 from linkerd.testing.cut import CutProxy, api_server_of
@@ -183,6 +184,14 @@ def test_proxies_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -
     assert proxy_for(URL("https://inside.example/")) is None
     for host in ("localhost", "127.0.0.1", "[::1]"):
         assert proxy_for(URL(f"https://{host}:6443/")) is None
+
+
+def test_dead_peers_are_the_kernels_to_notice() -> None:
+    with open_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))) as opened:
+        assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 15
+        assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+        assert not opened.getblocking()
 
 
 def test_the_address_of_a_kubeconfig(tmp_path: Path) -> None:
