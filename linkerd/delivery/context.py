@@ -47,15 +47,19 @@ def dependencies(tree: Path) -> list[str]:
     return [str(requirement) for requirement in project["dependencies"]]
 
 
+def dependency_folder(tree: Path, cache: Path) -> Path:
+    """Where the cache has a wheel of every dependency; the name is a digest of the pins."""
+    return cache / "wheels" / digest(tree, [tree / CONSTRAINTS], PYTHON, *dependencies(tree))
+
+
 def dependency_wheels(tree: Path, cache: Path, progress: Progress) -> Path:
-    """A folder of the cache with a wheel of every dependency, named by a digest of the pins."""
-    wanted = dependencies(tree)
-    key = digest(tree, [tree / CONSTRAINTS], PYTHON, *wanted)
-    folder = cache / "wheels" / key
+    """That folder, filled. Raises ImageError when pip cannot."""
+    folder = dependency_folder(tree, cache)
     if not folder.exists():
         with progress.step("Fetching the image's Python packages"), _partial(folder) as partial:
-            _pip("download", "--python-version", PYTHON, "--only-binary", ":all:", "--dest",
-                 str(partial), "--constraint", str(tree / CONSTRAINTS), *wanted)  # fmt: skip
+            pins = ("--constraint", str(tree / CONSTRAINTS), *dependencies(tree))
+            only = ("--python-version", PYTHON, "--only-binary", ":all:")
+            _pip("download", *only, "--dest", str(partial), *pins)
     return folder
 
 

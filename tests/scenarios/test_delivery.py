@@ -43,6 +43,20 @@ def test_logs_are_readable(delivered: Kubectl, service: str) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("service", ["identity", "destination"])
+def test_services_run_without_privilege(delivered: Kubectl, service: str) -> None:
+    """What the manifests ask for is what the kernel grants; the image has the project in it."""
+    source = (
+        "import os, linkerd.stubs.proxy.destination_pb2;"
+        "capabilities = open('/proc/1/status').read().split('CapEff:')[1].split()[0];"
+        "print(os.getuid(), os.access('/', os.W_OK), capabilities, sep=',')"
+    )
+    said = delivered(
+        "exec", "--namespace=linkerd", f"deployment/linkerd-{service}", "--", "python", "-c", source
+    )
+    assert said.strip() == "2103,False,0000000000000000"
+
+
 def test_the_demo_is_at_work(delivered: Kubectl) -> None:
     """The load generator reaches all five replicas of the back ends, through cluster DNS."""
     deadline = time.monotonic() + 60
