@@ -34,6 +34,7 @@ def _pod(name: str) -> Any:
         "config.linkerd.io/opaque-ports": "25",
         "linkerd.io/trust-root-sha256": "x",
         "notlinkerd.io/a": "x",
+        "linkerd.io": "x",
         "kubectl.kubernetes.io/last-applied-configuration": "x" * 1000,
     }
     owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "u"}
@@ -50,7 +51,7 @@ def _pod(name: str) -> Any:
     app = {
         "name": "app",
         "ports": [{"containerPort": 8080, "name": "http"}],
-        "env": [{"name": "PASSWORD", "value": "hunter2"}],
+        "env": [{"name": "LINKERD2_PROXY_OF_NO_NAME", "value": "hunter2"}],
     }
     spec = {
         "nodeName": "node-1",

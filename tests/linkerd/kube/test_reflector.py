@@ -194,6 +194,12 @@ async def test_endless_410s_are_not_hammered(
     async with pods as follower:
         await follower.reflector.wait_synced()
         assert max(clock.slept[10:]) > 10.0
+        peer.put("a")
+        await follower.until(lambda f: f.names == ["a"])
+        clock.skip(6)
+        peer.expire_watches()
+        await peer.until_watched(2)
+        assert clock.slept[-1] <= 0.5  # the watch had lived: forgiven
 
 
 async def test_events_before_an_error_are_kept(pods: Following, peer: ApiPeer) -> None:
