@@ -29,6 +29,8 @@ CONTAINERFILE: Final = "deploy/images/Containerfile"
 RELEASE: Final = "bookworm"
 _PACKAGES: Final = ("python3", "python3-venv", "ca-certificates", "iptables")
 _LEFT_OUT: Final = tuple(f"/usr/share/{name}/*" for name in ("doc", "info", "locale", "man"))
+# More than one, because two clones may build in turn while a third still loads what it built.
+_KEPT_ARCHIVES: Final = 3
 _BASE_CONFIG: Final = (
     "--env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "--cmd", '["python3"]',
@@ -126,15 +128,16 @@ class ImageBuilder:
         return True
 
     def _export(self, image: Image, built: str) -> None:
-        """Write the archive, whole or not at all, and drop those of earlier builds."""
+        """Write the archive, whole or not at all, and drop those of builds long past."""
         image.archive.parent.mkdir(parents=True, exist_ok=True)
         partial = image.archive.with_suffix(".partial")
         partial.unlink(missing_ok=True)
         self._buildah("push", "--quiet", built, f"docker-archive:{partial}:{image.reference}")
-        prefix = image.archive.name.removesuffix(f"{image.tag}.tar")
-        for old in image.archive.parent.glob(f"{prefix}{'[0-9a-f]' * len(image.tag)}.tar"):
-            old.unlink()
         partial.rename(image.archive)
+        prefix = image.archive.name.removesuffix(f"{image.tag}.tar")
+        ours = image.archive.parent.glob(f"{prefix}{'[0-9a-f]' * len(image.tag)}.tar")
+        for old in sorted(ours, key=lambda file: file.stat().st_mtime)[:-_KEPT_ARCHIVES]:
+            old.unlink()
 
     def _buildah(self, command: str, *arguments: str) -> str:
         storage = ("--root", str(self._cache / "containers"), "--runroot", "/run/linkerd-py-images")

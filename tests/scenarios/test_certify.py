@@ -18,6 +18,7 @@ from linkerd.stubs.proxy.identity_pb2_grpc import IdentityStub
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.timeout(300),
+    pytest.mark.xdist_group("demo"),
     pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl on PATH"),
 ]
 

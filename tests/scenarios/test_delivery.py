@@ -14,7 +14,7 @@ from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
 from linkerd.local.progress import SilentProgress
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group("demo")]
 
 GRPCURL = Path(sys.executable).with_name("grpcurl")
 

@@ -10,7 +10,7 @@ from linkerd.stubs.proxy import destination_pb2
 from linkerd.stubs.proxy.destination_pb2_grpc import DestinationStub
 from linkerd.testing.updates import Seen, Updates
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group("demo")]
 
 BOOKS = "books.demo.svc.cluster.local:8080"
 REPLICAS = 3
