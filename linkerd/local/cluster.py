@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-import msgspec
-
 from linkerd.local.api import AdminApi
 from linkerd.local.component import Component
 from linkerd.local.control_plane import ControlPlane
@@ -212,9 +210,12 @@ class LocalCluster:
         record = self._state.load() if self.state.exists() else None
         if record is None:
             return self._state.create(api_only=self._api_only)
-        if record.api_only != self._api_only:  # the same data, served in the other way
-            self._layout(record).down(grace=_GRACE_SECONDS)
-            record = self._state.save(msgspec.structs.replace(record, api_only=self._api_only))
+        if record.api_only != self._api_only:
+            kind = "of the API alone" if record.api_only else "with a node"
+            raise StateError(
+                f"{self.state} holds a cluster {kind}, whose addresses do not fit the other kind; "
+                f"end it with `linkerd local down --delete`, or name another directory with --state"
+            )
         return record
 
     def _delete(self) -> None:

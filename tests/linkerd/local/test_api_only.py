@@ -275,6 +275,11 @@ def test_unreadable_state_can_be_deleted(own: LocalCluster) -> None:
     assert not own.state.exists()
 
 
+def test_directory_of_the_other_kind_is_refused(api_cluster: LocalCluster) -> None:
+    with pytest.raises(StateError, match=r"a cluster of the API alone.*down --delete"):
+        LocalCluster(api_cluster.state).up()
+
+
 def test_cluster_that_never_was(tmp_path: Path) -> None:
     cluster = LocalCluster(tmp_path / "none")
     cluster.down()
