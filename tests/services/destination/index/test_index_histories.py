@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from linkerd.testing.objects import (
     container,
     endpoint,
     endpoint_slice,
+    meta,
     node,
     owned,
     pod,
@@ -41,7 +43,7 @@ from services.destination.index import (
 )
 from services.destination.testing import EndpointStream, ProfileStream, World
 
-NAMESPACES: Final = ["fin", "fin", "fin", "ops"]
+NAMESPACES: Final = ["fin"] * 9 + ["ops"]
 PODS: Final = ["a", "b", "c"]
 IPS: Final = ["10.4.0.1", "10.4.0.2", "10.4.0.3", "fd00:4::1", "fd00:4::2"]
 CLUSTER_IPS: Final = ["10.96.0.1", "10.96.0.2", "fd00:96::1"]
@@ -57,11 +59,11 @@ MIRRORED: Final = {"mirror.linkerd.io/cluster-name": "north"}
 
 def some_service(r: Random) -> Any:
     return service(
-        r.choice(["ledger", "vault"]),
+        r.choice(["ledger", "ledger", "ledger", "vault"]),
         r.choice(NAMESPACES),
         *r.sample(CLUSTER_IPS, r.choice([0, 1, 1, 2])),
         ports=r.choice(PORTS),
-        type=r.choice(["ClusterIP"] * 9 + ["ExternalName"]),
+        type=r.choice(["ClusterIP"] * 19 + ["ExternalName"]),
         local=r.random() < 0.2,
         annotations=r.choice(ANNOTATIONS),
     )
@@ -71,8 +73,8 @@ def some_endpoint(r: Random, *, hinted: bool) -> Any:
     return endpoint(
         r.choice(IPS),
         pod=r.choice([None, *PODS, *PODS, ("ExternalWorkload", "m")]),
-        namespace=r.choice(["", "", "", "ops"]),
-        ready=r.choice([None, True, True, False]),
+        namespace=r.choice([""] * 7 + ["ops"]),
+        ready=r.choice([None, None, True, True, True, False]),
         zone=r.choice([None, "z1", "z2"]),
         hints=r.choice([("z1",), ("z2",), ("z1", "z2")]) if hinted else (),
         hostname=r.choice([None, "h0"]),
@@ -80,13 +82,13 @@ def some_endpoint(r: Random, *, hinted: bool) -> Any:
 
 
 def some_slice(r: Random) -> Any:
-    mirrored, hinted = r.random() < 0.2, r.random() < 0.4
+    mirrored, hinted = r.random() < 0.2, r.random() < 0.6
     return endpoint_slice(
         r.choice(["s1", "s2", "s3"]),
-        r.choice([None, "vault", "ledger", "ledger", "ledger", "ledger"]),
-        *(some_endpoint(r, hinted=hinted) for _ in range(r.randrange(5))),
+        r.choice([None, "vault", *["ledger"] * 8]),
+        *(some_endpoint(r, hinted=hinted) for _ in range(r.randrange(7))),
         namespace=r.choice(NAMESPACES),
-        ports=r.choice([*PORTS, *PORTS, {}]),
+        ports=r.choice([*PORTS, *PORTS, *PORTS, {}]),
         annotations=GATEWAYS if mirrored else {},
         labels=MIRRORED if mirrored else {},
     )
@@ -99,11 +101,13 @@ def some_pod(r: Random) -> Any:
         *r.sample(IPS, r.choice([0, 1, 1, 2])),
         meshed=r.random() < 0.7,
         containers=[container(web=(8080, r.choice([0, 0, 7711])))],
-        init_containers=[r.choice([proxy(), proxy(), proxy(""), proxy(control="")])],
+        init_containers=[
+            r.choice([proxy(), proxy(), proxy(), proxy(), proxy(""), proxy(control="")])
+        ],
         labels={"app": r.choice(["ledger", "vault"])},
         node=r.choice(["n1", "n2"]),
         account=r.choice(["", "sa"]),
-        phase=r.choice(["Running"] * 4 + ["Pending", "Failed"]),
+        phase=r.choice(["Running"] * 8 + ["Pending", "Failed"]),
         host_network=r.random() < 0.15,
         host_ip="192.0.2.8",
         owners=r.choice([[], [("ReplicaSet", "r")], [("Job", "r")]]),
@@ -154,24 +158,48 @@ class History:
     objects: dict[tuple[Kind, Key], Any] = field(default_factory=dict)
     streams: list[tuple[str, str, str, Stream]] = field(default_factory=list)
 
-    def step(self) -> None:
-        steps = [self.events, self.events, self.events, self.open, self.read, self.close]
-        self.random.choice([*steps, self.relist])()
+    def begin(self) -> None:
+        """Enough is there for things to happen."""
+        r = self.random
+        everything: list[tuple[Kind, Any]] = [
+            (Kind.NODE, node("n1", "z1")),
+            (Kind.NODE, node("n2", "z2")),
+        ]
+        everything += [(Kind.SERVICE, service("ledger", ports=r.choice(PORTS)))]
+        everything += [(Kind.POD, some_pod(r)) for _ in range(6)]
+        everything += [(Kind.SLICE, some_slice(r)) for _ in range(3)]
+        for kind, item in everything:
+            self._come(kind, item)
+        self.world.index.flush()
+        for _ in range(5):
+            self.open()
 
-    def events(self, least: int = 1) -> None:
+    def step(self) -> None:
+        steps = [self.events, self.events, self.events, self.renew, self.open, self.read]
+        self.random.choice([*steps, self.close, self.relist])()
+
+    def events(self) -> None:
         """A batch; each object may come twice."""
-        for _ in range(self.random.randint(least, least + 3)):
+        for _ in range(self.random.randint(1, 3)):
             ((_, kind, make),) = self.random.choices(MAKERS, WEIGHTS)
             item = make(self.random)
             key = kind, item.metadata.key
-            if self.random.random() < 0.75:
-                self.objects[key] = item
-                self._apply(kind, Applied(item))
+            if self.random.random() < 0.8:
+                self._come(kind, item)
                 if self.random.random() < 0.1:
-                    self._apply(kind, Applied(item))
+                    self._come(kind, item)
             elif (known := self.objects.pop(key, None)) is not None:
-                self._apply(kind, Deleted(known))
+                self.world.index.apply(kind, Deleted(known))
         self.world.index.flush()
+
+    def renew(self) -> None:
+        """A new version of an object, with nothing else new in it."""
+        if self.objects:
+            (kind, _), item = self.random.choice(list(self.objects.items()))
+            version = meta("x").resource_version
+            metadata = msgspec.structs.replace(item.metadata, resource_version=version)
+            self._come(kind, msgspec.structs.replace(item, metadata=metadata))
+            self.world.index.flush()
 
     def relist(self) -> None:
         """Everything is told again, and nobody hears of it."""
@@ -198,8 +226,9 @@ class History:
             *_, stream = self.streams.pop(self.random.randrange(len(self.streams)))
             stream.subscription.close()
 
-    def _apply(self, kind: Kind, event: Any) -> None:
-        self.world.index.apply(kind, event)
+    def _come(self, kind: Kind, item: Any) -> None:
+        self.objects[kind, item.metadata.key] = item
+        self.world.index.apply(kind, Applied(item))
 
 
 def tell(world: World, objects: dict[tuple[Kind, Key], Any], random: Random) -> None:
@@ -243,12 +272,10 @@ def _quiet() -> Iterator[None]:
 
 
 @settings(max_examples=2_000, deadline=None, suppress_health_check=[*HealthCheck])
-@given(st.integers(0, 1 << 64), st.integers(1, 30))
+@given(st.integers(0, 1 << 64), st.integers(1, 40))
 def test_any_history_ends_like_a_rebuild(seed: int, length: int) -> None:
     history = History(Random(seed))
-    history.events(least=8)
-    for _ in range(4):
-        history.open()
+    history.begin()
     for _ in range(length):
         history.step()
     fresh = World()
