@@ -7,7 +7,6 @@ and keeps its traceback.
 """
 
 import importlib
-import importlib.util
 import pkgutil
 from typing import Any, Final
 
@@ -30,14 +29,11 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command that there is a module for, sorted."""
-        names = (module.name for module in pkgutil.iter_modules(linkerd.cli.__path__))
-        found = (name.replace("_", "-") for name in names if not name.startswith("_"))
-        return sorted(name for name in found if self.get_command(ctx, name))
+        return sorted(name for name in _modules() if self.get_command(ctx, name))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name; None when there is none."""
-        module = cmd_name.replace("-", "_")
-        if module == "main" or importlib.util.find_spec(f"linkerd.cli.{module}") is None:
+        if (module := _modules().get(cmd_name)) is None:
             return None
         command = getattr(importlib.import_module(f"linkerd.cli.{module}"), "command", None)
         return command if isinstance(command, click.Command) else None
@@ -48,6 +44,13 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (DeliveryError, LocalError) as error:
             raise click.ClickException(str(error)) from error
+
+
+def _modules() -> dict[str, str]:
+    """Name of a possible command -> module that may have it."""
+    found = (module.name for module in pkgutil.iter_modules(linkerd.cli.__path__))
+    names = (name for name in found if not name.startswith("_") and name != "main")
+    return {name.replace("_", "-"): name for name in names}
 
 
 @click.group(
