@@ -22,6 +22,7 @@ from linkerd.local.images import image_names, load_archive
 from linkerd.local.node import Node, open_node
 from linkerd.local.programs import find_program
 from linkerd.local.progress import Progress, SilentProgress
+from linkerd.local.requirements import require_node
 from linkerd.local.runner import Condition, Host, Runner
 from linkerd.local.state import Record, State
 
@@ -81,6 +82,8 @@ class LocalCluster:
 
     def up(self, progress: Progress | None = None) -> None:
         """Start what does not run and return when all is ready. Raises LocalError."""
+        if not self._api_only:
+            require_node()
         with locked(self._state.lock):
             record = self._record_for_up()
             self._layout(record).up(progress or SilentProgress())

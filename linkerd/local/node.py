@@ -27,7 +27,7 @@ from linkerd.local.network import Link, choose_network, collisions, host_network
 from linkerd.local.packages import NODE_NEEDS, ensure
 from linkerd.local.programs import NODE, Programs, locate
 from linkerd.local.progress import Progress
-from linkerd.local.requirements import NODE_BYTES, require_memory, require_node
+from linkerd.local.requirements import NODE_BYTES, require_memory
 from linkerd.local.runner import Runner
 from linkerd.local.space import Space
 from linkerd.local.state import Network, Record, State
@@ -51,7 +51,6 @@ class Node:
 
     def up(self, progress: Progress) -> None:
         """Start what does not run; returns when the node is ready for pods."""
-        require_node()
         ensure(NODE_NEEDS, progress)
         programs = locate(NODE, progress)
         if self.space.holder is None:

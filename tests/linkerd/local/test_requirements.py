@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from linkerd.local import packages, requirements
+from linkerd.local.cluster import LocalCluster
 from linkerd.local.errors import (
     AddressError,
     LocalError,
@@ -42,6 +43,15 @@ def test_node_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(PrivilegeError, match=r"needs root.*--api-only"):
         require_node()
+
+
+def test_refused_node_leaves_no_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    with pytest.raises(PrivilegeError):
+        LocalCluster(tmp_path / "state").up()
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_node_without_packages_off_debian(monkeypatch: pytest.MonkeyPatch) -> None:
