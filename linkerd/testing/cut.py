@@ -9,7 +9,6 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -99,17 +98,18 @@ class CutProxy:
             async with asyncio.TaskGroup() as pumps:
                 pumps.create_task(self._pump(reader, back_writer))
                 pumps.create_task(self._pump(back_reader, writer))
+        except* OSError:
+            pass  # either side reset its connection: so is the other's
         finally:
             _reset(writer)
             _reset(back_writer)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while chunk := await reader.read(_CHUNK):
-                await self._flowing.wait()
-                writer.write(chunk)
-                await writer.drain()
-            writer.write_eof()
+        while chunk := await reader.read(_CHUNK):
+            await self._flowing.wait()
+            writer.write(chunk)
+            await writer.drain()
+        writer.write_eof()
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

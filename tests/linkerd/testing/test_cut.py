@@ -1,6 +1,8 @@
 """The proxy takes a server away in both ways, and gives it back."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 
 import pytest
@@ -39,6 +41,21 @@ async def test_it_forwards(proxy: CutProxy) -> None:
     assert await reader.read() == b""
     writer.close()
     await proxy.until(lambda p: p.open_connections == 0)
+
+
+async def test_a_reset_of_the_server_reaches_the_client() -> None:
+    async def reset(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        writer.transport.abort()
+
+    server = await asyncio.start_server(reset, "127.0.0.1", 0)
+    async with server, CutProxy(*server.sockets[0].getsockname()) as proxy:
+        reader, writer = await _open(proxy)
+        with pytest.raises(ConnectionError):
+            await reader.readexactly(1)
+        writer.close()
 
 
 async def test_cut_resets_old_and_new_connections(proxy: CutProxy) -> None:
