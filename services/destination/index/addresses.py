@@ -1,6 +1,6 @@
 """How proxies reach a port: of a pod, or of an IP that no pod of this cluster has."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from services.destination.index.facts import PodFacts
@@ -28,19 +28,22 @@ NOWHERE: Final = Place()
 
 def pod_address(mesh: Mesh, facts: PodFacts, ip: str, port: int, place: Place = NOWHERE) -> Address:
     """A port of a pod. Raises UnclearProxyError; `unhinted` makes an address all the same."""
-    address = unhinted(facts, ip, port, place)
     if not facts.meshed or port in facts.skipped:
-        return address
-    return replace(address, hint=_hint(mesh, facts, port), http2=True)
+        return unhinted(facts, ip, port, place)
+    return unhinted(facts, ip, port, place, _hint(mesh, facts, port))
 
 
-def unhinted(facts: PodFacts, ip: str, port: int, place: Place = NOWHERE) -> Address:
-    """A port of a pod, without a word about its proxy's ports."""
+def unhinted(
+    facts: PodFacts, ip: str, port: int, place: Place = NOWHERE, hint: ProtocolHint | None = None
+) -> Address:
+    """A port of a pod, without a word about its proxy's ports unless a hint is given."""
     return Address(
         ip,
         port,
         labels=(*facts.labels, ("zone", place.zone)),
         identity=None if port in facts.skipped else facts.identity,
+        hint=hint,
+        http2=hint is not None,
         zone=place.zone,
         zone_hints=place.zone_hints,
         hostname=place.hostname,

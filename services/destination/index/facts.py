@@ -5,8 +5,8 @@ Server of its namespace changes, its facts are derived again, and only if they d
 hear of it; most changes of pods end here.
 """
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from linkerd.kube.objects import Container, Key, Pod, SelectorError, Server
@@ -29,6 +29,8 @@ from services.destination.model.address import Labels, TlsIdentity
 from services.destination.model.mesh import Mesh
 from services.destination.model.ports import NO_PORTS, PortSet, parse_ports
 
+_WORKLOADS: Final = 4_096  # whose containers and annotations are remembered as parsed
+_Names = tuple[tuple[str, int], ...]
 _OWNERS_OF_REPLICA_SETS: Final = frozenset({"Job", "StatefulSet", "DaemonSet", "Deployment"})
 
 
@@ -135,9 +137,9 @@ class FactsBook:
             labels=_labels(pod, *owner_of(pod, self._objects)),
             meshed=control_plane != "",
             identity=self._identity(pod, control_plane),
-            proxy=_proxy_ports(pod),
+            proxy=_container_facts(pod.spec.init_containers, pod.spec.containers).proxy,
             opaque=self._opaque_ports(pod).with_ports(self._server_ports(pod)),
-            skipped=self._listed_ports(pod, SKIP_INBOUND_PORTS, {}) or NO_PORTS,
+            skipped=self._listed_ports(pod, SKIP_INBOUND_PORTS, ()) or NO_PORTS,
         )
 
     def _identity(self, pod: Pod, control_plane: str) -> TlsIdentity | None:
@@ -148,14 +150,15 @@ class FactsBook:
         return TlsIdentity(name, server_name=name)
 
     def _opaque_ports(self, pod: Pod) -> PortSet:
-        listed = self._listed_ports(pod, OPAQUE_PORTS, _port_names(pod))
+        names = _container_facts(pod.spec.init_containers, pod.spec.containers).port_names
+        listed = self._listed_ports(pod, OPAQUE_PORTS, names)
         return self._mesh.opaque_ports if listed is None else listed
 
-    def _listed_ports(self, pod: Pod, annotation: str, names: Mapping[str, int]) -> PortSet | None:
+    def _listed_ports(self, pod: Pod, annotation: str, names: _Names) -> PortSet | None:
         text = pod.metadata.annotations.get(annotation)
         if text is None:
             return None
-        ports, invalid = parse_ports(text, names)
+        ports, invalid = _parse_ports(text, names)
         if invalid:
             problem = f"{invalid[0][:100]!r} is neither a port nor a range; skipped"
             self._complaints.about("Pod", *pod.metadata.key, annotation, problem)
@@ -214,19 +217,27 @@ def _labels(pod: Pod, owner_kind: str, owner_name: str) -> Labels:
     return tuple(labels.items())
 
 
-def _containers(pod: Pod) -> Iterator[Container]:
-    yield from pod.spec.init_containers
-    yield from pod.spec.containers
+@dataclass(frozen=True, slots=True)
+class _ContainerFacts:
+    """What the containers of a pod say; all pods of a workload have the same ones."""
+
+    proxy: ProxyPorts
+    port_names: _Names
 
 
-def _port_names(pod: Pod) -> dict[str, int]:
-    """Container ports by name; of a name used twice, the last counts."""
-    return {
-        port.name: port.container_port
-        for container in _containers(pod)
-        for port in container.ports
-        if port.name
-    }
+@lru_cache(_WORKLOADS)
+def _container_facts(
+    init_containers: tuple[Container, ...], containers: tuple[Container, ...]
+) -> _ContainerFacts:
+    every = (*init_containers, *containers)
+    ports = [port for container in every for port in container.ports]
+    names = {port.name: port.container_port for port in ports if port.name}  # the last one counts
+    return _ContainerFacts(_proxy_ports(every), tuple(names.items()))
+
+
+@lru_cache(_WORKLOADS)
+def _parse_ports(text: str, names: _Names) -> tuple[PortSet, tuple[str, ...]]:
+    return parse_ports(text, dict(names))
 
 
 def _server_ports(server: Server, pod: Pod) -> list[int]:
@@ -236,7 +247,7 @@ def _server_ports(server: Server, pod: Pod) -> list[int]:
         return [wanted]
     return [
         number
-        for container in _containers(pod)
+        for container in (*pod.spec.init_containers, *pod.spec.containers)
         for port in container.ports
         if port.name == wanted
         for number in (port.container_port, port.host_port)
@@ -244,8 +255,8 @@ def _server_ports(server: Server, pod: Pod) -> list[int]:
     ]
 
 
-def _proxy_ports(pod: Pod) -> ProxyPorts:
-    proxy = next((item for item in _containers(pod) if item.name == PROXY_CONTAINER), None)
+def _proxy_ports(containers: tuple[Container, ...]) -> ProxyPorts:
+    proxy = next((item for item in containers if item.name == PROXY_CONTAINER), None)
     if proxy is None:
         return ProxyPorts()
     return ProxyPorts(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from linkerd.kube.objects import Endpoint, EndpointSlice, Key
 from linkerd.labels import REMOTE_GATEWAY_IDENTITY, REMOTE_SERVICE_FQ_NAME
@@ -24,7 +24,17 @@ PortName = str | int
 """What to look for in a slice: the name of a service's port, or a number as it is."""
 
 _MAX_PORT: Final = 65535
-_Made = tuple[Endpoint, PodFacts | None, tuple[Address, ...]]
+_NOBODY: Final[Subject] = ()
+
+
+class _Made(NamedTuple):
+    """What an endpoint was made into, and from what."""
+
+    endpoint: Endpoint
+    pod: Key | None
+    subject: Subject
+    facts: PodFacts | None
+    addresses: tuple[Address, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,29 +122,35 @@ class SlicePart(Dependent):
 
     def _endpoints(self, now: EndpointSlice, terms: _Terms) -> list[Address]:
         before, self._made = self._made, {}
+        made_now, facts_of = self._made, self._context.facts.of
         subjects: set[Subject] = set()
         addresses: list[Address] = []
         for endpoint in now.endpoints:
             if endpoint.conditions.ready is False:
                 continue
-            facts = self._facts(now, endpoint, subjects)
             made = before.get(endpoint.addresses)
-            if made is None or made[1] is not facts or made[0] != endpoint:
-                made = endpoint, facts, tuple(self._make(now, terms, endpoint, facts))
-            self._made[endpoint.addresses] = made
-            addresses += made[2]
+            if (
+                made is None
+                or made.endpoint != endpoint
+                or (made.pod is not None and facts_of(made.pod) is not made.facts)
+            ):
+                made = self._begin(now, terms, endpoint)
+            made_now[endpoint.addresses] = made
+            subjects.add(made.subject)
+            addresses += made.addresses
+        subjects.discard(_NOBODY)
         self._context.dependencies.watch(self, subjects)
         return addresses
 
-    def _facts(
-        self, now: EndpointSlice, endpoint: Endpoint, subjects: set[Subject]
-    ) -> PodFacts | None:
+    def _begin(self, now: EndpointSlice, terms: _Terms, endpoint: Endpoint) -> _Made:
         target = endpoint.target_ref
         if target is None or target.kind != "Pod":
-            return None
+            addresses = tuple(self._make(now, terms, endpoint, None))
+            return _Made(endpoint, None, _NOBODY, None, addresses)
         pod = Key(target.namespace or now.metadata.namespace, target.name)
-        subjects.add(on.facts(*pod))
-        return self._context.facts.of(pod)
+        facts = self._context.facts.of(pod)
+        addresses = tuple(self._make(now, terms, endpoint, facts))
+        return _Made(endpoint, pod, on.facts(*pod), facts, addresses)
 
     def _make(
         self, now: EndpointSlice, terms: _Terms, endpoint: Endpoint, facts: PodFacts | None
