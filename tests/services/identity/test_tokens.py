@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from linkerd.kube.client import KubeClient
 from linkerd.kube.reviews import TokenReviewStatus, UserInfo
@@ -216,9 +217,14 @@ class TestKubeReviewer:
     @pytest.mark.parametrize("status", [401, 403, 404])
     async def test_not_for_us(self, api: ApiServer, review: KubeReviewer, status: int) -> None:
         api.status, api.body = status, f'{{"message": "no {TOKEN}"}}'
-        with pytest.raises(ReviewRefusedError, match="create on tokenreviews") as caught:
+        with (
+            capture_logs() as logs,
+            pytest.raises(ReviewRefusedError, match="create on tokenreviews") as caught,
+        ):
             await review(TOKEN, OURS)
         assert TOKEN not in repr(caught.value)
+        (entry,) = (each for each in logs if each["event"] == "token review failed")
+        assert entry["error"].endswith("no [token]")
 
     async def test_rubbish(self, api: ApiServer, review: KubeReviewer) -> None:
         api.body = "<html>"
