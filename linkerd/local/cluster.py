@@ -84,14 +84,18 @@ class LocalCluster:
         """Start what does not run and return when all is ready. Raises LocalError."""
         if not self._api_only:
             require_node()
-        with locked(self._state.lock):
+        with self._said_plainly(), locked(self._state.lock):
             record = self._record_for_up()
             self._layout(record).up(progress or SilentProgress())
 
     def down(self, *, delete: bool = False) -> None:
         """End all that `up` started; with `delete`, remove the state directory too."""
-        if not self.state.exists():
-            return
+        with self._said_plainly():
+            if not self.state.exists():
+                return
+            self._down(delete=delete)
+
+    def _down(self, *, delete: bool) -> None:
         with locked(self._state.lock):
             if record := self._known(lenient=delete):
                 self._layout(record).down(grace=0 if delete else _GRACE_SECONDS)
@@ -203,11 +207,23 @@ class LocalCluster:
 
     def _known(self, *, lenient: bool = False) -> Record | None:
         try:
-            return self._state.load() if self.state.exists() else None
+            with self._said_plainly():
+                return self._state.load() if self.state.exists() else None
         except StateError:
             if lenient and (self.state / "cluster.json").exists():
                 return Record(id="unknown", api_only=True)
             raise
+
+    @contextmanager
+    def _said_plainly(self) -> Iterator[None]:
+        """What the system refuses, as an error of ours; such as another user's cluster."""
+        try:
+            yield
+        except OSError as error:
+            place = error.filename or self.state
+            raise StateError(
+                f"{place}: {error.strerror}; the cluster in {self.state} must be yours"
+            ) from error
 
     def _record_for_up(self) -> Record:
         record = self._state.load() if self.state.exists() else None

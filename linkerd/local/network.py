@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from linkerd.local.errors import AddressError
+from linkerd.local.host import LINK_PREFIX
 from linkerd.local.state import Network
 from linkerd.local.system import run
-
-_FORWARDING: Final = Path("/proc/sys/net/ipv4/ip_forward")
 
 # What people know from other clusters first. All are within the cluster networks that Linkerd's
 # proxies take for granted.
@@ -83,11 +82,10 @@ def _ip_json(*arguments: str) -> list[dict[str, Any]]:
 class Link:
     """The host's side of one cluster's link. `identity` is the cluster's id."""
 
-    def __init__(self, identity: str, network: Network, memory: Path) -> None:
+    def __init__(self, identity: str, network: Network) -> None:
         self._network = network
-        self._memory = memory
         self._comment = f"linkerd-local-{identity}"
-        self.name = f"lnkd{identity}"
+        self.name = f"{LINK_PREFIX}{identity}"
 
     def connect(self, namespace_pid: int) -> None:
         """Join the host and the namespace of that process; set routes and rules of the host."""
@@ -103,8 +101,16 @@ class Link:
     def inside(self) -> str:
         """Shell commands that set up the other end, for inside the namespace."""
         network = self._network
+        # A Service that kube-proxy does not know (yet) would be sent out, and back in, until its
+        # packets die of age; its callers are better told at once.
+        refusals = (
+            f"iptables -w -A {chain} -d {network.services} {match}"
+            for chain in ("FORWARD", "OUTPUT")
+            for match in ("-p tcp -j REJECT --reject-with tcp-reset", "-j REJECT")
+        )
         return "\n".join(
             (
+                *refusals,
                 "ip link set lo up",
                 f"ip address add {network.node_address}/30 dev eth0",
                 "ip link set eth0 up",
@@ -119,9 +125,6 @@ class Link:
             run("ip", "link", "delete", self.name, check=False)
         for table in _TABLES:
             self._remove_rules(table)
-        if self._memory.exists():
-            _FORWARDING.write_text("0")
-            self._memory.unlink()
 
     def _open_the_way_out(self) -> None:
         cluster, comment = self._network.cluster, ("-m", "comment", "--comment", self._comment)
@@ -140,9 +143,6 @@ class Link:
         )
         for side in ("-s", "-d"):
             run("iptables", "-w", "-I", "FORWARD", side, cluster, *comment, "-j", "ACCEPT")
-        if _FORWARDING.read_text().strip() == "0":
-            self._memory.touch(mode=0o600)
-            _FORWARDING.write_text("1")
 
     def _remove_rules(self, table: str) -> None:
         for rule in rules_with_comment(

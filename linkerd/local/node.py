@@ -29,7 +29,7 @@ from linkerd.local.programs import NODE, Programs, locate
 from linkerd.local.progress import Progress
 from linkerd.local.requirements import NODE_BYTES, require_memory
 from linkerd.local.runner import Runner
-from linkerd.local.space import Space
+from linkerd.local.space import HOLDER, Space
 from linkerd.local.state import Network, Record, State
 
 _PORTS: Final = {"kube-apiserver": 6443, "etcd": 2379, "etcd-peer": 2380}
@@ -44,7 +44,7 @@ class Node:
         self._state = state
         self._network = network
         self.space = Space(state, record.id, network.node_address)
-        self._link = Link(record.id, network, state.run / "ip-forward-was-off")
+        self._link = Link(record.id, network)
         self.runner = Runner(state, self.space)
         self.address = network.node_address
         self.port = _PORTS["kube-apiserver"]
@@ -89,9 +89,8 @@ class Node:
         self.runner.wait_ready(components)
 
     def _clear(self, *, grace: float) -> None:
-        self.space.close(grace=grace)
-        self.runner.stop_all((), grace=0)
-        self._link.remove()
+        self.runner.stop_all((HOLDER,), grace=grace)  # and all that is in its namespaces
+        self.space.clear(self._link)
 
     def _open(self, programs: Programs) -> None:
         if found := collisions(self._network, host_networks()):

@@ -3,8 +3,8 @@
 One small process (`pause`) holds a mount, a network and a process namespace. Everything of the node
 is started inside, so whatever becomes of it (a crash, `kill -9`, `down`), ending that process ends
 every container and takes every mount, interface and firewall rule of the node with it: there is
-nothing to clean up piece by piece. What a namespace does not hold is handled here too: cgroups, and
-the empty folders that must exist on the host for something to be mounted over them.
+nothing to clean up piece by piece. What a namespace does not hold is handled here too: the cgroups,
+and through `host.py` the folders of the host that something is mounted over.
 """
 
 import shutil
@@ -17,9 +17,10 @@ from typing import Final
 import psutil
 
 from linkerd.local.errors import ComponentError, StateError
-from linkerd.local.files import private_folder, write_private
+from linkerd.local.files import private_folder
+from linkerd.local.host import Host
 from linkerd.local.network import Link
-from linkerd.local.processes import Entry, Identity, Ledger, identify, spawn, stop
+from linkerd.local.processes import Entry, Identity, Ledger, identify, spawn
 from linkerd.local.runner import environment, last_words
 from linkerd.local.state import State
 from linkerd.local.system import run
@@ -37,6 +38,7 @@ class Space:
     def __init__(self, state: State, identity: str, address: str) -> None:
         self._state = state
         self._ledger = Ledger(state.run)
+        self._host = Host()
         self.address = address
         self.cgroup = f"/linkerd-local-{identity}"
         self.cni = state.folder / "cni"
@@ -54,9 +56,14 @@ class Space:
         return entry.process if entry and entry.is_alive else None
 
     def open(self, pause: Path, link: Link) -> None:
-        """Make the namespaces and set them up. Whatever was there before must be closed."""
+        """Make the namespaces and set them up. Whatever was there before must be cleared."""
         self._require_visible(pause)
-        self._prepare_host()
+        with self._host.held():
+            self._host.ensure(self._mounts.values())
+            self._open(pause, link)
+
+    def _open(self, pause: Path, link: Link) -> None:
+        self._fill_mounts()
         argv = ("unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc")
         command = (*argv, "--propagation", "slave", str(pause))
         process = self._start(command, HOLDER)
@@ -65,13 +72,12 @@ class Space:
         link.connect(process.pid)
         run(*self.enter(), "sh", "-euc", self._script(link))
 
-    def close(self, *, grace: float) -> None:
-        """End everything inside and wait until it is gone; then clear what it leaves."""
-        if holder := self.holder:
-            stop(holder, grace=grace)
-        self._ledger.forget(HOLDER)
+    def clear(self, link: Link) -> None:
+        """Take away what is left on the host once nothing runs inside any more."""
         self._remove_cgroups()
-        self._clear_host()
+        with self._host.held():
+            link.remove()
+            self._host.release(link.name)
 
     def enter(self) -> tuple[str, ...]:
         """The start of a command line that runs the rest of it inside."""
@@ -119,32 +125,15 @@ class Space:
                     f"own; choose another place with --state or XDG_CACHE_HOME"
                 )
 
-    def _prepare_host(self) -> None:
-        self._clear_host()
-        made = []
-        for ours, theirs in self._mounts.items():
+    def _fill_mounts(self) -> None:
+        """Debian's network plugins, an empty cache, and room for what else comes."""
+        shutil.rmtree(self.cni / "cache", ignore_errors=True)
+        for ours in self._mounts:
             private_folder(ours)
-            made += [str(f) for f in (theirs, *theirs.parents) if not f.exists()]
-            write_private(self._made_folders, "\n".join(made))
-            theirs.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(self.cni / "cache")
-        private_folder(self.cni / "cache")
         for plugin in PLUGINS.iterdir():
             own = self.cni / "bin" / plugin.name
             if not own.exists():
                 own.symlink_to(plugin)
-
-    @property
-    def _made_folders(self) -> Path:
-        return self._state.run / "made-folders"
-
-    def _clear_host(self) -> None:
-        """Remove the folders that we made, deepest first, unless something is in them now."""
-        with suppress(FileNotFoundError):
-            for line in self._made_folders.read_text().splitlines():
-                with suppress(OSError):
-                    Path(line).rmdir()
-            self._made_folders.unlink()
 
     def _remove_cgroups(self) -> None:
         name = self.cgroup.lstrip("/")

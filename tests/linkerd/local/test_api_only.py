@@ -264,6 +264,17 @@ def test_directory_of_something_else_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "letter").read_text() == "dear"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("action", ["up", "down", "status"])
+def test_cluster_of_another_user_is_one_sentence(own: LocalCluster, action: str) -> None:
+    os.seteuid(65534)
+    try:
+        with pytest.raises(StateError, match=r"Permission denied.*must be yours"):
+            getattr(own, action)()
+    finally:
+        os.seteuid(0)
+
+
 def test_unreadable_state_can_be_deleted(own: LocalCluster) -> None:
     (own.state / "cluster.json").write_text("{")
     with pytest.raises(StateError, match="down --delete"):

@@ -1,9 +1,12 @@
 """A node, with everything real: pods, logs, exec, Services, DNS; and nothing of it left after."""
 
+import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
@@ -14,7 +17,7 @@ import yaml
 
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.errors import StateError
-from linkerd.local.processes import find_marked, wait_ended
+from linkerd.local.processes import Identity, find_marked, is_alive, wait_ended
 from linkerd.local.requirements import node_obstacle
 from linkerd.local.runner import MARK, Condition
 from linkerd.local.system import run
@@ -83,8 +86,16 @@ class Web:
         return set(self.get("pods", ".items[*].metadata.name"))
 
     def ask(self, address: str) -> str:
-        with urlopen(f"http://{address}/", timeout=5) as answer:
-            return str(answer.read().decode().strip())
+        """What a pod behind the address says, once kube-proxy knows the way."""
+        answers: list[str] = []
+
+        def answered() -> bool:
+            with suppress(OSError), urlopen(f"http://{address}/", timeout=5) as answer:
+                answers.append(answer.read().decode().strip())
+            return bool(answers)
+
+        eventually(answered)
+        return answers[0]
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         return self.cluster.kubectl("-n", self.namespace, *arguments, stdin=stdin, timeout=90)
@@ -120,6 +131,18 @@ def test_service_reaches_every_pod_from_the_host(web: Web) -> None:
         return seen == web.pods()
 
     eventually(all_seen)
+
+
+def test_unknown_service_address_is_refused_at_once(web: Web) -> None:
+    (address,) = web.get("service/web", ".spec.clusterIP")
+    network = address.rpartition(".")[0]
+    taken = web.cluster.kubectl("get", "services", "-A", "-o=jsonpath={..clusterIP}").split()
+    unknown = next(a for a in (f"{network}.{i}" for i in range(1, 255)) if a not in taken)
+
+    began = time.monotonic()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((unknown, 80), timeout=10)
+    assert time.monotonic() - began < 5
 
 
 def test_pod_ip_is_reached_from_the_host(web: Web) -> None:
@@ -198,47 +221,26 @@ def test_second_up_changes_nothing(node_cluster: LocalCluster) -> None:
     assert [component.pid for component in node_cluster.status()] == before
 
 
-# What a node may leave on the host, and must not.
+# What a node may leave on the host, and must not. Other nodes may come and go meanwhile, so only
+# what carries this one's id or path counts; test_host.py has what they share.
 
 
-@dataclass(frozen=True)
-class Traces:
-    """What `up` could change on the host outside its state directory."""
+def traces(cluster: LocalCluster) -> set[str]:
+    """What there is of this node on the host outside its state directory."""
+    identity = json.loads((cluster.state / "cluster.json").read_text())["id"]
+    lines = [
+        *Path("/proc/self/mountinfo").read_text().splitlines(),
+        *(f"interface {file.name}" for file in Path("/sys/class/net").iterdir()),
+        *run("ip", "route", "show", "table", "all").splitlines(),
+        *run("iptables-save").splitlines(),
+        *map(str, Path("/sys/fs/cgroup").glob("**/linkerd-local-*")),
+        *(f"process {process.pid} of {identity}" for process in marked(cluster)),
+    ]
+    return {line for line in lines if identity in line or str(cluster.state) in line}
 
-    mounts: frozenset[str]
-    interfaces: frozenset[str]
-    routes: frozenset[str]
-    rules: frozenset[str]
-    cgroups: frozenset[str]
-    folders: frozenset[str]
-    forwarding: str
 
-    @classmethod
-    def now(cls) -> "Traces":
-        watched = (
-            "/etc/cni/net.d",
-            "/opt/cni/bin",
-            "/var/lib/cni",
-            "/run/netns",
-            "/run/containerd",
-        )
-        rules = run("iptables-save", check=False).splitlines()
-        return cls(
-            mounts=frozenset(Path("/proc/self/mountinfo").read_text().splitlines()),
-            interfaces=frozenset(file.name for file in Path("/sys/class/net").iterdir()),
-            routes=frozenset(run("ip", "route", "show", "table", "all").splitlines()),
-            rules=frozenset(line for line in rules if line.startswith("-A")),
-            cgroups=frozenset(map(str, Path("/sys/fs/cgroup").glob("**/linkerd-local-*"))),
-            folders=frozenset(folder for folder in watched if Path(folder).exists()),
-            forwarding=Path("/proc/sys/net/ipv4/ip_forward").read_text(),
-        )
-
-    def added_since(self, before: "Traces") -> set[str]:
-        return {
-            line
-            for name in ("mounts", "interfaces", "routes", "rules", "cgroups", "folders")
-            for line in getattr(self, name) - getattr(before, name)
-        }
+def marked(cluster: LocalCluster) -> list[Identity]:
+    return find_marked(MARK, str(cluster.state))
 
 
 @pytest.fixture
@@ -257,15 +259,14 @@ def run_a_pod(cluster: LocalCluster, folder: Path) -> Web:
 
 
 def test_node_ends_without_a_trace_and_starts_again(own_node: LocalCluster, tmp_path: Path) -> None:
-    before = Traces.now()
     own_node.up()
     web = run_a_pod(own_node, tmp_path)
     (pod,) = web.pods()
-    assert Traces.now().added_since(before)
+    kinds = {line.split()[0].rpartition("/")[0] for line in traces(own_node)}
+    assert len(kinds) > 3  # it looks where there is something to see
 
     own_node.down()
-    assert Traces.now() == before
-    assert find_marked(MARK, str(own_node.state)) == []
+    assert traces(own_node) == set()
     assert {component.condition for component in own_node.status()} == {Condition.STOPPED}
 
     own_node.up()  # with data and images of the first time
@@ -274,37 +275,49 @@ def test_node_ends_without_a_trace_and_starts_again(own_node: LocalCluster, tmp_
     (address,) = web.get("service/web", ".spec.clusterIP")
     eventually(lambda: web.ask(address) == pod)
 
+    own_node.down()
+    assert traces(own_node) == set()
     own_node.down(delete=True)
-    assert Traces.now() == before
     assert not own_node.state.exists()
 
 
 def test_killed_node_is_cleared_and_comes_up_again(own_node: LocalCluster, tmp_path: Path) -> None:
-    before = Traces.now()
     own_node.up()
     web = run_a_pod(own_node, tmp_path)
-    killed = find_marked(MARK, str(own_node.state))
+    killed = marked(own_node)
     for process in killed:
-        try:
+        with suppress(ProcessLookupError):  # it went with its namespace
             os.kill(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue  # it went with its namespace
     assert all(wait_ended(process, seconds=10) for process in killed)
+    assert traces(own_node)
     assert Condition.READY not in {component.condition for component in own_node.status()}
 
     own_node.up()
     web.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
-    assert len([rule for rule in Traces.now().added_since(before) if "MASQUERADE" in rule]) == 1
+    assert len([line for line in traces(own_node) if "MASQUERADE" in line]) == 1
 
-    own_node.down(delete=True)
-    assert Traces.now() == before
+    own_node.down()
+    assert traces(own_node) == set()
+
+
+def test_node_whose_starter_was_killed_is_found(own_node: LocalCluster) -> None:
+    """As if `up` had been killed before it wrote down what holds the namespaces."""
+    own_node.up()
+    before = marked(own_node)
+    for file in (own_node.state / "run").glob("*.json"):
+        file.unlink()
+
+    own_node.down()
+
+    assert not any(is_alive(process) for process in before)
+    assert traces(own_node) == set()
 
 
 def test_crashed_component_shows_and_up_repairs_it(own_node: LocalCluster, tmp_path: Path) -> None:
     own_node.up()
     web = run_a_pod(own_node, tmp_path)
     pids = {component.name: component.pid for component in own_node.status()}
-    (killed,) = [p for p in find_marked(MARK, str(own_node.state)) if p.pid == pids["kubelet"]]
+    (killed,) = [process for process in marked(own_node) if process.pid == pids["kubelet"]]
     os.kill(killed.pid, signal.SIGKILL)
     assert wait_ended(killed, seconds=10)
     conditions = {component.name: component.condition for component in own_node.status()}
