@@ -122,6 +122,7 @@ def _closing_words(request: Request, kubectl: Kubectl, outcome: Outcome) -> Iter
 
 def _to_try(request: Request, kubectl: Kubectl) -> Iterator[str]:
     linkerd = shown("linkerd")
+    yield f"export KUBECONFIG={request.kubeconfig or LocalCluster(request.state).kubeconfig}"
     if request.kubeconfig is not None:
         yield "kubectl -n linkerd port-forward service/linkerd-dst 8086 &"
         address, kubectl_shown = "localhost:8086", "kubectl"
