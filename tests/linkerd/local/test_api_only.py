@@ -269,7 +269,7 @@ def test_directory_of_something_else_is_left_alone(tmp_path: Path) -> None:
 def test_cluster_of_another_user_is_one_sentence(own: LocalCluster, action: str) -> None:
     os.seteuid(65534)
     try:
-        with pytest.raises(StateError, match=r"Permission denied.*must be yours"):
+        with pytest.raises(StateError, match=r"Permission denied.*must be yours.*--state"):
             getattr(own, action)()
     finally:
         os.seteuid(0)
