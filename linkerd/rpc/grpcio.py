@@ -122,6 +122,8 @@ def channel_arguments(options: ServerOptions) -> list[tuple[str, int]]:
         "grpc.max_receive_message_length": options.max_receive_bytes,
         "grpc.keepalive_time_ms": _milliseconds(options.keepalive_interval),
         "grpc.keepalive_timeout_ms": _milliseconds(options.keepalive_timeout),
+        # Without this one core waits a minute for the keepalive's ping, whatever the line above.
+        "grpc.http2.ping_timeout_ms": _milliseconds(options.keepalive_timeout),
         "grpc.keepalive_permit_without_calls": 1,
         "grpc.http2.max_ping_strikes": _PING_STRIKES,
         "grpc.server.max_pending_requests": _MAX_PENDING,

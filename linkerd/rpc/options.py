@@ -17,7 +17,6 @@ class ServerOptions:
     max_receive_bytes: int = 1 << 20
     keepalive_interval: timedelta = timedelta(seconds=30)
     keepalive_timeout: timedelta = timedelta(seconds=10)
-    client_ping_interval: timedelta = timedelta(seconds=1)
     connection_age: timedelta | None = None
     connection_age_grace: timedelta = timedelta(seconds=30)
     lame_duck: timedelta = timedelta(0)
