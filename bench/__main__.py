@@ -92,24 +92,27 @@ def main(
 ) -> None:
     """Measure our services beside a real API server, against goals and upstream's figures."""
     options = Options(streams, connections, out.parent / "bench" / "logs", choose_progress())
+    taken: list[Figure] = []
     try:
-        taken = asyncio.run(_run(only or tuple(BENCHES), options, kubeconfig))
+        asyncio.run(_run(only or tuple(BENCHES), options, kubeconfig, taken))
     except* (BenchError, LocalError) as errors:
         raise SystemExit("\n".join(map(str, errors.exceptions))) from None
-    figures.write(out, taken)
+    finally:  # what was measured before a failure is worth keeping
+        figures.write(out, taken)
     print(figures.table(taken))
     if (streams, connections) != (10_000, 20):
         print("\nGoals and upstream's figures are for 10,000 streams on 20 connections.")
     print(f"\nwritten to {out}")
 
 
-async def _run(names: tuple[str, ...], options: Options, kubeconfig: Path | None) -> list[Figure]:
-    taken: list[Figure] = []
+async def _run(
+    names: tuple[str, ...], options: Options, kubeconfig: Path | None, taken: list[Figure]
+) -> None:
+    """Adds to `taken` what each bench measures."""
     async with cluster.seeded(kubeconfig, options.progress) as where:
         for name in names:
             with options.progress.step(f"Bench {name}"):
                 taken += await BENCHES[name](where, options)
-    return taken
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from linkerd.rpc.grpcio import GrpcServer
 from linkerd.rpc.methods import Call, service
+from linkerd.runtime.logs import configure_logging
 from linkerd.runtime.process import Process, run
 from linkerd.runtime.values import HostPort
 from linkerd.streams import Subscription, Topic
@@ -55,4 +56,5 @@ async def _main(process: Process) -> None:
 
 
 if __name__ == "__main__":
+    configure_logging("warn", "plain")
     raise SystemExit(run(_main, name="bench-engine"))
