@@ -176,3 +176,33 @@ async def test_ten_megabytes_of_path(served: Served) -> None:
     code, _ = await served.refusal(served.get("x" * 10_000_000))
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert await take(served.get(LEDGER))
+
+
+async def test_a_reader_that_stops_misses_versions_and_nothing_else(served: Served) -> None:
+    """It hears a window's worth of what it slept through, then one step to the present; and the
+    server holds no more for it than that."""
+    slow, fast = served.get(LEDGER), served.get(LEDGER)
+    views = {id(slow): Endpoints(), id(fast): Endpoints()}
+
+    async def read(call: Any) -> pb.Update:
+        update: pb.Update = await take(call)
+        views[id(call)].take(update.SerializeToString())
+        return update
+
+    await read(slow), await read(fast)
+    ips = [f"192.0.{i // 250}.{i % 250}" for i in range(50)]
+    many, none = map(endpoint, ips), endpoint_slice("many", "ledger")
+    some = endpoint_slice("many", "ledger", *many)
+    for _ in range(2_500):
+        served.world.apply(some)
+        assert (await read(fast)).WhichOneof("update") == "add"
+        served.world.delete(none)
+        assert (await read(fast)).WhichOneof("update") == "remove"
+    served.world.apply(some)
+    await read(fast)
+    heard = 0
+    while views[id(slow)].known != views[id(fast)].known:
+        await read(slow)
+        heard += 1
+    assert heard < 500
+    assert served.world.index.topics() == 1

@@ -2,6 +2,10 @@
 catalogue: T3, T23, T26, T28, T199 in small, N25, N27."""
 
 import asyncio
+import re
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -12,8 +16,10 @@ from typing import Any
 import grpc.aio
 import pytest
 
+import services.destination
 from linkerd.local.api import AdminApi
 from linkerd.local.cluster import LocalCluster
+from linkerd.local.programs import find_program
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.stubs.proxy import destination_pb2_grpc
 from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
@@ -377,3 +383,44 @@ class TestTrouble:
         said = [entry["event"] for entry in program.entries]
         assert said.index("not ready") < said.index("stopped")
         assert "Traceback" not in program.log
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def test_the_manuals_example(api_cluster: LocalCluster, namespace: str, tmp_path: Path) -> None:
+    """Runs every command of README.md, in another namespace and on other ports."""
+    root = Path(services.destination.__file__).parents[2]
+    manual = (root / "services/destination/README.md").read_text()
+    script = "\n".join(re.findall(r"^```sh\n(.*?)^```", manual, re.MULTILINE | re.DOTALL))
+    for shown, used in {
+        "127.0.0.1:8086": f"127.0.0.1:{free_port()}",
+        "127.0.0.1:9996": f"127.0.0.1:{free_port()}",
+        "--namespace=shop": f"--namespace={namespace}",
+        "ledger.shop.": f"ledger.{namespace}.",
+    }.items():
+        assert shown in script
+        script = script.replace(shown, used)
+    kubectl = find_program("kubectl")
+    assert kubectl is not None
+    programs = ":".join(map(str, (Path(sys.executable).parent, kubectl.parent, "/usr/bin:/bin")))
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f"trap 'kill $(jobs -p)' EXIT\n{script}"],
+        cwd=tmp_path,
+        env={
+            "PATH": programs,
+            "KUBECONFIG": str(api_cluster.kubeconfig),
+            "PYTHONPATH": str(root),
+        },
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = f"{namespace}   192.0.2.7   8080         ledger.{namespace}"
+    assert table in done.stdout, done.stdout + done.stderr
+    assert '"ipv4": 3221225991' in done.stdout
+    assert f'"fully_qualified_name": "ledger.{namespace}.svc.cluster.local"' in done.stdout
