@@ -1,0 +1,1 @@
+"""What runs first in a proxy's container: a key, a signing request, then the proxy itself."""

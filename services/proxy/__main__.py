@@ -1,0 +1,15 @@
+"""`python -m services.proxy`, and `linkerd2-proxy-identity` in images."""
+
+import os
+import sys
+
+from services.proxy.app import run
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:], os.environ))
+
+
+if __name__ == "__main__":
+    main()
