@@ -222,8 +222,8 @@ class LocalCluster:
         except OSError as error:
             place = error.filename or self.state
             raise StateError(
-                f"{place}: {error.strerror}; a cluster's directory must be yours (it is {self.state}; "
-                f"name another with --state)"
+                f"{place}: {error.strerror}; a cluster's directory must be yours "
+                f"({self.state} here; name another with --state)"
             ) from error
 
     def _record_for_up(self) -> Record:
