@@ -1,5 +1,6 @@
 """containerd: its settings for a node in namespaces of its own."""
 
+import json
 from pathlib import Path
 from typing import IO, Final
 
@@ -16,7 +17,7 @@ SOCKET: Final = "/run/containerd/containerd.sock"
 # killed, and every sandbox would fail for trying.
 _CONFIG: Final = """\
 version = 2
-root = "{root}"
+root = {root}
 state = "/run/containerd"
 
 [grpc]
@@ -46,7 +47,7 @@ def containerd(
     """The runtime of the node; `pause` names the image of every pod's first container."""
     root = private_folder(state.folder / "containerd")
     content = _CONFIG.format(
-        root=root,
+        root=json.dumps(str(root)),
         socket=SOCKET,
         pause=pause,
         snapshotter="overlayfs" if overlay else "native",

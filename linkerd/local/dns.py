@@ -20,7 +20,7 @@ _COREFILE: Final = """\
     errors
     ready {address}:{port}
     kubernetes cluster.local in-addr.arpa ip6.arpa {{
-        kubeconfig {kubeconfig}
+        kubeconfig "{kubeconfig}"
         pods insecure
         fallthrough in-addr.arpa ip6.arpa
         ttl 5

@@ -12,6 +12,7 @@ from linkerd.local.component import Component, flags, http_probe
 from linkerd.local.containerd import SOCKET
 from linkerd.local.credentials import NODE_NAME, Credentials
 from linkerd.local.files import keep_private, private_folder
+from linkerd.local.space import KUBELET
 from linkerd.local.state import Network, State
 
 _HEALTH_PORT: Final = 10248
@@ -36,7 +37,7 @@ def kubelet(
         program,
         config=config,
         kubeconfig=credentials.kubeconfigs["kubelet"],
-        root_dir=private_folder(state.folder / "kubelet"),
+        root_dir=KUBELET,
         hostname_override=NODE_NAME,
         node_ip=network.node_address,
     )

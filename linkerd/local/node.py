@@ -53,7 +53,7 @@ class Node:
         """Start what does not run; returns when the node is ready for pods."""
         ensure(NODE_NEEDS, progress)
         programs = locate(NODE, progress)
-        if self.space.holder is None:
+        if not self.space.is_open(self._link):
             require_memory(NODE_BYTES)
             self._clear(grace=0)
             self._open(programs)
@@ -100,10 +100,10 @@ class Node:
                 f"with `linkerd local down --delete` and it will choose others"
             )
         self.space.open(programs["pause"], self._link)
-        keep_private(self.space.cni / "net.d" / "10-linkerd-local.conflist", self._cni_config())
 
     def _prepare(self, programs: Programs, *, fresh: bool) -> None:
         """What must be there before the first pod starts."""
+        keep_private(self.space.cni / "net.d" / "10-linkerd-local.conflist", self._cni_config())
         name, archive = program_image(_PAUSE, "pause", programs["pause"])
         if name not in image_names(self.space):
             file = write_private(self._state.folder / "images" / "pause.tar", archive)

@@ -7,6 +7,7 @@ nothing to clean up piece by piece. What a namespace does not hold is handled he
 and through `host.py` the folders of the host that something is mounted over.
 """
 
+import shlex
 import shutil
 import time
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ from linkerd.local.state import State
 from linkerd.local.system import run
 
 HOLDER: Final = "node"
+# kubelet makes sockets below its folder, whose paths must stay short wherever the state is.
+KUBELET: Final = Path("/run/kubelet")
 PLUGINS: Final = Path("/usr/lib/cni")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _HIDDEN: Final = (Path("/run"), Path("/var/log"))
@@ -42,6 +45,7 @@ class Space:
         self.address = address
         self.cgroup = f"/linkerd-local-{identity}"
         self.cni = state.folder / "cni"
+        self._kubelet = state.folder / "kubelet"
         # On the host and on the node: those that the linkerd-cni plugin expects, and CNI's cache.
         self._mounts = {
             self.cni / "net.d": Path("/etc/cni/net.d"),
@@ -54,6 +58,11 @@ class Space:
         """The process that holds the namespaces; None when there are none."""
         entry = self._ledger.find(HOLDER)
         return entry.process if entry and entry.is_alive else None
+
+    def is_open(self, link: Link) -> bool:
+        """Whether there are namespaces, and set up as `open` would do it."""
+        entry = self._ledger.find(HOLDER)
+        return bool(entry and entry.is_alive and entry.fingerprint == self._script(link))
 
     def open(self, pause: Path, link: Link) -> None:
         """Make the namespaces and set them up. Whatever was there before must be cleared."""
@@ -71,6 +80,7 @@ class Space:
         self._make_cgroups()
         link.connect(process.pid)
         run(*self.enter(), "sh", "-euc", self._script(link))
+        self._ledger.record(HOLDER, Entry(process, self._script(link)))
 
     def clear(self, link: Link) -> None:
         """Take away what is left on the host once nothing runs inside any more."""
@@ -105,13 +115,14 @@ class Space:
 
     def _script(self, link: Link) -> str:
         """What is done inside, first of all. Mounts of the host still show up within."""
-        binds = (f"mount --bind '{ours}' '{theirs}'" for ours, theirs in self._mounts.items())
+        binds = (_bind(ours, theirs) for ours, theirs in self._mounts.items())
         return "\n".join(
             (
                 "mount --make-rshared /",
                 *binds,
                 "mount -t tmpfs -o mode=0755 run /run",
-                "mkdir -p /run/lock /run/netns",
+                f"mkdir -p /run/lock /run/netns {KUBELET}",
+                _bind(self._kubelet, KUBELET),
                 "mount -t tmpfs -o mode=0755 log /var/log",
                 link.inside(),
             )
@@ -128,7 +139,7 @@ class Space:
     def _fill_mounts(self) -> None:
         """Debian's network plugins, an empty cache, and room for what else comes."""
         shutil.rmtree(self.cni / "cache", ignore_errors=True)
-        for ours in self._mounts:
+        for ours in (*self._mounts, self._kubelet):
             private_folder(ours)
         for plugin in PLUGINS.iterdir():
             own = self.cni / "bin" / plugin.name
@@ -145,9 +156,22 @@ class Space:
     def _make_cgroups(self) -> None:
         """The cgroup below which all containers are: kubelet wants it to exist."""
         unified = (_CGROUPS / "cgroup.controllers").exists()
+        if unified:
+            _pass_controllers_down()
         hierarchies = [_CGROUPS] if unified else [f for f in _CGROUPS.iterdir() if f.is_dir()]
         for hierarchy in hierarchies:
             (hierarchy / self.cgroup.lstrip("/")).mkdir(exist_ok=True)
+
+
+def _bind(ours: Path, theirs: Path) -> str:
+    return shlex.join(("mount", "--bind", str(ours), str(theirs)))
+
+
+def _pass_controllers_down() -> None:
+    """cgroup v2: what the root can limit, its children may too; kubelet insists on some."""
+    for controller in (_CGROUPS / "cgroup.controllers").read_text().split():
+        with suppress(OSError):  # kubelet names those that it misses
+            (_CGROUPS / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def _remove_cgroup(folder: Path) -> None:

@@ -245,7 +245,8 @@ def marked(cluster: LocalCluster) -> list[Identity]:
 
 @pytest.fixture
 def own_node(tmp_path: Path) -> Iterator[LocalCluster]:
-    cluster = LocalCluster(tmp_path / "node")
+    """In a directory whose path is longer than a socket's may be, and needs quoting."""
+    cluster = LocalCluster(tmp_path / ("long isn't short " * 6) / "node")
     yield cluster
     cluster.down(delete=True)
 
@@ -311,6 +312,19 @@ def test_node_whose_starter_was_killed_is_found(own_node: LocalCluster) -> None:
 
     assert not any(is_alive(process) for process in before)
     assert traces(own_node) == set()
+
+
+def test_node_whose_starter_was_killed_half_way_is_opened_anew(own_node: LocalCluster) -> None:
+    """As if `up` had been killed before the namespaces were set up to the end."""
+    own_node.up()
+    file = own_node.state / "run" / "node.json"
+    before = json.loads(file.read_text())
+    file.write_text(json.dumps(before | {"fingerprint": ""}))
+
+    own_node.up()
+
+    assert json.loads(file.read_text())["process"] != before["process"]
+    assert {component.condition for component in own_node.status()} == {Condition.READY}
 
 
 def test_crashed_component_shows_and_up_repairs_it(own_node: LocalCluster, tmp_path: Path) -> None:
