@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any, Final
 
+import msgspec
+
 from linkerd.kube.objects import (
     Address,
     Container,
@@ -27,6 +29,7 @@ from linkerd.kube.objects import (
     ServerSpec,
     Service,
     ServicePort,
+    ServiceProfile,
     ServiceSpec,
     TargetRef,
 )
@@ -208,3 +211,10 @@ def server(
     if selects is not None and selector is None:
         selector = LabelSelector(match_labels=dict(selects))  # type: ignore[arg-type]  # a mapping
     return Server(meta(name, namespace), ServerSpec(port, selector, proxy_protocol=protocol))
+
+
+def service_profile(name: str, namespace: str = "fin", **spec: Any) -> ServiceProfile:
+    """A ServiceProfile; `spec` as in its YAML."""
+    manifest = {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
+    profile = msgspec.convert(manifest, ServiceProfile)
+    return msgspec.structs.replace(profile, metadata=meta(name, namespace))

@@ -20,6 +20,7 @@ from linkerd.kube.resource import (
     PODS,
     REPLICA_SETS,
     SERVERS,
+    SERVICE_PROFILES,
     SERVICES,
     Resource,
 )
@@ -53,8 +54,9 @@ _SOURCES: Final[Mapping[Kind, Resource[Any]]] = {
     Kind.REPLICA_SET: REPLICA_SETS,
     Kind.JOB: JOBS,
     Kind.SERVER: SERVERS,
+    Kind.PROFILE: SERVICE_PROFILES,
 }
-_OPTIONAL: Final = frozenset({Kind.SERVER})
+_OPTIONAL: Final = frozenset({Kind.SERVER, Kind.PROFILE})
 """Kinds whose definition may not be installed; there are none of them then."""
 
 _log = get_logger(__name__)

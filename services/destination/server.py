@@ -66,13 +66,14 @@ class Destination:
     async def get_profile(self, request: pb.GetDestination, _call: Call) -> Subscription:
         """How traffic to a service, a pod of it, or an IP is to be treated."""
         target = self._target(request)
+        client = _context(request).namespace
         with _statuses():
             if isinstance(target, IpTarget):
-                return self._index.watch_socket(target.ip, target.port)
+                return self._index.watch_socket(target.ip, target.port, client)
             key = Key(target.namespace, target.service)
             if target.hostname:
                 return self._index.watch_instance(key, target.hostname, target.port)
-            return self._index.watch_service(key, target.port)
+            return self._index.watch_service(key, target.port, client)
 
     def _target(self, request: pb.GetDestination) -> Target:
         try:

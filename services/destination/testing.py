@@ -8,7 +8,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from linkerd.kube.events import Applied, Deleted
-from linkerd.kube.objects import EndpointSlice, Key, KubeObject, Pod, Server, Service
+from linkerd.kube.objects import (
+    EndpointSlice,
+    Key,
+    KubeObject,
+    Pod,
+    Server,
+    Service,
+    ServiceProfile,
+)
 from linkerd.names import IdentityDomain
 from linkerd.streams import Subscription, drain
 from linkerd.stubs.proxy import destination_pb2 as pb
@@ -29,6 +37,7 @@ _KINDS: Final[dict[type, Kind]] = {
     Service: Kind.SERVICE,
     EndpointSlice: Kind.SLICE,
     Server: Kind.SERVER,
+    ServiceProfile: Kind.PROFILE,
 }
 
 
@@ -112,15 +121,15 @@ class World:
         audience = Audience(target.hostname, node)
         return EndpointStream(self.index.watch_endpoints(key, target.port, audience))
 
-    def profile(self, path: str) -> ProfileStream:
-        """Opens a `GetProfile` stream."""
+    def profile(self, path: str, client: str = "") -> ProfileStream:
+        """Opens a `GetProfile` stream of a client of that namespace."""
         target = parse_authority(path, DOMAIN)
         if isinstance(target, IpTarget):
-            return ProfileStream(self.index.watch_socket(target.ip, target.port))
+            return ProfileStream(self.index.watch_socket(target.ip, target.port, client))
         key = Key(target.namespace, target.service)
         if target.hostname:
             return ProfileStream(self.index.watch_instance(key, target.hostname, target.port))
-        return ProfileStream(self.index.watch_service(key, target.port))
+        return ProfileStream(self.index.watch_service(key, target.port, client))
 
     def _send(
         self, event: Callable[[Any], Any], objects: Sequence[KubeObject], kind: Kind | None

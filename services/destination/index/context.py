@@ -8,6 +8,7 @@ from services.destination.index.dependencies import Dependencies
 from services.destination.index.facts import FactsBook
 from services.destination.index.objects import Objects
 from services.destination.index.report import Complaints
+from services.destination.index.service_profiles import ProfileBook
 from services.destination.model.mesh import Mesh
 
 
@@ -20,6 +21,7 @@ class Context:
     dependencies: Dependencies
     facts: FactsBook
     complaints: Complaints
+    profiles: ProfileBook
 
 
 class View(Protocol):

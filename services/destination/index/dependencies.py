@@ -45,6 +45,11 @@ def servers(namespace: str) -> Subject:
     return "servers", namespace
 
 
+def profile(namespace: str, name: str) -> Subject:
+    """A ServiceProfile."""
+    return "profile", namespace, name
+
+
 def node(name: str) -> Subject:
     """The zone of a node."""
     return "node", name

@@ -27,6 +27,7 @@ from services.destination.index.profiles import (
     instance,
 )
 from services.destination.index.report import Complaints
+from services.destination.index.service_profiles import ProfileBook
 from services.destination.model.mesh import Mesh
 
 V = TypeVar("V", bound=View)
@@ -43,8 +44,16 @@ class Index:
         self.dependencies = Dependencies()
         self.complaints = Complaints()
         self.facts = FactsBook(mesh, self.objects, self.dependencies, self.complaints)
+        self.profiles = ProfileBook(self.objects, self.complaints)
         self.dependencies.on_idle = self._idle
-        self._context = Context(mesh, self.objects, self.dependencies, self.facts, self.complaints)
+        self._context = Context(
+            mesh,
+            self.objects,
+            self.dependencies,
+            self.facts,
+            self.complaints,
+            self.profiles,
+        )
         self.views: dict[Hashable, View] = {}
         self.past_workload_updates = 0  # of views that are gone
         self._outdated: dict[View, None] = {}
@@ -85,24 +94,26 @@ class Index:
         view = self._view((PortView, key, port), lambda: PortView(self._context, key, port, self))
         return view.subscribe(audience, self._endpoints_delta)
 
-    def watch_service(self, key: Key, port: int) -> Subscription:
-        """Follows the profile of a port of a service. Raises NotFoundError or NotServableError."""
+    def watch_service(self, key: Key, port: int, client: str = "") -> Subscription:
+        """Follows the profile of a port of a service, for a client of a namespace (or of none that
+        is known). Raises NotFoundError or NotServableError."""
         service = self.objects.services.get(key)
         if service is None:
             raise _no_service(key)
         if service.spec.type == EXTERNAL_NAME and declares(service, port):
             raise _external(key)
         view = self._view(
-            (ServiceProfileView, key, port),
-            lambda: ServiceProfileView(self._context, self, self._profile_delta, key, port),
+            (ServiceProfileView, key, port, client),
+            lambda: ServiceProfileView(self._context, self, self._profile_delta, key, port, client),
         )
         return view.subscribe()
 
-    def watch_socket(self, ip: str, port: int) -> Subscription:
-        """Follows the profile of an IP (canonical) and port. Raises AmbiguousIpError."""
+    def watch_socket(self, ip: str, port: int, client: str = "") -> Subscription:
+        """Follows the profile of an IP (canonical) and port, for a client of a namespace. Raises
+        AmbiguousIpError."""
         view = self._view(
-            (SocketProfileView, ip, port),
-            lambda: SocketProfileView(self._context, self, self._profile_delta, ip, port),
+            (SocketProfileView, ip, port, client),
+            lambda: SocketProfileView(self._context, self, self._profile_delta, ip, port, client),
         )
         return view.subscribe()
 
@@ -145,8 +156,11 @@ class Index:
         return cast("V", view)
 
     def _idle(self, subject: Subject) -> None:
-        if subject[0] == "facts":
-            self.facts.drop(Key(subject[1], subject[2]))
+        kind, *rest = subject
+        if kind == "facts":
+            self.facts.drop(Key(*rest))
+        elif kind == "profile":
+            self.profiles.drop(Key(*rest))
 
 
 def _no_service(key: Key) -> NotFoundError:

@@ -18,6 +18,7 @@ from linkerd.kube.objects import (
     Pod,
     Server,
     Service,
+    ServiceProfile,
 )
 from linkerd.labels import SERVICE_NAME, TOPOLOGY_ZONE
 from services.destination.index import dependencies as on
@@ -38,6 +39,7 @@ class Kind(Enum):
     REPLICA_SET = "ReplicaSet"
     JOB = "Job"
     SERVER = "Server"
+    PROFILE = "ServiceProfile"
 
 
 class Objects:
@@ -53,6 +55,7 @@ class Objects:
         self.slices_of: dict[Key, dict[Key, EndpointSlice]] = {}  # by the service's key
         self.zones: dict[str, str] = {}  # of nodes
         self.owners: dict[tuple[str, Key], OwnerReference | None] = {}  # of ReplicaSets and Jobs
+        self.profiles: dict[Key, ServiceProfile] = {}
         self.opaque_servers: dict[str, dict[Key, Server]] = {}  # by namespace
         self._instances: dict[Key, dict[str, Key]] = {}  # pods by hostname; derived when asked for
         self._takers: Final[dict[Kind, Callable[[Key, Any], Iterator[Subject]]]] = {
@@ -63,6 +66,7 @@ class Objects:
             Kind.REPLICA_SET: self._take_replica_set,
             Kind.JOB: self._take_job,
             Kind.SERVER: self._take_server,
+            Kind.PROFILE: self._take_profile,
         }
 
     def apply(self, kind: Kind, event: Event[Any]) -> Iterable[Subject]:
@@ -130,6 +134,10 @@ class Objects:
         owner = references[0] if len(references) == 1 else None
         if _put(self.owners, (kind.value, key), owner) != owner:
             yield on.owner(kind.value, *key)
+
+    def _take_profile(self, key: Key, now: ServiceProfile | None) -> Iterator[Subject]:
+        _put(self.profiles, key, now)
+        yield on.profile(*key)
 
     def _take_server(self, key: Key, now: Server | None) -> Iterator[Subject]:
         opaque = now if now is not None and now.spec.proxy_protocol == "opaque" else None

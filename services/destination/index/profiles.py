@@ -1,6 +1,6 @@
 """Profiles of what a client may connect to: a service's name, or an IP."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
 from linkerd.kube.objects import Key, Pod, Service
@@ -17,7 +17,13 @@ from services.destination.index.ports import EXTERNAL_NAME
 from services.destination.model.address import Address
 from services.destination.model.ip import canonical_ip
 from services.destination.model.ports import PortSet, parse_ports
-from services.destination.model.profile import EMPTY_PROFILE, Profile, ServicePort
+from services.destination.model.profile import (
+    DEFAULT_TRAFFIC,
+    EMPTY_PROFILE,
+    Profile,
+    ServicePort,
+)
+from services.destination.model.routes import Traffic
 
 Delta = Callable[[Profile | None, Profile], Sequence[bytes]]
 """How the step from one profile to another is told to a reader."""
@@ -64,18 +70,23 @@ class ProfileView(Dependent):
 
 
 class ServiceProfileView(ProfileView):
-    """The profile of a port of a service."""
+    """The profile of a port of a service, for clients of a namespace."""
 
-    __slots__ = ("key", "port")
+    __slots__ = ("client", "key", "port")
 
-    def __init__(self, context: Context, owner: Owner, delta: Delta, key: Key, port: int) -> None:
+    def __init__(
+        self, context: Context, owner: Owner, delta: Delta, key: Key, port: int, client: str
+    ) -> None:
         self.key = key
         self.port = port
-        super().__init__(context, owner, delta, key, port)
+        self.client = client
+        super().__init__(context, owner, delta, key, port, client)
 
     def compute(self) -> Profile:
-        self._context.dependencies.watch(self, {on.service(*self.key)})
-        return service_profile(self._context, self.key, self.port)
+        subjects: set[Subject] = set()
+        profile = service_profile(self._context, self.key, self.port, self.client, subjects)
+        self._context.dependencies.watch(self, subjects)
+        return profile
 
 
 class WorkloadProfileView(ProfileView):
@@ -107,14 +118,18 @@ class WorkloadProfileView(ProfileView):
 
 
 class SocketProfileView(WorkloadProfileView):
-    """The profile of an IP and port: of whichever service or pod has it at the time."""
+    """The profile of an IP and port, for clients of a namespace: of whichever service or pod has it
+    at the time."""
 
-    __slots__ = ("ip",)
+    __slots__ = ("client", "ip")
 
-    def __init__(self, context: Context, owner: Owner, delta: Delta, ip: str, port: int) -> None:
+    def __init__(
+        self, context: Context, owner: Owner, delta: Delta, ip: str, port: int, client: str
+    ) -> None:
         self.ip = ip
         self.port = port
-        super().__init__(context, owner, delta, ip, port)
+        self.client = client
+        super().__init__(context, owner, delta, ip, port, client)
 
     def compute(self) -> Profile:
         subjects: set[Subject] = {on.ip(self.ip), on.host_port(self.ip, self.port)}
@@ -127,10 +142,11 @@ class SocketProfileView(WorkloadProfileView):
 
     def _service(self, subjects: set[Subject]) -> Profile | None:
         keys = self._context.objects.services_by_ip.get(self.ip, ())
-        subjects.update(on.service(*key) for key in keys)
         if len(keys) > 1:
             raise _ambiguous(self.ip, "services", keys)
-        return service_profile(self._context, keys[0], self.port) if keys else None
+        if not keys:
+            return None
+        return service_profile(self._context, keys[0], self.port, self.client, subjects)
 
     def _holder(self, subjects: set[Subject]) -> Key | None:
         """The pod that answers at the socket: one that stays, or else the only one that is about
@@ -182,17 +198,35 @@ def instance(objects: Objects, key: Key, hostname: str) -> tuple[Key | None, str
     return name, canonical_ip(pod.status.ips[0])
 
 
-def service_profile(context: Context, key: Key, port: int) -> Profile:
-    """The profile of a port of a service. A service that is gone keeps its name and loses what it
-    said of itself."""
+def service_profile(
+    context: Context, key: Key, port: int, client: str, subjects: set[Subject]
+) -> Profile:
+    """The profile of a port of a service for clients of the namespace `client`; adds what it came
+    from to `subjects`. A service that is gone keeps its name and loses what it said of itself."""
+    subjects.add(on.service(*key))
     service = context.objects.services.get(key)
     if service is not None and (service.spec.type == EXTERNAL_NAME or not declares(service, port)):
         return EMPTY_PROFILE
+    name = f"{key.name}.{key.namespace}.svc.{context.mesh.cluster_domain}"
     return Profile(
-        name=f"{key.name}.{key.namespace}.svc.{context.mesh.cluster_domain}",
+        name=name,
         service=ServicePort(key.namespace, key.name, port),
         opaque=port in _opaque_ports(context, service),
+        traffic=_traffic(context, name, (client, key.namespace), subjects),
     )
+
+
+def _traffic(
+    context: Context, name: str, namespaces: Iterable[str], subjects: set[Subject]
+) -> Traffic:
+    """What the ServiceProfile of that name says, in the first of the namespaces that has one."""
+    for namespace in namespaces:
+        if namespace:
+            subjects.add(on.profile(namespace, name))
+            found = context.profiles.of(Key(namespace, name))
+            if found is not None:
+                return found
+    return DEFAULT_TRAFFIC
 
 
 def declares(service: Service, port: int) -> bool:

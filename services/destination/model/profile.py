@@ -1,22 +1,12 @@
 """What `GetProfile` tells about a target: the state of a profile topic."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 from services.destination.model.address import Address
+from services.destination.model.routes import Traffic
 
-
-@dataclass(frozen=True, slots=True)
-class RetryBudget:
-    """How much a proxy may retry: a share of the requests and a floor a second, over `ttl`."""
-
-    ratio: float = 0.2
-    minimum: int = 10
-    ttl: timedelta = timedelta(seconds=10)
-
-
-DEFAULT_BUDGET: Final = RetryBudget()
+DEFAULT_TRAFFIC: Final = Traffic()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +27,9 @@ class Profile:
     service: ServicePort | None = None
     opaque: bool = False
     endpoint: Address | None = None
-    budget: RetryBudget | None = DEFAULT_BUDGET
+    traffic: Traffic = DEFAULT_TRAFFIC
 
 
-EMPTY_PROFILE: Final = Profile(budget=None)
+EMPTY_PROFILE: Final = Profile(traffic=Traffic(budget=None))
 """An entirely empty message: it makes a proxy ask the policy API, which forbids ports that a
 service does not declare."""

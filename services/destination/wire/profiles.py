@@ -1,11 +1,11 @@
 """A profile as a DestinationProfile."""
 
-from google.protobuf.duration_pb2 import Duration
-
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.stubs.proxy import meta_pb2
-from services.destination.model.profile import EMPTY_PROFILE, Profile, RetryBudget, ServicePort
+from services.destination.model.profile import EMPTY_PROFILE, Profile, ServicePort
+from services.destination.model.routes import Traffic
 from services.destination.wire.addresses import AddressEncoder
+from services.destination.wire.routes import budget_message, route_message, target_message
 
 
 class ProfileDeltas:
@@ -25,30 +25,33 @@ class ProfileDeltas:
         if profile == EMPTY_PROFILE:
             return pb.DestinationProfile()
         message = pb.DestinationProfile(
-            fully_qualified_name=profile.name,
-            opaque_protocol=profile.opaque,
-            retry_budget=_budget(profile.budget) if profile.budget else None,
+            fully_qualified_name=profile.name, opaque_protocol=profile.opaque
         )
+        if profile.traffic.budget is not None:
+            message.retry_budget.CopyFrom(budget_message(profile.traffic.budget))
         if profile.service is not None:
-            message.parent_ref.CopyFrom(_parent(profile.service))
-            message.profile_ref.resource.group = "linkerd.io"
+            _add_service(message, profile.service, profile.traffic)
         if profile.endpoint is not None:
             message.endpoint.CopyFrom(self._encoder.message(profile.endpoint, None))
         return message
 
 
-def _budget(budget: RetryBudget) -> pb.RetryBudget:
-    ttl = Duration()
-    ttl.FromTimedelta(budget.ttl)
-    return pb.RetryBudget(retry_ratio=budget.ratio, min_retries_per_second=budget.minimum, ttl=ttl)
-
-
-def _parent(service: ServicePort) -> meta_pb2.Metadata:
-    resource = meta_pb2.Resource(
-        group="core",
-        kind="Service",
-        name=service.name,
-        namespace=service.namespace,
-        port=service.port,
+def _add_service(message: pb.DestinationProfile, service: ServicePort, traffic: Traffic) -> None:
+    message.routes.extend(map(route_message, traffic.routes))
+    message.dst_overrides.extend(
+        target_message(target.authority, target.weight, service.port) for target in traffic.targets
     )
-    return meta_pb2.Metadata(resource=resource)
+    message.parent_ref.resource.CopyFrom(
+        meta_pb2.Resource(
+            group="core",
+            kind="Service",
+            name=service.name,
+            namespace=service.namespace,
+            port=service.port,
+        )
+    )
+    source = message.profile_ref.resource
+    source.group = "linkerd.io"
+    if traffic.source is not None:
+        source.kind = "ServiceProfile"
+        source.namespace, source.name = traffic.source

@@ -33,6 +33,7 @@ from linkerd.testing.objects import (
     proxy,
     server,
     service,
+    service_profile,
 )
 from services.destination.index import (
     AmbiguousIpError,
@@ -126,11 +127,22 @@ def some_server(r: Random) -> Any:
     )
 
 
+def some_profile(r: Random) -> Any:
+    return service_profile(
+        "ledger.fin.svc.mesh.test",
+        r.choice(["fin", "ops"]),
+        routes=[
+            {"name": "a", "condition": {"method": method}} for method in r.choice(["GP", "", [""]])
+        ],
+    )
+
+
 MAKERS: Final[list[tuple[int, Kind, Callable[[Random], Any]]]] = [
     (3, Kind.SERVICE, some_service),
     (8, Kind.SLICE, some_slice),
     (6, Kind.POD, some_pod),
     (2, Kind.SERVER, some_server),
+    (2, Kind.PROFILE, some_profile),
     (2, Kind.NODE, lambda r: node(r.choice(["n1", "n2"]), r.choice(["", "z1", "z2"]))),
     (1, Kind.REPLICA_SET, lambda r: owned("r", "fin", (r.choice(["Deployment", "X"]), "d"))),
     (1, Kind.JOB, lambda r: owned("r", "fin", (r.choice(["CronJob", "X"]), "c"))),
@@ -211,7 +223,8 @@ class History:
     def open(self) -> None:
         method = self.random.choice(["get", "get", "profile"])
         path = self.random.choice(GETS if method == "get" else PROFILES)
-        where = self.random.choice(["", "n1", "n1", "n2", "n3"])
+        nodes, namespaces = ["", "n1", "n1", "n2", "n3"], ["", "fin", "ops"]
+        where = self.random.choice(nodes if method == "get" else namespaces)
         try:
             self.streams.append((method, path, where, follow(self.world, method, path, where)))
         except WatchError:
@@ -243,7 +256,7 @@ def tell(world: World, objects: dict[tuple[Kind, Key], Any], random: Random) -> 
 
 
 def follow(world: World, method: str, path: str, where: str) -> Stream:
-    return world.get(path, where) if method == "get" else world.profile(path)
+    return world.get(path, where) if method == "get" else world.profile(path, where)
 
 
 def check(stream: Stream, fresh: Callable[[], Stream]) -> None:
@@ -286,4 +299,5 @@ def test_any_history_ends_like_a_rebuild(seed: int, length: int) -> None:
     assert index.complaints.failures == fresh.index.complaints.failures == 0
     while history.streams:
         history.close()
-    assert (len(index.views), len(index.facts), len(index.dependencies)) == (0, 0, 0)
+    assert not index.views
+    assert (len(index.facts), len(index.profiles), len(index.dependencies)) == (0, 0, 0)
