@@ -42,6 +42,16 @@ PROXY = {
 }
 
 
+PROFILE = """
+apiVersion: linkerd.io/v1alpha2
+kind: ServiceProfile
+metadata: {name: ledger.fin.svc.cluster.local, namespace: fin}
+spec: {routes: [{name: list, condition: {pathRegex: /v1/items}}]}
+"""
+
+ROOT = Path(services.destination.__file__).parents[2]
+
+
 @dataclass
 class Objects:
     """Writes objects of one namespace, as controllers and kubelets would."""
@@ -316,6 +326,26 @@ class TestProfiles:
         assert not (await anext(profiles)).HasField("endpoint")
 
 
+class TestServiceProfiles:
+    async def test_t20_routes_of_a_service(self, own_api_cluster: LocalCluster) -> None:
+        """With the definition that we install; the other tests go without it."""
+        definition = ROOT / "deploy/base/crds/serviceprofiles.yaml"
+        own_api_cluster.kubectl("apply", "-f", str(definition))
+        own_api_cluster.kubectl("wait", "--for=condition=Established", "-f", str(definition))
+        own_api_cluster.kubectl("create", "namespace", "fin")
+        with own_api_cluster.api() as api:
+            authority = Objects(api, "fin").ledger()
+        with start(own_api_cluster.kubeconfig) as program:
+            await asyncio.to_thread(program.event, "ready")
+            async with connect(program) as client:
+                profiles = client.profiles(authority)
+                assert not (await anext(profiles)).routes
+                own_api_cluster.kubectl("apply", "-f", "-", stdin=PROFILE)
+                (route,) = (await anext(profiles)).routes
+                assert route.metrics_labels["route"] == "list"
+                assert route.condition.path.regex == "/v1/items"
+
+
 class TestTrouble:
     async def test_the_api_server_is_out_of_reach(
         self, api_cluster: LocalCluster, objects: Objects, tmp_path: Path
@@ -392,8 +422,7 @@ def free_port() -> int:
 
 def test_the_manuals_example(api_cluster: LocalCluster, namespace: str, tmp_path: Path) -> None:
     """Runs every command of README.md, in another namespace and on other ports."""
-    root = Path(services.destination.__file__).parents[2]
-    manual = (root / "services/destination/README.md").read_text()
+    manual = (ROOT / "services/destination/README.md").read_text()
     script = "\n".join(re.findall(r"^```sh\n(.*?)^```", manual, re.MULTILINE | re.DOTALL))
     for shown, used in {
         "127.0.0.1:8086": f"127.0.0.1:{free_port()}",
@@ -412,7 +441,7 @@ def test_the_manuals_example(api_cluster: LocalCluster, namespace: str, tmp_path
         env={
             "PATH": programs,
             "KUBECONFIG": str(api_cluster.kubeconfig),
-            "PYTHONPATH": str(root),
+            "PYTHONPATH": str(ROOT),
         },
         capture_output=True,
         text=True,
