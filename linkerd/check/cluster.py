@@ -1,0 +1,76 @@
+"""The cluster that is looked at: a client that connects when it is first used."""
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+import msgspec
+
+from linkerd.kube.client import KubeClient
+from linkerd.kube.errors import NotFound, ProtocolError
+
+Object = dict[str, Any]
+"""A Kubernetes object as JSON has it."""
+
+_PAGE: Final = 500
+_SECONDS: Final = 30.0
+
+
+class Cluster:
+    """Reads objects of one cluster; `namespace` is the control plane's. End with `async with`."""
+
+    def __init__(self, kubeconfig: Path | None, namespace: str) -> None:
+        self.namespace = namespace
+        self._kubeconfig = kubeconfig
+        self._client: KubeClient | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    async def connect(self) -> KubeClient:
+        """The client. Sends nothing. Raises KubeError when there is no configuration."""
+        if self._client is None:
+            self._client = await KubeClient.connect(self._kubeconfig, user_agent="linkerd-cli")
+        return self._client
+
+    async def text(self, path: str) -> str:
+        """What the server answers at `path`. Raises KubeError."""
+        client = await self.connect()
+        body = await client.request("GET", path, accept="*/*", timeout=_SECONDS)
+        return body.decode(errors="replace")
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
+        """The object at `path`. Raises KubeError."""
+        client = await self.connect()
+        body = await client.request("GET", path, query=query, timeout=_SECONDS)
+        try:
+            return msgspec.json.decode(body, type=Object)
+        except msgspec.MsgspecError as error:
+            raise ProtocolError(f"GET {path}: not an object: {error}") from error
+
+    async def find(self, path: str) -> Object | None:
+        """The object at `path`, or None. Raises KubeError."""
+        try:
+            return await self.get(path)
+        except NotFound:
+            return None
+
+    async def own(self, plural: str, name: str, root: str = "/api/v1") -> Object | None:
+        """An object of the control plane's namespace, or None."""
+        return await self.find(f"{root}/namespaces/{self.namespace}/{plural}/{name}")
+
+    async def pods(self, namespace: str = "", selector: str = "") -> AsyncIterator[Object]:
+        """Pods of one namespace, or of all, that the label selector picks. Raises KubeError."""
+        path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
+        query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
+        while True:
+            page = await self.get(path, query)
+            for pod in page.get("items") or ():
+                yield pod
+            if not (more := page.get("metadata", {}).get("continue")):
+                return
+            query["continue"] = more

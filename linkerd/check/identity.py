@@ -1,0 +1,188 @@
+"""Checks of the certificates that everything in the mesh hangs on."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from cryptography import x509
+
+from linkerd.check import certificates
+from linkerd.check.cluster import Cluster, Object
+from linkerd.check.model import Category, Check, CheckError, CheckSkip
+from linkerd.check.trust import Trust, TrustProblem, read_bundle, read_trust
+from linkerd.labels import CONTROL_PLANE_COMPONENT, CONTROL_PLANE_NS, PROXY_CONTAINER
+from linkerd.runtime.clock import Clock
+
+TRUST_ANCHORS_VARIABLE: Final = "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
+_ENDED: Final = ("Succeeded", "Failed")
+
+_Judge = Callable[[x509.Certificate], str | None]
+
+
+def identity_category(cluster: Cluster, clock: Clock) -> Category:
+    """Of the issuer and the anchors that the control plane is given."""
+    return Category("linkerd-identity", _Identity(cluster, clock).checks())
+
+
+def data_plane_category(cluster: Cluster, namespace: str) -> Category:
+    """Of what the proxies in `namespace`, or in all, were given when they started."""
+
+    async def match() -> None:
+        await _proxies_match(cluster, namespace)
+
+    anchor = "l5d-identity-data-plane-proxies-certs-match-ca"
+    check = Check("data plane proxies certificate match CA", anchor, match, warning=True)
+    return Category("linkerd-identity-data-plane", (check,))
+
+
+class _Identity:
+    """The checks share what the first of them reads."""
+
+    def __init__(self, cluster: Cluster, clock: Clock) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._trust: Trust | None = None
+
+    def checks(self) -> tuple[Check, ...]:
+        """All, in their order."""
+        crypto, valid, long = (
+            "using supported crypto algorithm", "within their validity period",
+            "valid for at least 60 days",
+        )  # fmt: skip
+        roots, issuer = "l5d-identity-trustAnchors-", "l5d-identity-issuer-cert-"
+        return (
+            Check(
+                "certificate config is valid", "l5d-identity-cert-config-valid", self._read,
+                fatal=True,
+            ),
+            Check(
+                f"trust anchors are {crypto}", f"{roots}use-supported-crypto",
+                self._anchors_algorithm, fatal=True,
+            ),
+            Check(
+                f"trust anchors are {valid}", f"{roots}are-time-valid",
+                self._anchors_validity, fatal=True,
+            ),
+            Check(
+                f"trust anchors are {long}", f"{roots}not-expiring-soon",
+                self._anchors_expiry, warning=True,
+            ),
+            Check(
+                f"issuer cert is {crypto}", f"{issuer}uses-supported-crypto",
+                self._issuer_algorithm, fatal=True,
+            ),
+            Check(
+                "issuer cert is within its validity period", f"{issuer}is-time-valid",
+                self._issuer_validity, fatal=True,
+            ),
+            Check(
+                f"issuer cert is {long}", f"{issuer}not-expiring-soon",
+                self._issuer_expiry, warning=True,
+            ),
+            Check(
+                "issuer cert is issued by the trust anchor",
+                f"{issuer}issued-by-trust-anchor", self._issued,
+            ),
+        )  # fmt: skip
+
+    async def _read(self) -> None:
+        try:
+            self._trust = await read_trust(self._cluster)
+        except TrustProblem as problem:
+            raise CheckError(str(problem)) from problem
+
+    async def _anchors_algorithm(self) -> None:
+        self._judge_anchors("Invalid trust anchors:", certificates.anchor_algorithm)
+
+    async def _anchors_validity(self) -> None:
+        """One root that is out of its time does no harm as long as another is in."""
+        now = self._clock.now()
+        anchors = self._known.anchors
+        if all(certificates.validity(anchor, now) for anchor in anchors):
+            _judge("Invalid trust anchors:", anchors, lambda c: certificates.validity(c, now))
+
+    async def _anchors_expiry(self) -> None:
+        now = self._clock.now()
+        self._judge_anchors("trust anchors expiring soon:", lambda c: certificates.expiry(c, now))
+
+    async def _issuer_algorithm(self) -> None:
+        self._judge_issuer(certificates.issuer_algorithm)
+
+    async def _issuer_validity(self) -> None:
+        now = self._clock.now()
+        self._judge_issuer(lambda c: certificates.validity(c, now))
+
+    async def _issuer_expiry(self) -> None:
+        now = self._clock.now()
+        self._judge_issuer(lambda c: certificates.expiry(c, now))
+
+    async def _issued(self) -> None:
+        trust = self._known
+        problem = certificates.chain(
+            trust.issuer, trust.intermediates, trust.anchors, self._clock.now()
+        )
+        if problem is not None:
+            raise CheckError(problem)
+
+    @property
+    def _known(self) -> Trust:
+        if self._trust is None:
+            raise CheckSkip
+        return self._trust
+
+    def _judge_anchors(self, title: str, judge: _Judge) -> None:
+        _judge(title, self._known.anchors, judge)
+
+    def _judge_issuer(self, judge: _Judge) -> None:
+        if (problem := judge(self._known.issuer)) is not None:
+            raise CheckError(f"issuer certificate {problem}")
+
+
+def _judge(title: str, listed: Sequence[x509.Certificate], judge: _Judge) -> None:
+    problems = [
+        f"* {certificates.describe(each)} {problem}"
+        for each in listed
+        if (problem := judge(each)) is not None
+    ]
+    if problems:
+        raise CheckError("\n".join([title, *problems]))
+
+
+async def _proxies_match(cluster: Cluster, namespace: str) -> None:
+    try:
+        bundle = (await read_bundle(cluster)).strip()
+    except TrustProblem as problem:
+        raise CheckError(str(problem)) from problem
+    pods = cluster.pods(namespace, f"{CONTROL_PLANE_NS}={cluster.namespace}")
+    stale = [_shown(pod, namespace) async for pod in pods if not _matches(pod, bundle)]
+    if stale:
+        title = "Some pods do not have the current trust bundle and must be restarted:"
+        raise CheckError("\n".join([title, *(f"* {name}" for name in stale)]))
+
+
+def _shown(pod: Object, namespace: str) -> str:
+    meta = pod["metadata"]
+    return str(meta["name"] if namespace else f"{meta['namespace']}/{meta['name']}")
+
+
+def _matches(pod: Object, bundle: str) -> bool:
+    """Whether its proxy was given this bundle. Pods of the control plane take theirs from the
+    ConfigMap when they start, and those that have ended verify nobody."""
+    if CONTROL_PLANE_COMPONENT in pod["metadata"].get("labels", {}):
+        return True
+    if pod.get("status", {}).get("phase") in _ENDED:
+        return True
+    given = proxy_variables(pod).get(TRUST_ANCHORS_VARIABLE)
+    return given is None or given.strip() == bundle
+
+
+def proxy_variables(pod: Object) -> dict[str, str]:
+    """The literal variables of the pod's proxy; empty when it has none."""
+    container = proxy_container(pod) or {}
+    return {v["name"]: v["value"] for v in container.get("env") or () if "value" in v}
+
+
+def proxy_container(pod: Object) -> Object | None:
+    """The proxy, as container or as native sidecar."""
+    spec = pod["spec"]
+    containers: list[Object] = [*spec.get("containers", ()), *(spec.get("initContainers") or ())]
+    return next((c for c in containers if c["name"] == PROXY_CONTAINER), None)
