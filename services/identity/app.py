@@ -1,14 +1,12 @@
-"""Settings and wiring of the identity service.
+"""Wiring of the identity service.
 
 Start-up: trust anchors and issuer are read first, so that a broken file is said at once; then the
 API server is asked whether we may review tokens. Not allowed ends the process; no answer is waited
 for, unready, since a control plane that starts with its cluster must not crash-loop.
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
 from random import SystemRandom
 from typing import Final
 
@@ -16,35 +14,36 @@ from linkerd.kube.backoff import Backoff
 from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import ConfigError, KubeError
 from linkerd.kube.objects import PartialObject
+from linkerd.kube.recorder import EventRecorder
 from linkerd.kube.resource import Resource
 from linkerd.kube.reviews import self_subject_access_review
-from linkerd.names import IdentityDomain, is_dns_label, is_dns_subdomain
+from linkerd.names import IdentityDomain
 from linkerd.rpc.grpcio import GrpcServer, ServerOptions
 from linkerd.runtime.clock import Clock
-from linkerd.runtime.duration import format_go_duration, parse_go_duration
-from linkerd.runtime.errors import DurationError, SettingsError, StartError
+from linkerd.runtime.errors import StartError
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
-from linkerd.runtime.settings import CommonSettings, setting
 from linkerd.version import VERSION
-from services.identity import pem
-from services.identity.issuer import (
-    KUBERNETES_SCHEME,
-    LINKERD_SCHEME,
-    IssuerSlot,
-    PemFile,
-    load_issuer,
-)
-from services.identity.model import LeafPolicy
+from services.identity.cache import CachedReviewer
+from services.identity.expiry import ExpiryWatch
+from services.identity.issuer import KUBERNETES_SCHEME, LINKERD_SCHEME, IssuerSlot, PemFile
+from services.identity.metrics import Metrics
+from services.identity.notices import DEPLOYMENT, Notices
+from services.identity.reload import IssuerFiles, Reloader
+from services.identity.reviews import GuardedReviewer
 from services.identity.server import Identity
-from services.identity.tokens import KubeReviewer, TokenJudge, is_final
+from services.identity.settings import (
+    Settings,
+    cache_seconds,
+    identity_domain,
+    leaf_policy,
+    reload_interval,
+    review_limits,
+    thresholds,
+)
+from services.identity.tokens import KubeReviewer, Reviewer, TokenJudge, is_final
 
 NAME: Final = "identity"
-
-DEFAULT_LIFETIME: Final = timedelta(hours=24)
-DEFAULT_CLOCK_SKEW: Final = timedelta(seconds=10)
-ZERO_LIFETIME: Final = timedelta(days=365)
-"""What upstream's library makes of a lifetime of zero."""
 
 _SIGNERS: Final = 2
 """Threads. Signing takes 0.2 ms and holds the interpreter's lock for most of it."""
@@ -59,131 +58,113 @@ _TOKEN_REVIEWS: Final = Resource(
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings(CommonSettings):
-    """The flags of the identity service. Names and defaults are upstream's where it has them."""
-
-    controller_namespace: str = setting(
-        default="", doc="Namespace of the control plane; part of every identity."
-    )
-    identity_scheme: str = setting(
-        default="",
-        doc="Form of the issuer's Secret: linkerd.io/tls (crt.pem, key.pem) or kubernetes.io/tls "
-        "(tls.crt, tls.key). Empty: identity is disabled, and the program ends with 0.",
-    )
-    identity_trust_domain: str = setting(
-        default="", doc="Last part of every identity. Empty: identity is disabled."
-    )
-    identity_issuance_lifetime: str = setting(
-        default="",
-        doc="How long certificates live, such as 24h0m0s. Empty or malformed: 24h.",
-    )
-    identity_clock_skew_allowance: str = setting(
-        default="",
-        doc="By how much certificates are valid before and after that. Empty or malformed: 10s.",
-    )
-    issuer: Path = setting(
-        default=Path("/var/run/linkerd/identity/issuer"),
-        doc="Directory with the issuer's certificate and key.",
-    )
-    trust_anchors: Path = setting(
-        default=Path("/var/run/linkerd/identity/trust-roots/ca-bundle.crt"),
-        doc="PEM bundle of the roots that the issuer must lead to.",
-    )
-    kube_apiclient_qps: float = setting(
-        default=100.0, doc="Accepted for upstream's manifests; requests are not capped."
-    )
-    kube_apiclient_burst: int = setting(
-        default=200, doc="Accepted for upstream's manifests; requests are not capped."
-    )
-    trace_collector: str = setting(
-        default="", doc="Accepted for upstream's manifests; no traces are sent."
-    )
-
-
 async def start(settings: Settings, process: Process) -> None:
     """Sets the service up. Raises StartError."""
     issuer_gate = process.readiness.gate("issuer")
     kubernetes_gate = process.readiness.gate("kubernetes")
-    anchors_text = PemFile.read(settings.trust_anchors)
+    PemFile.read(settings.trust_anchors)
     if not settings.identity_scheme or not settings.identity_trust_domain:
         _log.info("identity is disabled: --identity-scheme or --identity-trust-domain is empty")
         process.stop()
         return
-    domain = identity_domain(settings)
-    policy = leaf_policy(settings)
-    issuers = IssuerSlot()
-    _load(settings, anchors_text, domain, process, issuers)
+    service = _Service(settings, process)
+    service.load()
     issuer_gate.open()
     client = await _connect(settings, process)
     await wait_until_allowed(client, process.clock)
     kubernetes_gate.open()
-    await _serve(settings, process, _identity(issuers, client, domain, policy, process))
+    await _serve(settings, process, service.identity(client))
 
 
-def identity_domain(settings: Settings) -> IdentityDomain:
-    """Where identities live. Raises SettingsError."""
-    namespace, trust_domain = settings.controller_namespace, settings.identity_trust_domain
-    if not is_dns_label(namespace):
-        raise SettingsError(
-            f"--controller-namespace: {namespace!r} is not a DNS label; "
-            "name the namespace that the control plane runs in"
+class _Service:
+    """The parts of a running service, made from its settings. Raises SettingsError."""
+
+    def __init__(self, settings: Settings, process: Process) -> None:
+        self._settings = settings
+        self._process = process
+        self._domain = identity_domain(settings)
+        self._policy = leaf_policy(settings)
+        self._limits = review_limits(settings)
+        self._cache_seconds = cache_seconds(settings)
+        self._issuers = IssuerSlot()
+        self._metrics = Metrics(process.registry)
+        self._files = _issuer_files(settings, self._domain, process.clock)
+
+    def load(self) -> None:
+        """Loads the issuer into its slot. Raises CredentialsError."""
+        issuer = self._files.load()
+        self._issuers.put(issuer)
+        _log.info(
+            "issuer loaded",
+            name=issuer.certificate.subject.rfc4514_string(),
+            expires=issuer.not_after.isoformat(),
+            count=len(issuer.anchors),
         )
-    if not is_dns_subdomain(trust_domain):
-        raise SettingsError(
-            f"--identity-trust-domain: {trust_domain!r} is not a DNS name of lower-case labels; "
-            "cluster.local is the usual one"
+
+    def identity(self, client: KubeClient) -> Identity:
+        """The gRPC service; begins to follow the files."""
+        notices = self._notices(client)
+        self._follow(notices)
+        clock, metrics = self._process.clock, self._metrics
+        judge = TokenJudge(self._reviewer(client), self._domain)
+        signers = _signers(self._process)
+        return Identity(
+            self._issuers, judge, self._policy, clock, signers, metrics=metrics, notices=notices
         )
-    return IdentityDomain(namespace, trust_domain)
+
+    def _notices(self, client: KubeClient) -> Notices:
+        recorder = EventRecorder(
+            client,
+            component=DEPLOYMENT,
+            clock=self._process.clock,
+            registry=self._process.registry,
+            instance=os.environ.get("HOSTNAME", ""),
+        )
+        self._process.start("events", recorder.run())
+        return Notices(
+            recorder,
+            self._domain.controller_namespace,
+            of_workloads=self._settings.enable_issue_events,
+        )
+
+    def _follow(self, notices: Notices) -> None:
+        slot, metrics, clock = self._issuers, self._metrics, self._process.clock
+        watch = ExpiryWatch(slot, notices, metrics, clock, thresholds(self._settings))
+        reloader = Reloader(self._files, slot, notices, metrics, clock, updated=watch.look)
+        self._process.start("issuer files", reloader.follow())
+        self._process.start("issuer files that fail", reloader.look_after())
+        self._process.start("expiry", watch.run())
+
+    def _reviewer(self, client: KubeClient) -> Reviewer:
+        metrics, clock = self._metrics, self._process.clock
+        guarded = GuardedReviewer(KubeReviewer(client), metrics, clock, limits=self._limits)
+        if not self._cache_seconds:
+            return guarded
+        return CachedReviewer(guarded, metrics, clock, self._cache_seconds)
 
 
-def leaf_policy(settings: Settings) -> LeafPolicy:
-    """How long leaves live. What is malformed or negative is replaced by the default with a
-    warning, and zero by what upstream's library makes of it."""
-    lifetime = _duration(
-        "identity-issuance-lifetime", settings.identity_issuance_lifetime, DEFAULT_LIFETIME
-    )
-    skew = _duration(
-        "identity-clock-skew-allowance", settings.identity_clock_skew_allowance, DEFAULT_CLOCK_SKEW
-    )
-    return LeafPolicy(lifetime=lifetime or ZERO_LIFETIME, clock_skew=skew or DEFAULT_CLOCK_SKEW)
-
-
-def _duration(flag: str, text: str, default: timedelta) -> timedelta:
-    if not text:
-        return default
-    try:
-        duration = parse_go_duration(text)
-    except DurationError as error:
-        problem = str(error)
-    else:
-        if duration >= timedelta(0):
-            return duration
-        problem = f"{text!r} is negative"
-    _log.warning(f"--{flag} is ignored, {format_go_duration(default)} holds", error=problem)
-    return default
-
-
-def _load(
-    settings: Settings,
-    anchors_file: PemFile,
-    domain: IdentityDomain,
-    process: Process,
-    issuers: IssuerSlot,
-) -> None:
-    """Loads the issuer into its slot. Raises CredentialsError."""
+def _issuer_files(settings: Settings, domain: IdentityDomain, clock: Clock) -> IssuerFiles:
     scheme = settings.identity_scheme
     if scheme not in {LINKERD_SCHEME, KUBERNETES_SCHEME}:
         _log.warning(f"--identity-scheme {scheme!r} is unknown and taken for {KUBERNETES_SCHEME}")
-    anchors = anchors_file.decode(pem.certificates)
-    issuer = load_issuer(settings.issuer, scheme, anchors, domain, process.clock.now())
-    issuers.put(issuer)
-    _log.info(
-        "issuer loaded",
-        name=issuer.certificate.subject.rfc4514_string(),
-        expires=issuer.not_after.isoformat(),
-        count=len(anchors),
+    return IssuerFiles(
+        settings.issuer,
+        scheme,
+        settings.trust_anchors,
+        domain,
+        interval=reload_interval(settings),
+        clock=clock,
     )
+
+
+def _signers(process: Process) -> ThreadPoolExecutor:
+    signers = ThreadPoolExecutor(_SIGNERS, thread_name_prefix="sign")
+
+    async def stop() -> None:
+        signers.shutdown(wait=False, cancel_futures=True)
+
+    process.defer(stop)
+    return signers
 
 
 async def _connect(settings: Settings, process: Process) -> KubeClient:
@@ -222,23 +203,6 @@ async def wait_until_allowed(client: KubeClient, clock: Clock) -> None:
             "not allowed to create tokenreviews.authentication.k8s.io, without which no workload "
             f"can be certified: bind a ClusterRole that allows it to this account. {status.reason}"
         )
-
-
-def _identity(
-    issuers: IssuerSlot,
-    client: KubeClient,
-    domain: IdentityDomain,
-    policy: LeafPolicy,
-    process: Process,
-) -> Identity:
-    signers = ThreadPoolExecutor(_SIGNERS, thread_name_prefix="sign")
-
-    async def stop_signers() -> None:
-        signers.shutdown(wait=False, cancel_futures=True)
-
-    process.defer(stop_signers)
-    judge = TokenJudge(KubeReviewer(client), domain)
-    return Identity(issuers, judge, policy, process.clock, signers)
 
 
 async def _serve(settings: Settings, process: Process, identity: Identity) -> None:

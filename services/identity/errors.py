@@ -52,7 +52,15 @@ class IssuerUntrustedError(CallError):
 
 
 class ReviewUnavailableError(CallError):
-    """The API server could not be asked about the token."""
+    """The API server could not be asked about the token. One that is `overloaded` did answer, and
+    may want to be left alone for `retry_after` seconds."""
+
+    def __init__(
+        self, message: str, *, overloaded: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.overloaded = overloaded
+        self.retry_after = retry_after
 
 
 class ReviewRefusedError(CallError):

@@ -7,6 +7,7 @@ A call takes the issuer once: one that is replaced meanwhile still finishes its 
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Final
@@ -32,7 +33,9 @@ from services.identity.errors import (
 )
 from services.identity.issuer import IssuerSlot
 from services.identity.leaf import issue, validity
+from services.identity.metrics import Metrics
 from services.identity.model import Issuer, Leaf, LeafPolicy, SigningRequest
+from services.identity.notices import Notices
 from services.identity.tokens import TokenJudge
 from services.identity.wire import certify_response
 
@@ -41,8 +44,8 @@ _STATUSES: Final[Mapping[type[CallError], grpc.StatusCode]] = {
     RefusedError: grpc.StatusCode.FAILED_PRECONDITION,
     UnsignableKeyError: grpc.StatusCode.INTERNAL,
     IssuerNotReadyError: grpc.StatusCode.UNAVAILABLE,
-    # A plain error upstream, which gRPC calls unknown. Proxies treat all errors alike.
-    IssuerUntrustedError: grpc.StatusCode.UNKNOWN,
+    # A plain error upstream, which gRPC calls unknown. This one names whose turn it is.
+    IssuerUntrustedError: grpc.StatusCode.FAILED_PRECONDITION,
     # Upstream says INTERNAL; this one tells people and retrying clients that waiting helps.
     ReviewUnavailableError: grpc.StatusCode.UNAVAILABLE,
     ReviewRefusedError: grpc.StatusCode.INTERNAL,
@@ -63,12 +66,17 @@ class Identity:
         policy: LeafPolicy,
         clock: Clock,
         signers: Executor,
+        *,
+        metrics: Metrics,
+        notices: Notices,
     ) -> None:
         self._issuers = issuers
         self._tokens = tokens
         self._policy = policy
         self._clock = clock
         self._signers = signers
+        self._metrics = metrics
+        self._notices = notices
 
     def table(self) -> ServiceTable:
         """For a gRPC engine."""
@@ -77,6 +85,7 @@ class Identity:
 
     async def certify(self, request: CertifyRequest, call: Call) -> CertifyResponse:
         """A certificate for the workload whose token the request holds. Raises RpcError."""
+        began = time.perf_counter()
         try:
             return await self._certify(request)
         except CallError as error:
@@ -90,12 +99,14 @@ class Identity:
                 error=str(error),
             )
             raise RpcError(code, str(error)) from error
+        finally:
+            self._metrics.certify.observe(time.perf_counter() - began)
 
     async def _certify(self, request: CertifyRequest) -> CertifyResponse:
         self._issuers.loaded()
         _check_fields(request)
         wanted = csr.parse(request.certificate_signing_request)
-        issuer = self._issuers.take(self._clock.now())
+        issuer = self._issuer_for(wanted)
         csr.check_names(wanted, request.identity)
         await self._check_token(request)
         leaf = await asyncio.get_running_loop().run_in_executor(
@@ -107,7 +118,17 @@ class Identity:
             expires=leaf.not_after.isoformat(),
             sha256=leaf.sha256,
         )
+        self._notices.issued(request.identity, leaf)
         return certify_response(leaf, issuer)
+
+    def _issuer_for(self, wanted: SigningRequest) -> Issuer:
+        """The issuer, if it is trusted now. Raises IssuerNotReadyError, IssuerUntrustedError."""
+        try:
+            return self._issuers.take(self._clock.now())
+        except IssuerUntrustedError as error:
+            asker = shown(wanted.dns_names[0]) if wanted.dns_names else "a request without a name"
+            self._notices.issuer_validation_failed(f"{error} (asked for {asker})")
+            raise
 
     async def _check_token(self, request: CertifyRequest) -> None:
         found = await self._tokens.identity_of(request.token)
@@ -119,10 +140,13 @@ class Identity:
 
     def _sign(self, issuer: Issuer, wanted: SigningRequest, identity: str) -> Leaf:
         """Runs in a thread."""
+        began = time.perf_counter()
         public_key = csr.check_key(wanted)
         csr.check_possession(wanted)
         window = validity(self._policy, self._clock.now(), issuer.not_after)
-        return issue(issuer, wanted, public_key, identity, window)
+        leaf = issue(issuer, wanted, public_key, identity, window)
+        self._metrics.sign.observe(time.perf_counter() - began)
+        return leaf
 
 
 def _check_fields(request: CertifyRequest) -> None:

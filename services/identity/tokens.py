@@ -134,6 +134,12 @@ def _call_error(error: KubeError) -> ReviewUnavailableError | ReviewRefusedError
             f"the Kubernetes API server does not let this service review tokens "
             f"({error.status} {error.reason}): it needs create on tokenreviews"
         )
+    if isinstance(error, TooManyRequests):
+        return ReviewUnavailableError(
+            "token cannot be reviewed now, the Kubernetes API server is overloaded: try again",
+            overloaded=True,
+            retry_after=error.retry_after,
+        )
     return ReviewUnavailableError(
         "token cannot be reviewed now, the Kubernetes API server does not answer: try again"
     )

@@ -24,7 +24,7 @@ from linkerd.testing.certificates import (
     write_issuer,
 )
 from linkerd.testing.program import Program
-from services.identity.app import Settings, identity_domain, leaf_policy
+from services.identity.settings import Settings, identity_domain, leaf_policy
 
 MODULE = "services.identity"
 NOBODY = "http://127.0.0.1:1"

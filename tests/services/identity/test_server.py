@@ -6,6 +6,7 @@ in `test_with_api_server.py`.
 
 import asyncio
 import gc
+import hashlib
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,8 +24,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from linkerd.kube.recorder import ObjectRef
 from linkerd.kube.reviews import TokenReviewStatus, UserInfo
 from linkerd.rpc.grpcio import GrpcServer, ServerOptions
 from linkerd.runtime.metrics import registry
@@ -36,7 +39,9 @@ from linkerd.testing.certificates import DOMAIN, IDENTITY, Credentials, make_csr
 from linkerd.testing.clock import FakeClock
 from services.identity.errors import ReviewRefusedError, ReviewUnavailableError
 from services.identity.issuer import IssuerSlot, PemFile, make_issuer
+from services.identity.metrics import Metrics
 from services.identity.model import Issuer, LeafPolicy
+from services.identity.notices import Notices
 from services.identity.server import Identity
 from services.identity.tokens import TokenJudge
 
@@ -75,6 +80,16 @@ class ScriptedReviewer:
 
 
 @dataclass
+class Recorded:
+    """A recorder of Events that only keeps them."""
+
+    said: list[tuple[ObjectRef, str, str, str]] = field(default_factory=list)
+
+    def record(self, about: ObjectRef, type_: str, reason: str, message: str) -> None:
+        self.said.append((about, type_, reason, message))
+
+
+@dataclass
 class Server:
     """A running server and all that a test may turn."""
 
@@ -84,6 +99,8 @@ class Server:
     clock: FakeClock
     policy: LeafPolicy
     channel: grpc.aio.Channel
+    events: Recorded
+    numbers: CollectorRegistry
 
     def issuer(self, credentials: Credentials | None = None) -> Issuer:
         """What loading the credentials gives."""
@@ -130,18 +147,34 @@ async def server() -> AsyncIterator[Server]:
     policy = LeafPolicy(timedelta(hours=24), timedelta(seconds=20))
     issuers, reviewer = IssuerSlot(), ScriptedReviewer()
     with ThreadPoolExecutor(2) as signers:
-        identity = Identity(issuers, TokenJudge(reviewer, DOMAIN), policy, clock, signers)
+        numbers, events = registry(), Recorded()
+        identity = Identity(
+            issuers,
+            TokenJudge(reviewer, DOMAIN),
+            policy,
+            clock,
+            signers,
+            metrics=Metrics(numbers),
+            notices=Notices(events, DOMAIN.controller_namespace),
+        )
         grpc_server = GrpcServer(
             HostPort("127.0.0.1", 0),
             [identity.table()],
             readiness=Readiness(),
-            registry=registry(),
+            registry=numbers,
             options=ServerOptions(),
         )
         port = await grpc_server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             running = Server(
-                Credentials.make(now=clock.now()), issuers, reviewer, clock, policy, channel
+                Credentials.make(now=clock.now()),
+                issuers,
+                reviewer,
+                clock,
+                policy,
+                channel,
+                events,
+                numbers,
             )
             issuers.put(running.issuer())
             yield running
@@ -207,6 +240,27 @@ class TestGranted:
 
         await asyncio.gather(*map(call, range(100)))
         assert len(used) == 2
+
+    async def test_i49_event_on_the_service_account(self, server: Server) -> None:
+        response = await server.certify()
+        ((about, kind, reason, text),) = server.events.said
+        assert about == ObjectRef("v1", "ServiceAccount", "shop", "checkout")
+        assert (kind, reason) == ("Normal", "IssuedLeafCertificate")
+        assert hashlib.sha256(response.leaf_certificate).hexdigest() in text
+        assert IDENTITY in text
+        assert "2030-05-18 12:00:20" in text
+
+    async def test_refused_calls_give_no_event(self, server: Server) -> None:
+        await server.refusal(csr=b"x")
+        server.reviewer.always = TokenReviewStatus()
+        await server.refusal()
+        assert server.events.said == []
+
+    async def test_what_calls_take_is_measured(self, server: Server) -> None:
+        await server.certify()
+        await server.refusal(csr=b"x")
+        taken = server.numbers.get_sample_value("identity_certify_seconds_count")
+        assert (taken, server.numbers.get_sample_value("identity_sign_seconds_count")) == (2, 1)
 
 
 class TestFields:
@@ -300,9 +354,14 @@ class TestIssuer:
     async def test_i30_expired(self, server: Server) -> None:
         await server.clock.advance(timedelta(days=366).total_seconds())
         code, message = await server.refusal()
-        assert code is grpc.StatusCode.UNKNOWN
+        assert code is REFUSED
         assert "has expired: current time 2031-05-18T12:00:00Z, not before 2030-05-17" in message
         assert server.reviewer.asked == []
+        ((about, kind, reason, text),) = server.events.said
+        assert about == ObjectRef("apps/v1", "Deployment", "mesh-sys", "linkerd-identity")
+        assert (kind, reason) == ("Warning", "IssuerValidationFailed")
+        assert "has expired" in text
+        assert IDENTITY in text
 
     async def test_an_expired_one_is_said_after_a_broken_request(self, server: Server) -> None:
         await server.clock.advance(timedelta(days=366).total_seconds())

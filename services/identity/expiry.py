@@ -1,0 +1,144 @@
+"""Certificates of the control plane that end soon: gauges all the time, a log line and an Event a
+day from a threshold on, and at once when one has ended. Expired certificates are the commonest
+outage of a mesh, and nothing hitless leads out of one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from linkerd.runtime.clock import Clock
+from linkerd.runtime.logs import get_logger
+from services.identity.issuer import IssuerSlot
+from services.identity.metrics import Metrics
+from services.identity.model import Issuer
+from services.identity.notices import Notices
+
+LOOK: Final = timedelta(minutes=10)
+REMIND: Final = timedelta(hours=24)
+ANCHOR_THRESHOLD: Final = timedelta(days=60)
+_ISSUER_SHARE: Final = 5
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How long before its end a certificate is talked of. `issuer` None: a fifth of its lifetime,
+    at most 60 days, which is right for a yearly one as for one that is renewed every day."""
+
+    anchor: timedelta = ANCHOR_THRESHOLD
+    issuer: timedelta | None = None
+
+    def of_issuer(self, certificate: x509.Certificate) -> timedelta:
+        """The threshold of this issuer."""
+        if self.issuer is not None:
+            return self.issuer
+        lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+        return min(lifetime / _ISSUER_SHARE, ANCHOR_THRESHOLD)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """When a certificate's end was last talked of, and whether it had come."""
+
+    moment: datetime
+    expired: bool
+
+
+class ExpiryWatch:
+    """Watches whatever the slot holds. Start `run` as a task."""
+
+    def __init__(
+        self,
+        slot: IssuerSlot,
+        notices: Notices,
+        metrics: Metrics,
+        clock: Clock,
+        thresholds: Thresholds,
+    ) -> None:
+        self._slot = slot
+        self._notices = notices
+        self._clock = clock
+        self._thresholds = thresholds
+        self._told: dict[str, _Told] = {}
+        metrics.issuer_ttl.set_function(self._issuer_seconds)
+        metrics.follow_anchors(self._anchor_seconds)
+
+    async def run(self) -> None:
+        """Looks every ten minutes, for as long as the process lives."""
+        while True:
+            self.look()
+            await self._clock.sleep(LOOK.total_seconds())
+
+    def look(self) -> None:
+        """Says what has to be said now."""
+        issuer, now = self._slot.loaded(), self._clock.now()
+        watched = {_digest(each) for each in (issuer.certificate, *issuer.anchors)}
+        self._told = {key: told for key, told in self._told.items() if key in watched}
+        self._look_at_issuer(issuer, now)
+        for anchor in issuer.anchors:
+            left = anchor.not_valid_after_utc - now
+            if left <= self._thresholds.anchor and self._is_due(anchor, now):
+                message = f"trust anchor {_name(anchor)} {_ends(anchor, now)}: {_ANCHOR_ADVICE}"
+                _log.warning(message, expires=anchor.not_valid_after_utc.isoformat())
+                self._notices.anchor_expiring(message)
+
+    def _look_at_issuer(self, issuer: Issuer, now: datetime) -> None:
+        certificate = issuer.certificate
+        left = certificate.not_valid_after_utc - now
+        threshold = self._thresholds.of_issuer(certificate)
+        if left <= threshold and self._is_due(certificate, now):
+            message = f"issuer {_name(certificate)} {_ends(certificate, now)}: {_ISSUER_ADVICE}"
+            _log.warning(message, expires=certificate.not_valid_after_utc.isoformat())
+            self._notices.issuer_expiring(message)
+
+    def _is_due(self, certificate: x509.Certificate, now: datetime) -> bool:
+        """Whether to talk of it now; that counts as done."""
+        key, expired = _digest(certificate), now > certificate.not_valid_after_utc
+        told = self._told.get(key)
+        if told is not None and told.expired == expired and now - told.moment < REMIND:
+            return False
+        self._told[key] = _Told(now, expired)
+        return True
+
+    def _issuer_seconds(self) -> float:
+        issuer = self._slot.loaded().certificate
+        return (issuer.not_valid_after_utc - self._clock.now()).total_seconds()
+
+    def _anchor_seconds(self) -> Iterable[tuple[str, str, float]]:
+        now = self._clock.now()
+        for anchor in {_digest(each): each for each in self._slot.loaded().anchors}.values():
+            left = (anchor.not_valid_after_utc - now).total_seconds()
+            yield _name(anchor), _digest(anchor), left
+
+
+def _ends(certificate: x509.Certificate, now: datetime) -> str:
+    end = certificate.not_valid_after_utc
+    left = end - now
+    if left < timedelta(0):
+        return f"has expired at {end:%Y-%m-%dT%H:%M:%SZ}"
+    span = f"{left.days} days" if left.days > 1 else f"{left.total_seconds() / 3600:.1f} hours"
+    return f"expires in {span}, at {end:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _name(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string()[:200] or "(no name)"
+
+
+def _digest(certificate: x509.Certificate) -> str:
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+_ISSUER_ADVICE: Final = (
+    "replace the Secret linkerd-identity-issuer; without a new issuer no workload is certified "
+    "after that"
+)
+_ANCHOR_ADVICE: Final = (
+    "add a new one to the ConfigMap linkerd-identity-trust-roots, let every workload restart, "
+    "then replace the issuer"
+)
