@@ -50,6 +50,14 @@ KINDS: Mapping[str, Kind] = {
     "change_ns_per_endpoint_listener": Kind(
         "ns", "fit: cost that grows with endpoints x listeners"
     ),
+    "certify_per_s": Kind(
+        "1/s", "certificates, each with a TokenReview, 32 in flight", 500, 99, "higher"
+    ),
+    "certify_p50_ms": Kind("ms", "one certificate, median", None, 312),
+    "certify_p99_ms": Kind("ms", "one certificate, the slowest in 100", 200),
+    "certify_cpu_us": Kind("us", "CPU of the service for one certificate"),
+    "certify_rss_mib": Kind("MiB", "resident memory after them"),
+    "certify_growth_mib": Kind("MiB", "resident memory that they added"),
     **_yardstick("peer", "a grpc-go server with constant bytes"),
     **_yardstick("engine", "our engine with constant bytes"),
 }

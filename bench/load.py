@@ -54,7 +54,7 @@ class Status(msgspec.Struct, frozen=True):
 
 
 def build(directory: Path = ROOT / "build" / "bench") -> dict[str, Path]:
-    """Build `loadgen` and `peer` unless this source was built before; returns their paths."""
+    """Build `loadgen`, `peer` and `caller` unless this source was built before; returns their paths."""
     digest = hashlib.sha256()
     for path in sorted(SOURCE.rglob("*")):
         if path.is_file():
@@ -66,7 +66,7 @@ def build(directory: Path = ROOT / "build" / "bench") -> dict[str, Path]:
         with contextlib.suppress(OSError):  # another run may have been faster
             partial.rename(home)
         shutil.rmtree(partial, ignore_errors=True)
-    return {name: home / name for name in ("loadgen", "peer")}
+    return {name: home / name for name in ("caller", "loadgen", "peer")}
 
 
 def _go_build(target: Path) -> None:
