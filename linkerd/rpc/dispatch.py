@@ -19,6 +19,9 @@ _log = get_logger(__name__)
 
 Status = tuple[grpc.StatusCode, str]
 
+_SUBSCRIPTIONS: Final[set[type]] = set()
+"""Classes that passed the protocol check, which is slow enough to show when streams open."""
+
 
 def decode(method: Method, raw: bytes) -> Message:
     """The request. Raises RpcError INVALID_ARGUMENT when the bytes are not that message."""
@@ -40,9 +43,11 @@ def encode(method: Method, response: Any) -> bytes:
 
 def subscribed(method: Method, result: Any) -> Subscription:
     """Checks what a watching method returned."""
-    if not isinstance(result, Subscription):
-        raise TypeError(f"{method.path} returned {type(result).__name__}, not a Subscription")
-    return result
+    if type(result) not in _SUBSCRIPTIONS:
+        if not isinstance(result, Subscription):
+            raise TypeError(f"{method.path} returned {type(result).__name__}, not a Subscription")
+        _SUBSCRIPTIONS.add(type(result))
+    return result  # type: ignore[no-any-return]  # checked, if not this time then before
 
 
 def close(method: Method, subscription: Subscription) -> None:
