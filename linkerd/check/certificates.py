@@ -57,6 +57,15 @@ def fingerprint(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(hashes.SHA256()).hex()
 
 
+def dns_names(certificate: x509.Certificate) -> list[str]:
+    """The DNS names that it is for."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    return names.get_values_for_type(x509.DNSName)
+
+
 def issuer_algorithm(issuer: x509.Certificate) -> str | None:
     """An issuer's key must be ECDSA P-256; whoever signed it may be RSA."""
     if (kind := key_kind(issuer)) != "ECDSA P-256":

@@ -16,15 +16,14 @@ import click
 import grpc
 import grpc.aio
 
+from linkerd.cli._forward import ForwardError, forwarded
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.stubs.proxy import destination_pb2_grpc
 
 _PORT: Final = 8086
 _DEPLOYMENT: Final = "deployment/linkerd-destination"
-_FORWARD_SECONDS: Final = 30.0
 _CONNECT_SECONDS: Final = 5.0
-_FORWARDING: Final = "Forwarding from 127.0.0.1:"
 
 
 class DestinationError(click.ClickException):
@@ -108,42 +107,11 @@ async def _local_address(way: Way) -> AsyncIterator[str]:
         yield way.address
         return
     target = f"pod/{way.pod}" if way.pod else _DEPLOYMENT
-    command = [
-        *Kubectl(way.kubeconfig).command,
-        f"--namespace={way.namespace}",
-        "port-forward",
-        "--address=127.0.0.1",
-        target,
-        f":{_PORT}",
-    ]
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
     try:
-        yield f"127.0.0.1:{await _forwarded_port(process, target)}"
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-
-
-async def _forwarded_port(process: asyncio.subprocess.Process, target: str) -> int:
-    assert process.stdout is not None  # noqa: S101  # asked for above
-    assert process.stderr is not None  # noqa: S101  # likewise
-    try:
-        async with asyncio.timeout(_FORWARD_SECONDS):
-            line = (await process.stdout.readline()).decode(errors="replace")
-    except TimeoutError:
-        line = ""
-    if line.startswith(_FORWARDING):
-        return int(line.removeprefix(_FORWARDING).split()[0])
-    if process.returncode is None and not line:
-        process.terminate()
-    said = (await process.stderr.read()).decode(errors="replace").strip() or line.strip()
-    raise DestinationError(
-        f"No connection to {target} through the API server: {said or 'kubectl said nothing'}. "
-        "Is the control plane installed there? --destination-addr reaches a service directly."
-    )
+        async with forwarded(Kubectl(way.kubeconfig), way.namespace, target, _PORT) as port:
+            yield f"127.0.0.1:{port}"
+    except ForwardError as error:
+        raise DestinationError(
+            f"{error} Is the control plane installed there? --destination-addr reaches a service "
+            "directly."
+        ) from error

@@ -1,0 +1,158 @@
+"""`linkerd identity issuer`: which issuer and anchors a control plane has, and what uses them."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from cryptography import x509
+
+from linkerd.check import certificates
+from linkerd.check.cluster import Cluster
+from linkerd.check.replicas import Replica, replicas
+from linkerd.check.trust import ANCHORS, ISSUER, Trust, TrustProblem, read_trust
+from linkerd.cli._options import DURATION, kubeconfig_option, linkerd_namespace_option
+from linkerd.kube.errors import KubeError
+from linkerd.runtime.clock import Clock, SystemClock
+
+_INTERVAL: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is shown: the objects, whether they fit together, and the pods that use them."""
+
+    namespace: str
+    trust: Trust
+    problem: str | None
+    replicas: Sequence[Replica]
+    now: datetime
+
+    @property
+    def in_use(self) -> bool:
+        """Whether every pod of identity has loaded what the objects hold."""
+        return bool(self.replicas) and all(r.difference is None for r in self.replicas)
+
+
+@click.command("issuer", short_help="Show the issuer and the trust anchors.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print.",
+)
+@click.option(
+    "--wait",
+    type=DURATION,
+    default="0s",
+    show_default=True,
+    help="Wait so long until every identity pod has loaded them.",
+)
+@linkerd_namespace_option
+@kubeconfig_option
+def issuer(output: str, wait: timedelta, linkerd_namespace: str, kubeconfig: Path | None) -> None:
+    """Show the issuer and the trust anchors of a control plane, and when they end.
+
+    They are read from the cluster's Secret and ConfigMap; of the private key nothing is shown.
+    Exit code 1 when there are none, when they do not fit together, or when --wait was in vain.
+    """
+    seconds = wait.total_seconds()
+    try:
+        view = asyncio.run(_look(kubeconfig, linkerd_namespace, seconds))
+    except (TrustProblem, KubeError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(_json(view) if output == "json" else "\n".join(_text(view)))
+    if view.problem is not None or (seconds > 0 and not view.in_use):
+        click.get_current_context().exit(1)
+
+
+async def _look(kubeconfig: Path | None, namespace: str, wait: float) -> View:
+    clock = SystemClock()
+    deadline = clock.monotonic() + wait
+    async with Cluster(kubeconfig, namespace) as cluster:
+        while True:
+            view = await _view(cluster, clock)
+            if view.in_use or clock.monotonic() + _INTERVAL > deadline:
+                return view
+            await clock.sleep(_INTERVAL)
+
+
+async def _view(cluster: Cluster, clock: Clock) -> View:
+    trust, now = await read_trust(cluster), clock.now()
+    problem = certificates.chain(trust.issuer, trust.intermediates, trust.anchors, now)
+    return View(cluster.namespace, trust, problem, await replicas(cluster, trust, now), now)
+
+
+def _described(certificate: x509.Certificate) -> dict[str, str]:
+    """The facts of a certificate, with the names of the JSON output."""
+    return {
+        "subject": certificates.name(certificate.subject),
+        "issuedBy": certificates.name(certificate.issuer),
+        "serialNumber": f"{certificate.serial_number:x}",
+        "key": certificates.key_kind(certificate),
+        "signature": certificates.signature_kind(certificate),
+        "notBefore": certificates.stamp(certificate.not_valid_before_utc),
+        "notAfter": certificates.stamp(certificate.not_valid_after_utc),
+        "sha256": certificates.fingerprint(certificate),
+    }
+
+
+def _json(view: View) -> str:
+    said: dict[str, Any] = {
+        "namespace": view.namespace,
+        "form": view.trust.form,
+        "issuer": _described(view.trust.issuer),
+        "intermediates": [_described(each) for each in view.trust.intermediates],
+        "trustAnchors": [_described(each) for each in view.trust.anchors],
+        "problem": view.problem,
+        "pods": [{"name": r.pod, "inUse": r.difference is None} | _why(r) for r in view.replicas],
+    }
+    return json.dumps(said, indent=2)
+
+
+def _why(replica: Replica) -> dict[str, str]:
+    return {} if replica.difference is None else {"difference": replica.difference}
+
+
+def _text(view: View) -> Iterator[str]:
+    trust = view.trust
+    yield f"Issuer: Secret {view.namespace}/{ISSUER} ({trust.form})"
+    yield from _facts(trust.issuer, view.now)
+    for number, each in enumerate(trust.intermediates, 1):
+        yield f"Intermediate {number} of {len(trust.intermediates)}: in the same Secret"
+        yield from _facts(each, view.now)
+    for number, each in enumerate(trust.anchors, 1):
+        yield f"Trust anchor {number} of {len(trust.anchors)}: ConfigMap {view.namespace}/{ANCHORS}"
+        yield from _facts(each, view.now)
+    yield f"Leads to a trust anchor: {_answer(view.problem)}"
+    yield "In use:" if view.replicas else "In use: no, there are no identity pods"
+    yield from (f"  {replica.pod}: {_answer(replica.difference)}" for replica in view.replicas)
+
+
+def _answer(problem: str | None) -> str:
+    return "yes" if problem is None else f"no, {problem}"
+
+
+def _facts(certificate: x509.Certificate, now: datetime) -> Iterator[str]:
+    facts = _described(certificate)
+    yield f"  Subject:     {facts['subject']}"
+    yield f"  Issued by:   {facts['issuedBy']}"
+    yield f"  Key:         {facts['key']}, signed by {facts['signature']}"
+    yield f"  Not before:  {facts['notBefore']}"
+    yield f"  Not after:   {facts['notAfter']} ({_left(certificate, now)})"
+    yield f"  SHA-256:     {facts['sha256']}"
+
+
+def _left(certificate: x509.Certificate, now: datetime) -> str:
+    left = certificate.not_valid_after_utc - now
+    if left < timedelta(0):
+        return "expired"
+    if left.days:
+        return f"{left.days} day{'s' if left.days > 1 else ''} left"
+    return f"{left.seconds // 3600} h {left.seconds % 3600 // 60} min left"

@@ -1,0 +1,169 @@
+"""`linkerd identity`: the certificates of pods, and those of the control plane that sign them."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from linkerd.check import certificates
+from linkerd.check.cluster import Cluster, Object
+from linkerd.check.proxies import ProxyProblem, proxy_of, served_certificate
+from linkerd.check.text import certificate_text
+from linkerd.cli._forward import ForwardError, forwarded
+from linkerd.cli._issuer import issuer
+from linkerd.cli._options import kubeconfig_option
+from linkerd.delivery.kubectl import Kubectl
+from linkerd.kube.errors import KubeError, NotFound
+
+_AT_ONCE: Final = 8
+
+_Answer = tuple[str, x509.Certificate | str]
+"""A pod, and its certificate or why there is none."""
+
+
+class _Identity(click.Group):
+    """Words that are no command are pods: `linkerd identity web-1 web-2`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the name of the pods' command before what is not `issuer` or a call for help."""
+        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = ["pods", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    "identity",
+    cls=_Identity,
+    subcommand_metavar="[POD]... | COMMAND [ARGS]...",
+    short_help="Show the certificates of pods, or the issuer.",
+    epilog="Examples:\n\n\b\n"
+    "  linkerd identity web-6f7d9-x2x4z         the certificate of a pod\n"
+    "  linkerd identity -n shop -l app=web      those of several\n"
+    "  linkerd identity issuer                  what signs them, and until when",
+)
+def command() -> None:
+    """Show certificates of the mesh.
+
+    The names of pods, or a label selector, show the certificates that their proxies hold now.
+    """
+
+
+command.add_command(issuer)
+
+
+@command.command(short_help="Show the certificates of pods (the default).")
+@click.argument("names", metavar="[POD]...", nargs=-1)
+@click.option("-n", "--namespace", help="Namespace of the pods. [default: the context's]")
+@click.option("-l", "--selector", default="", help="Label selector, instead of names.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "pem", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print.",
+)
+@kubeconfig_option
+def pods(
+    names: tuple[str, ...],
+    namespace: str | None,
+    selector: str,
+    output: str,
+    kubeconfig: Path | None,
+) -> None:
+    """Show the certificates that the proxies of pods hold now.
+
+    Each is asked over TLS, through kubectl's port-forward. Exit code 1 when a pod shows none.
+    """
+    if bool(names) == bool(selector):
+        raise click.UsageError("name pods, or give a label selector with -l; one of both")
+    kubectl = Kubectl(kubeconfig)
+    namespace = namespace or _context_namespace(kubectl)
+    try:
+        answers = asyncio.run(_answers(kubectl, kubeconfig, namespace, names, selector))
+    except KubeError as error:
+        raise click.ClickException(str(error)) from error
+    if not answers:
+        raise click.ClickException(f"no pods in namespace {namespace} match {selector!r}")
+    _print(answers, output)
+    if any(isinstance(found, str) for _, found in answers):
+        click.get_current_context().exit(1)
+
+
+def _context_namespace(kubectl: Kubectl) -> str:
+    query = "jsonpath={.contexts[0].context.namespace}"
+    return kubectl("config", "view", "--minify", f"--output={query}").strip() or "default"
+
+
+async def _answers(
+    kubectl: Kubectl,
+    kubeconfig: Path | None,
+    namespace: str,
+    names: Sequence[str],
+    selector: str,
+) -> list[_Answer]:
+    """Of every pod, in the order of the names or of the list."""
+    async with Cluster(kubeconfig, namespace) as cluster:
+        if names:
+            found = [await _pod(cluster, namespace, name) for name in names]
+        else:
+            found = [pod async for pod in cluster.pods(namespace, selector)]
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def answer(pod: Object) -> _Answer:
+        async with turns:
+            return str(pod["metadata"]["name"]), await _certificate(kubectl, namespace, pod)
+
+    return list(await asyncio.gather(*map(answer, found)))
+
+
+async def _pod(cluster: Cluster, namespace: str, name: str) -> Object:
+    try:
+        return await cluster.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
+    except NotFound:
+        raise click.ClickException(f"there is no pod {name} in namespace {namespace}") from None
+
+
+async def _certificate(kubectl: Kubectl, namespace: str, pod: Object) -> x509.Certificate | str:
+    try:
+        proxy = proxy_of(pod)
+        target = f"pod/{pod['metadata']['name']}"
+        async with forwarded(kubectl, namespace, target, proxy.port) as port:
+            return await served_certificate(port, proxy.identity)
+    except (ProxyProblem, ForwardError) as problem:
+        return str(problem)
+
+
+def _print(answers: Sequence[_Answer], output: str) -> None:
+    if output == "json":
+        said = [{"pod": pod} | _described(found) for pod, found in answers]
+        click.echo(json.dumps(said, indent=2))
+        return
+    for number, (pod, found) in enumerate(answers, 1):
+        if output == "text":
+            click.echo(f"POD {pod} ({number} of {len(answers)})\n")
+        if isinstance(found, str):
+            click.echo(f"Error: pod {pod}: {found}", err=True)
+        elif output == "pem":
+            click.echo(found.public_bytes(Encoding.PEM).decode(), nl=False)
+        else:
+            click.echo(f"{certificate_text(found)}\n")
+
+
+def _described(found: x509.Certificate | str) -> dict[str, Any]:
+    if isinstance(found, str):
+        return {"error": found}
+    return {
+        "names": certificates.dns_names(found),
+        "issuedBy": certificates.name(found.issuer),
+        "serialNumber": f"{found.serial_number:x}",
+        "notBefore": certificates.stamp(found.not_valid_before_utc),
+        "notAfter": certificates.stamp(found.not_valid_after_utc),
+        "sha256": certificates.fingerprint(found),
+        "certificate": found.public_bytes(Encoding.PEM).decode(),
+    }
