@@ -15,17 +15,17 @@ import grpc.aio
 from linkerd.rpc.dispatch import close, decode, encode, status_of, subscribed
 from linkerd.rpc.methods import Method
 from linkerd.rpc.metrics import MethodMetrics
-from linkerd.rpc.streams import Bell, Streams
+from linkerd.rpc.open_calls import Bell, OpenCalls
 from linkerd.streams import StreamEnd, Subscription
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
-def handler_of(method: Method, metrics: MethodMetrics, streams: Streams) -> Any:
+def handler_of(method: Method, metrics: MethodMetrics, calls: OpenCalls) -> Any:
     """What grpcio calls for `method`, with raw bytes in and out."""
     if method.watching:
-        return grpc.unary_stream_rpc_method_handler(_watching(method, metrics, streams))
-    return grpc.unary_unary_rpc_method_handler(_unary(method, metrics))
+        return grpc.unary_stream_rpc_method_handler(_watching(method, metrics, calls))
+    return grpc.unary_unary_rpc_method_handler(_unary(method, metrics, calls))
 
 
 class GrpcCall:
@@ -62,11 +62,14 @@ class GrpcCall:
         self._context = None
 
 
-def _unary(method: Method, metrics: MethodMetrics) -> Callable[[bytes, Context], Awaitable[bytes]]:
+def _unary(
+    method: Method, metrics: MethodMetrics, calls: OpenCalls
+) -> Callable[[bytes, Context], Awaitable[bytes]]:
     async def serve(raw: bytes, context: Context) -> bytes:
         began = _begin(metrics)
         code = grpc.StatusCode.CANCELLED
         call = GrpcCall(context)
+        calls.begin()
         try:
             answer = encode(method, await method.function(decode(method, raw), call))
             metrics.sent.inc()
@@ -76,6 +79,7 @@ def _unary(method: Method, metrics: MethodMetrics) -> Callable[[bytes, Context],
             code, message = status_of(method, error)
             await _abort(context, code, message)
         finally:
+            calls.end()
             call.ended()
             metrics.handled(code, time.monotonic() - began)
 
@@ -83,7 +87,7 @@ def _unary(method: Method, metrics: MethodMetrics) -> Callable[[bytes, Context],
 
 
 def _watching(
-    method: Method, metrics: MethodMetrics, streams: Streams
+    method: Method, metrics: MethodMetrics, calls: OpenCalls
 ) -> Callable[[bytes, Context], Awaitable[None]]:
     async def serve(raw: bytes, context: Context) -> None:
         began = _begin(metrics)
@@ -91,7 +95,7 @@ def _watching(
         call = GrpcCall(context)
         bell = subscription = None
         try:
-            bell = streams.enter()
+            bell = calls.enter()
             subscription = subscribed(method, await method.function(decode(method, raw), call))
             await _pump(subscription, bell, context, metrics)
             code = grpc.StatusCode.OK
@@ -100,7 +104,7 @@ def _watching(
             await _abort(context, code, message)
         finally:
             if bell is not None:
-                streams.leave(bell)
+                calls.leave(bell)
             if subscription is not None:
                 close(method, subscription)
             call.ended()

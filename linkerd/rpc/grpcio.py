@@ -18,8 +18,8 @@ from linkerd.rpc import health
 from linkerd.rpc.calls import handler_of
 from linkerd.rpc.methods import ServiceTable, paths
 from linkerd.rpc.metrics import RpcMetrics
+from linkerd.rpc.open_calls import OpenCalls
 from linkerd.rpc.options import ServerOptions
-from linkerd.rpc.streams import Streams
 from linkerd.runtime.clock import Clock, SystemClock
 from linkerd.runtime.errors import StartError
 from linkerd.runtime.logs import get_logger
@@ -29,6 +29,9 @@ from linkerd.runtime.values import HostPort
 __all__ = ["GrpcServer", "ServerOptions"]
 
 _MAX_PENDING: Final = 1_000_000  # grpcio's default of 1,000 cancels bursts of new streams
+# grpcio forgets calls that come in while it turns to stop, and waits for them as long as it may.
+# So once those that we know of have ended, it gets only this long to send what they said.
+_FLUSH_SECONDS: Final = 0.5
 _PING_STRIKES: Final = 0  # never punish a client for pinging; its interval is only a hint
 _log = get_logger(__name__)
 
@@ -51,7 +54,7 @@ class GrpcServer:
     ) -> None:
         self.port = 0
         self.options = options or ServerOptions()
-        self.streams = Streams(self.options.max_concurrent_streams)
+        self.calls = OpenCalls(self.options.max_concurrent_streams)
         self._address = address
         self._clock = clock or SystemClock()
         names = [table.name for table in tables]
@@ -60,12 +63,13 @@ class GrpcServer:
         metrics = RpcMetrics.of(registry)
         self._handlers = _Handlers(
             {
-                path: handler_of(method, metrics.method(method), self.streams)
+                path: handler_of(method, metrics.method(method), self.calls)
                 for path, method in methods.items()
             }
         )
         self._gate = readiness.gate("grpc")
         self._server: grpc.aio.Server | None = None
+        self._stopped: asyncio.Future[None] | None = None
 
     async def start(self) -> int:
         """Listens; the port. Raises StartError when the address is not to be had."""
@@ -90,16 +94,29 @@ class GrpcServer:
 
     async def stop(self, grace: float) -> None:
         """Unready, then the lame duck's time, then GOAWAY; watching calls end with OK, unary ones
-        have `grace` seconds to finish. Never raises for what clients do."""
+        have `grace` seconds to finish. Never raises for what clients do. A second call waits for
+        the first."""
         self._gate.close()
         if self._server is None:
             return
+        if self._stopped is None:
+            self._stopped = asyncio.ensure_future(self._stop(self._server, grace))
+        await asyncio.shield(self._stopped)
+
+    async def _stop(self, server: grpc.aio.Server, grace: float) -> None:
         await self._clock.sleep(self.options.lame_duck.total_seconds())
-        going = asyncio.ensure_future(self._server.stop(grace))
+        going = asyncio.ensure_future(server.stop(grace))
         await asyncio.sleep(0)  # the GOAWAY goes first, so that nobody comes back on it
-        self.streams.drain()
-        await going
-        self._server = None
+        self.calls.drain()
+        idle = asyncio.ensure_future(self.calls.idle())
+        await asyncio.wait((going, idle), return_when=asyncio.FIRST_COMPLETED)
+        idle.cancel()
+        await asyncio.wait((going,), timeout=_FLUSH_SECONDS)
+        if not going.done():
+            # grpcio must not be asked to stop while it does: it would crash the process.
+            going.cancel()
+            await asyncio.wait((going,))
+            await server.stop(None)
 
 
 class _Handlers(grpc.GenericRpcHandler):

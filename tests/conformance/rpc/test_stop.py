@@ -8,6 +8,7 @@ import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import CollectorRegistry
 
 from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
@@ -18,9 +19,17 @@ from linkerd.stubs.proxy import (
     identity_pb2_grpc,
 )
 from linkerd.testing.clock import FakeClock
+from linkerd.testing.eventually import eventually
 from linkerd.testing.rpc import World
 
 pb: Any = health_pb2
+# What becomes of a call that meets a server which goes away. CANCELLED: it was sent before the
+# GOAWAY came, and nobody served it; DEADLINE_EXCEEDED: that, while other calls were in progress.
+REFUSALS = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+}
 WEB = destination_pb2.GetDestination(path="web")
 
 
@@ -71,7 +80,7 @@ async def first_refusal(client: Client) -> grpc.StatusCode:
     """Calls until one is refused, which those that race with the GOAWAY are not."""
     while True:
         try:
-            await client.identity.Certify(identity_pb2.CertifyRequest(identity="new"))
+            await client.identity.Certify(identity_pb2.CertifyRequest(identity="new"), timeout=5)
         except grpc.aio.AioRpcError as error:
             return error.code()
 
@@ -84,7 +93,7 @@ async def test_unary_calls_finish_within_the_grace(
     )
     await asyncio.wait_for(world.entered.wait(), 10)
     stopping = asyncio.create_task(server.stop(30))
-    assert await first_refusal(client) is grpc.StatusCode.UNAVAILABLE
+    assert await first_refusal(client) in REFUSALS
     assert not stopping.done()
     world.release.set()
     answer = await asyncio.wait_for(call, 10)
@@ -118,12 +127,35 @@ async def test_many_streams_end_cleanly_and_at_once(
     assert world.topics["web"].subscribers == 0
 
 
+async def test_calls_that_race_with_the_end_do_not_hold_it_up(
+    server: Any, client: Client, world: World
+) -> None:
+    async def hammer() -> grpc.StatusCode:
+        while True:
+            try:
+                await client.identity.Certify(identity_pb2.CertifyRequest(identity="new"))
+            except grpc.aio.AioRpcError as error:
+                return error.code()
+
+    hammers = [asyncio.create_task(hammer()) for _ in range(50)]
+    await eventually(lambda: len(world.calls) > 200, "some calls")
+    await asyncio.wait_for(server.stop(60), 10)
+    assert set(await asyncio.gather(*hammers)) <= REFUSALS
+
+
 async def test_stopping_twice_and_without_a_start_is_harmless(
     engine: Any, serve: Any, world: World
 ) -> None:
     server = await serve()
+    await asyncio.gather(*(server.stop(grace) for grace in (5, 0, 1)))
     await server.stop(0)
-    await server.stop(0)
+    never = engine(
+        HostPort("127.0.0.1", 0),
+        world.tables(),
+        readiness=Readiness(),
+        registry=CollectorRegistry(),
+    )
+    await never.stop(0)
 
 
 async def test_the_port_is_free_again(serve: Any) -> None:

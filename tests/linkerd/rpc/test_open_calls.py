@@ -1,4 +1,4 @@
-"""The bell of one stream, and the book of all streams."""
+"""The bell of one stream, and the book of all calls."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from linkerd.rpc.errors import RpcError
-from linkerd.rpc.streams import Bell, Streams
+from linkerd.rpc.open_calls import Bell, OpenCalls
 from linkerd.testing.clock import settle
 
 
@@ -36,22 +36,36 @@ async def test_a_cancelled_wait_can_be_rung() -> None:
 
 
 def test_streams_beyond_the_limit_are_refused() -> None:
-    streams = Streams(2)
-    bells = [streams.enter(), streams.enter()]
+    calls = OpenCalls(2)
+    bells = [calls.enter(), calls.enter()]
     with pytest.raises(RpcError, match="streams: 2 are open") as caught:
-        streams.enter()
+        calls.enter()
     assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-    streams.leave(bells[0])
-    streams.leave(bells[0])
-    streams.enter()
-    assert len(streams) == 2
+    calls.leave(bells[0])
+    calls.leave(bells[0])
+    calls.enter()
+    assert len(calls) == 2
 
 
 def test_draining_ends_all_and_admits_none() -> None:
-    streams = Streams(2)
-    bell = streams.enter()
-    streams.drain()
+    calls = OpenCalls(2)
+    bell = calls.enter()
+    calls.drain()
     assert bell.ended
     with pytest.raises(RpcError) as caught:
-        streams.enter()
+        calls.enter()
     assert caught.value.code is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_idle_means_that_no_call_is_left() -> None:
+    calls = OpenCalls(2)
+    await asyncio.wait_for(calls.idle(), 1)
+    bell = calls.enter()
+    calls.begin()
+    waiting = asyncio.create_task(calls.idle())
+    await settle()
+    calls.leave(bell)
+    await settle()
+    assert not waiting.done()
+    calls.end()
+    await asyncio.wait_for(waiting, 1)

@@ -1,4 +1,5 @@
-"""Open watching calls: what rests until there is something to say, and how many there may be."""
+"""The calls in progress: what rests until there is something to say, how many there may be, and
+when the last has ended."""
 
 import asyncio
 
@@ -44,20 +45,31 @@ class Bell:
         self._rung = False
 
 
-class Streams:
-    """The open watching calls of a server, at most `limit`."""
+class OpenCalls:
+    """The calls in progress on a server; of watching ones at most `limit`."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._bells: set[Bell] = set()
+        self._unary = 0
         self._draining = False
+        self._idle: asyncio.Event | None = None
 
     def __len__(self) -> int:
-        return len(self._bells)
+        return len(self._bells) + self._unary
+
+    def begin(self) -> None:
+        """A unary call begins; `end` it."""
+        self._unary += 1
+
+    def end(self) -> None:
+        """A unary call has ended."""
+        self._unary -= 1
+        self._tell()
 
     def enter(self) -> Bell:
-        """A new stream's bell. Raises RpcError RESOURCE_EXHAUSTED when there are too many, and
-        UNAVAILABLE when the server is going away."""
+        """A watching call begins, woken by this bell; `leave` it. Raises RpcError
+        RESOURCE_EXHAUSTED when there are too many, and UNAVAILABLE when the server goes away."""
         if self._draining:
             raise RpcError(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
         if len(self._bells) >= self._limit:
@@ -70,11 +82,22 @@ class Streams:
         return bell
 
     def leave(self, bell: Bell) -> None:
-        """The stream has ended."""
+        """The watching call has ended."""
         self._bells.discard(bell)
+        self._tell()
 
     def drain(self) -> None:
-        """Ends all streams cleanly and lets no more in."""
+        """Ends all watching calls cleanly and lets no more in."""
         self._draining = True
         for bell in tuple(self._bells):
             bell.end()
+
+    async def idle(self) -> None:
+        """Returns when no call is in progress."""
+        self._idle = asyncio.Event()
+        self._tell()
+        await self._idle.wait()
+
+    def _tell(self) -> None:
+        if self._idle is not None and not len(self):
+            self._idle.set()
