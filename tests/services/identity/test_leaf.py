@@ -29,14 +29,13 @@ from services.identity.model import Issuer, Leaf, LeafPolicy, Window
 
 DAY = timedelta(days=1)
 POLICY = LeafPolicy(lifetime=DAY, clock_skew=timedelta(seconds=20))
-NOW = datetime.now(UTC)
 CREDENTIALS = Credentials.make()
 LONG = f"{'a' * 60}.{'b' * 60}.serviceaccount.identity.mesh-sys.corp.example"
 
 
 def load(*certificates: x509.Certificate, key: bytes, anchor: x509.Certificate) -> Issuer:
     files = PemFile(Path("crt.pem"), certificate_pem(*certificates)), PemFile(Path("key.pem"), key)
-    return make_issuer(*files, [anchor], DOMAIN, NOW)
+    return make_issuer(*files, [anchor], DOMAIN, datetime.now(UTC))
 
 
 ISSUER = load(
@@ -51,7 +50,7 @@ def sign(
 ) -> Leaf:
     request = csr.parse(der)
     csr.check_names(request, identity)
-    window = validity(policy, NOW, issuer.not_after)
+    window = validity(policy, datetime.now(UTC), issuer.not_after)
     return issue(issuer, request, csr.check_key(request), identity, window)
 
 

@@ -37,6 +37,7 @@ from linkerd.stubs.proxy import identity_pb2_grpc
 from linkerd.stubs.proxy.identity_pb2 import CertifyRequest, CertifyResponse
 from linkerd.testing.certificates import DOMAIN, IDENTITY, Credentials, make_csr, p256
 from linkerd.testing.clock import FakeClock
+from linkerd.testing.said import SaidEvents
 from services.identity.errors import ReviewRefusedError, ReviewUnavailableError
 from services.identity.issuer import IssuerSlot, PemFile, make_issuer
 from services.identity.metrics import Metrics
@@ -80,16 +81,6 @@ class ScriptedReviewer:
 
 
 @dataclass
-class Recorded:
-    """A recorder of Events that only keeps them."""
-
-    said: list[tuple[ObjectRef, str, str, str]] = field(default_factory=list)
-
-    def record(self, about: ObjectRef, type_: str, reason: str, message: str) -> None:
-        self.said.append((about, type_, reason, message))
-
-
-@dataclass
 class Server:
     """A running server and all that a test may turn."""
 
@@ -99,7 +90,7 @@ class Server:
     clock: FakeClock
     policy: LeafPolicy
     channel: grpc.aio.Channel
-    events: Recorded
+    events: SaidEvents
     numbers: CollectorRegistry
 
     def issuer(self, credentials: Credentials | None = None) -> Issuer:
@@ -147,7 +138,7 @@ async def server() -> AsyncIterator[Server]:
     policy = LeafPolicy(timedelta(hours=24), timedelta(seconds=20))
     issuers, reviewer = IssuerSlot(), ScriptedReviewer()
     with ThreadPoolExecutor(2) as signers:
-        numbers, events = registry(), Recorded()
+        numbers, events = registry(), SaidEvents()
         identity = Identity(
             issuers,
             TokenJudge(reviewer, DOMAIN),
