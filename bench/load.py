@@ -54,7 +54,7 @@ class Status(msgspec.Struct, frozen=True):
 
 
 def build(directory: Path = ROOT / "build" / "bench") -> dict[str, Path]:
-    """Build `loadgen`, `peer` and `caller` unless this source was built before; returns their paths."""
+    """Build the Go programs unless this source was built before; returns their paths."""
     digest = hashlib.sha256()
     for path in sorted(SOURCE.rglob("*")):
         if path.is_file():
