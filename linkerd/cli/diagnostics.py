@@ -7,6 +7,7 @@ The first thing to look at when traffic goes astray: what destination says, besi
 import asyncio
 import ipaddress
 import json
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from linkerd.stubs.proxy import net_pb2
 
 _FIRST_SECONDS: Final = 5.0  # to wait for the first message
 _MORE_SECONDS: Final = 0.3  # of silence, after which the answer counts as complete
+_LET_GO_SECONDS: Final = 1.0  # that an interrupted command has to end in good order
 _COLUMNS: Final = ("NAMESPACE", "IP", "PORT", "POD", "SERVICE")
 
 Endpoint = dict[str, Any]
@@ -122,8 +124,24 @@ def _way(
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
-    with suppress(KeyboardInterrupt):  # how a watch is ended
-        asyncio.run(work)
+    asyncio.run(_until_interrupted(work))
+
+
+async def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
+    """Ctrl-C is how a watch is ended. The interpreter's own way cancels once, and grpc.aio can lose
+    a cancellation that meets an arriving message; so the second one is asyncio.run's, at its end.
+    """
+    interrupted = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
+    task = asyncio.create_task(work, name="diagnostics")
+    waiter = asyncio.create_task(interrupted.wait(), name="interrupt")
+    await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
+    waiter.cancel()
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_LET_GO_SECONDS)
+    elif not task.cancelled():
+        task.result()
 
 
 async def _endpoints(way: Way, authorities: Sequence[str], output: str, *, watch: bool) -> None:
