@@ -79,6 +79,10 @@ def kubelet_settings(
         "oomScoreAdj": 0,
         "maxPods": 250,
         "serializeImagePulls": False,
+        # How soon pods see changes of their Secrets and ConfigMaps: kubelet hears of them at once,
+        # and writes them to volumes when it next looks at the pod.
+        "configMapAndSecretChangeDetectionStrategy": "Watch",
+        "syncFrequency": "10s",
         # Images come from this machine, and could not be had again.
         "imageGCHighThresholdPercent": 100,
         "evictionHard": dict.fromkeys(

@@ -13,9 +13,12 @@ from linkerd.delivery.install import Images, install
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.node import put_on_node
 from linkerd.delivery.tree import ROOT
+from linkerd.delivery.trust import ANCHORS, ANCHORS_KEY
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.files import locked
 from linkerd.local.progress import SilentProgress
+from linkerd.testing.meshed import Meshed
+from linkerd.testing.namespaces import fresh_namespace
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +55,22 @@ def identity(delivered: Kubectl) -> Iterator[grpc.Channel]:
     """To Service linkerd-identity."""
     with _channel(delivered, "linkerd-identity") as channel:
         yield channel
+
+
+@pytest.fixture
+def anchors(delivered: Kubectl) -> str:
+    """The trust anchors of the cluster, as PEM."""
+    found = delivered.find("configmap", ANCHORS, "linkerd")
+    assert found is not None
+    return str(found["data"][ANCHORS_KEY])
+
+
+@pytest.fixture(scope="module")
+def meshed(node_cluster: LocalCluster, delivered: Kubectl, images: Images) -> Iterator[Meshed]:
+    """Two workloads that have certificates and meet all the time."""
+    found = delivered.find("configmap", ANCHORS, "linkerd")
+    assert found is not None
+    with node_cluster.api() as api, fresh_namespace(api, prefix="meshed") as namespace:
+        workloads = Meshed(delivered, namespace)
+        workloads.start(images.control_plane, found["data"][ANCHORS_KEY])
+        yield workloads

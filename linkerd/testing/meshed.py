@@ -1,0 +1,152 @@
+"""Two meshed workloads for end-to-end tests, as an injector would make their pods.
+
+Their proxies are `proxy_shaped`; everything else (account, token, variables, volumes, the program
+before the proxy) is what a real one gets. `client` meets `server` ten times a second.
+"""
+
+import json
+from typing import Any, Final
+
+from linkerd.delivery.kubectl import Kubectl
+from linkerd.names import IdentityDomain
+from linkerd.testing.proxy_shaped import ADMIN_PORT, LEAF
+
+DOMAIN: Final = IdentityDomain("linkerd", "cluster.local")
+_DIRECTORY: Final = "/var/run/linkerd/identity/end-entity"
+_TOKENS: Final = "/var/run/secrets/tokens"
+_IDENTITY: Final = "linkerd-identity-headless.linkerd.svc.cluster.local.:8080"
+_WORKLOADS: Final = ("server", "client")
+
+
+class Meshed:
+    """The workloads `server` and `client` of a namespace."""
+
+    def __init__(self, kubectl: Kubectl, namespace: str) -> None:
+        self.kubectl = kubectl
+        self.namespace = namespace
+
+    def start(self, image: str, anchors: str) -> None:
+        """Make both; returns when their proxies have certificates."""
+        objects = [
+            _account("server"), _account("client"), _service(),
+            _deployment("server", image, anchors),
+            _deployment("client", image, anchors, self._peer()),
+        ]  # fmt: skip
+        for each in objects:
+            each["metadata"]["namespace"] = self.namespace
+        listed = {"apiVersion": "v1", "kind": "List", "items": objects}
+        self.kubectl.apply(json.dumps(listed), doing="making meshed workloads")
+        for name in _WORKLOADS:
+            self("rollout", "status", f"deployment/{name}", "--timeout=120s")
+
+    def __call__(self, *arguments: str) -> str:
+        """kubectl in this namespace."""
+        return self.kubectl(f"--namespace={self.namespace}", *arguments)
+
+    def identity(self, workload: str) -> str:
+        """Who it is."""
+        return DOMAIN.workload(workload, self.namespace)
+
+    def pods(self, workload: str) -> list[str]:
+        """The names of its pods."""
+        found = self.kubectl.list("pods", self.namespace, f"app={workload}")
+        return [
+            str(p["metadata"]["name"]) for p in found if "deletionTimestamp" not in p["metadata"]
+        ]
+
+    def report(self, pod: str) -> dict[str, Any]:
+        """The last that a proxy said; empty before it says anything."""
+        lines = self("logs", pod, "--tail=5").splitlines()
+        found: dict[str, Any] = next((json.loads(x) for x in reversed(lines) if x[:1] == "{"), {})
+        return found
+
+    def _peer(self) -> dict[str, str]:
+        host = f"server.{self.namespace}.svc.cluster.local"
+        return {"PEER": f"{host}:{ADMIN_PORT}", "PEER_NAME": self.identity("server")}
+
+
+def _account(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+
+
+def _service() -> dict[str, Any]:
+    spec = {"selector": {"app": "server"}, "ports": [{"name": "tls", "port": ADMIN_PORT}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "server"}, "spec": spec}
+
+
+def _deployment(
+    name: str, image: str, anchors: str, other: dict[str, str] | None = None
+) -> dict[str, Any]:
+    labels = {"app": name, "linkerd.io/control-plane-ns": DOMAIN.controller_namespace}
+    pod = {
+        "serviceAccountName": name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 5,
+        "securityContext": {"runAsUser": 2102, "runAsGroup": 2102, "fsGroup": 2102},
+        "containers": [_proxy(image, anchors, other or {})],
+        "volumes": [
+            {"name": "linkerd-identity-end-entity", "emptyDir": {"medium": "Memory"}},
+            {
+                "name": "linkerd-identity-token",
+                "projected": {
+                    "sources": [
+                        {
+                            "serviceAccountToken": {
+                                "path": "linkerd-identity-token",
+                                "audience": "identity.l5d.io",
+                                "expirationSeconds": 86400,
+                            }
+                        }
+                    ]
+                },
+            },
+        ],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "selector": {"matchLabels": {"app": name}},
+            "strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+
+
+def _proxy(image: str, anchors: str, other: dict[str, str]) -> dict[str, Any]:
+    identity = f"$(_pod_sa).$(_pod_ns).serviceaccount.identity.{DOMAIN.controller_namespace}"
+    variables = {
+        "LINKERD2_PROXY_IDENTITY_DIR": _DIRECTORY,
+        "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS": anchors,
+        "LINKERD2_PROXY_IDENTITY_TOKEN_FILE": f"{_TOKENS}/linkerd-identity-token",
+        "LINKERD2_PROXY_IDENTITY_SVC_ADDR": _IDENTITY,
+        "LINKERD2_PROXY_IDENTITY_LOCAL_NAME": f"{identity}.{DOMAIN.trust_domain}",
+        **other,
+    }
+    fields = {"_pod_sa": "spec.serviceAccountName", "_pod_ns": "metadata.namespace"}
+    return {
+        "name": "linkerd-proxy",
+        "image": image,
+        "imagePullPolicy": "Never",
+        "command": ["/usr/lib/linkerd/linkerd2-proxy-identity"],
+        "args": ["python", "-m", "linkerd.testing.proxy_shaped"],
+        "env": [
+            *(
+                {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+                for name, path in fields.items()
+            ),
+            *({"name": name, "value": value} for name, value in variables.items()),
+        ],
+        "ports": [{"name": "linkerd-admin", "containerPort": ADMIN_PORT}],
+        "readinessProbe": {
+            "exec": {"command": ["test", "-f", f"{_DIRECTORY}/{LEAF}"]},
+            "periodSeconds": 1,
+        },
+        "securityContext": {"readOnlyRootFilesystem": True},
+        "volumeMounts": [
+            {"name": "linkerd-identity-end-entity", "mountPath": _DIRECTORY},
+            {"name": "linkerd-identity-token", "mountPath": _TOKENS},
+        ],
+    }
