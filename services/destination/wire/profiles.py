@@ -15,10 +15,15 @@ class ProfileDeltas:
         self._encoder = encoder
 
     def __call__(self, last: Profile | None, current: Profile) -> tuple[bytes, ...]:
-        """The encoded profile, unless the reader has it."""
-        if last == current:
+        """The encoded profile, unless the reader has it. Profiles may differ in what is not told,
+        such as the node of an endpoint, so their messages are compared."""
+        message = self._encode(current)
+        if last is not None and self._encode(last) == message:
             return ()
-        return (self.message(current).SerializeToString(deterministic=True),)
+        return (message,)
+
+    def _encode(self, profile: Profile) -> bytes:
+        return self.message(profile).SerializeToString(deterministic=True)
 
     def message(self, profile: Profile) -> pb.DestinationProfile:
         """`profile` as a message."""

@@ -53,3 +53,8 @@ def test_the_empty_profile_is_no_bytes_at_all() -> None:
 def test_t75_an_equal_profile_is_not_told_again() -> None:
     assert DELTAS(Profile(), Profile()) == ()
     assert DELTAS(Profile(), Profile(opaque=True)) != ()
+
+
+def test_t75_what_is_not_told_makes_no_difference() -> None:
+    here, there = (Profile(endpoint=Address("10.4.0.1", 80, node=node)) for node in ("n1", "n2"))
+    assert DELTAS(here, there) == ()
