@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
+import psutil
 
 from bench import change_cost, cluster, fanout_figures, figures, first_answer, startup, yardsticks
 from bench.fanout import Crowd
@@ -24,6 +25,8 @@ class Options:
     logs: Path
     progress: Progress
 
+
+_BUSY = 15.0  # percent of all CPUs
 
 Bench = Callable[[cluster.Cluster, Options], Awaitable[list[Figure]]]
 
@@ -108,11 +111,17 @@ def main(
 async def _run(
     names: tuple[str, ...], options: Options, kubeconfig: Path | None, taken: list[Figure]
 ) -> None:
-    """Adds to `taken` what each bench measures."""
+    """Adds to `taken` what each bench measures, and how busy the machine was before it."""
     async with cluster.seeded(kubeconfig, options.progress) as where:
         for name in names:
+            busy = await asyncio.to_thread(psutil.cpu_percent, 1.0)
+            if busy > _BUSY:
+                options.progress.note(
+                    f"The machine is {busy:.0f}% busy with other things: times will be too long"
+                )
             with options.progress.step(f"Bench {name}"):
-                taken += await BENCHES[name](where, options)
+                measured = await BENCHES[name](where, options)
+            taken += [replace(figure, at={**figure.at, "busy": busy}) for figure in measured]
 
 
 if __name__ == "__main__":
