@@ -1,10 +1,13 @@
 """Which endpoints a service's port has. Ids of the catalogue: T3 to T5, T12 to T17, T100 to T129,
 N1 to N14 as far as they are about sets of endpoints."""
 
+import msgspec
 import pytest
 
+from linkerd.kube.objects import ServicePort, ServiceSpec
 from linkerd.testing.objects import endpoint, endpoint_slice, node, pod, service
 from services.destination.index import Kind, NotFoundError, NotServableError
+from services.destination.index.ports import PortView
 from services.destination.testing import World
 
 LEDGER = "ledger.fin.svc.mesh.test:8080"
@@ -312,6 +315,38 @@ def test_renaming_the_port_of_the_service_looks_again_at_its_slices() -> None:
     assert stream.read() == ["add 192.0.2.1:2", "remove 192.0.2.1:1"]
 
 
+def test_of_two_ports_with_one_number_the_tcp_one_counts() -> None:
+    world = World()
+    dns = service("dns", ports={"udp": 53, "tcp": 53})
+    declared = (ServicePort(53, "udp", "UDP"), ServicePort(53, "tcp", "TCP"))
+    world.apply(msgspec.structs.replace(dns, spec=ServiceSpec(ports=declared)))
+    world.apply(endpoint_slice("d", "dns", endpoint("192.0.2.1"), ports={"udp": 1, "tcp": 2}))
+    assert world.get("dns.fin.svc.mesh.test:53").read() == ["add 192.0.2.1:2"]
+
+
+def test_of_a_pods_addresses_in_one_endpoint_the_first_counts_and_of_nobodys_all() -> None:
+    world = World()
+    world.apply(service("ledger"), pod("a", "fin", "10.4.0.1"))
+    world.apply(ledger(endpoint("10.4.0.1", "10.4.0.2", pod="a")))
+    world.apply(ledger(endpoint("192.0.2.1", "192.0.2.2"), name="bare"))
+    expected = ["add 10.4.0.1:8080 192.0.2.1:8080 192.0.2.2:8080"]
+    assert world.get(LEDGER).read() == expected
+
+
+def test_what_was_encoded_for_versions_that_are_past_is_let_go() -> None:
+    world = two_pods()
+    stream = world.get(LEDGER)
+    stream.read()
+    (view,) = world.index.views.values()
+    assert isinstance(view, PortView)
+    (entry,) = view.audiences.values()
+    before = entry.topic.state
+    assert before is not None
+    assert before.memo
+    world.apply(ledger())
+    assert not before.memo
+
+
 def zones(world: World) -> None:
     world.apply(node("n1", "z1"), node("n2", "z2"), node("n3"), kind=Kind.NODE)
 
@@ -443,8 +478,8 @@ def test_topics_of_one_zone_share_their_sets() -> None:
     world = two_pods()
     world.get(LEDGER, node="n1"), world.get(LEDGER, node="n2")
     (view,) = world.index.views.values()
-    states = {id(entry.topic.state) for entry in view.audiences.values()}  # type: ignore[attr-defined]  # a PortView
-    assert len(states) == 1
+    assert isinstance(view, PortView)
+    assert len({id(entry.topic.state) for entry in view.audiences.values()}) == 1
 
 
 def test_a_slow_reader_gets_ten_thousand_flaps_as_one_step() -> None:

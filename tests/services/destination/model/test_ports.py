@@ -37,6 +37,10 @@ def test_names_win_over_numbers() -> None:
     assert not invalid
 
 
+def test_equal_sets_are_equal_however_they_were_written() -> None:
+    assert parse_ports("1-2,3,4-5") == parse_ports("1-5") == parse_ports("4,1-3,2-5")
+
+
 RANGES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda p: (min(p), max(p))))
 
 

@@ -1,0 +1,51 @@
+"""Complaints about objects."""
+
+from collections.abc import Iterator
+
+import pytest
+from structlog.testing import capture_logs
+
+from services.destination.index.report import Complaints
+
+
+@pytest.fixture
+def logs() -> Iterator[list[object]]:
+    with capture_logs() as captured:
+        yield captured  # type: ignore[misc]  # entries are mappings, which nobody looks into here
+
+
+def test_each_problem_of_each_part_is_said_once(logs: list[object]) -> None:
+    complaints = Complaints()
+    for _ in range(3):
+        complaints.about("Pod", "fin", "a", "x", "bad")
+        complaints.about("Pod", "fin", "a", "y", "bad")
+        complaints.about("Pod", "fin", "b", "x", "bad")
+    assert len(logs) == complaints.count == 3
+    complaints.about("Pod", "fin", "a", "x", "worse")
+    assert len(logs) == 4
+
+
+def test_an_object_that_went_is_a_new_one_when_it_comes_back(logs: list[object]) -> None:
+    complaints = Complaints()
+    complaints.about("Pod", "fin", "a", "x", "bad")
+    complaints.forget("Pod", "fin", "a")
+    complaints.forget("Pod", "fin", "unknown")
+    complaints.about("Pod", "fin", "a", "x", "bad")
+    assert len(logs) == 2
+
+
+def test_memory_is_bounded(logs: list[object]) -> None:
+    complaints = Complaints()
+    for number in range(10_001):
+        complaints.about("Pod", "fin", str(number), "x", "bad")
+    complaints.about("Pod", "fin", "10000", "x", "bad")
+    assert complaints.count == 10_001
+    complaints.about("Pod", "fin", "0", "x", "bad")  # the oldest was forgotten
+    assert len(logs) == complaints.count == 10_002
+
+
+def test_a_mistake_of_ours_is_confined_and_counted(logs: list[object]) -> None:
+    complaints = Complaints()
+    with complaints.guarding("something"):
+        int("ours")
+    assert complaints.failures == len(logs) == 1
