@@ -53,12 +53,19 @@ class IssuerUntrustedError(CallError):
 
 class ReviewUnavailableError(CallError):
     """The API server could not be asked about the token. One that is `overloaded` did answer, and
-    may want to be left alone for `retry_after` seconds."""
+    may want to be left alone for `retry_after` seconds; one that is `silent` took the question and
+    did not answer in time."""
 
     def __init__(
-        self, message: str, *, overloaded: bool = False, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        overloaded: bool = False,
+        silent: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
+        self.silent = silent
         self.overloaded = overloaded
         self.retry_after = retry_after
 

@@ -39,10 +39,6 @@ class Limits:
     deadline: float = 5.0
 
 
-class _SilentError(ReviewUnavailableError):
-    """Nothing came back in time; asking again would only add to the load."""
-
-
 class GuardedReviewer:
     """A Reviewer in front of another."""
 
@@ -102,7 +98,7 @@ class GuardedReviewer:
             try:
                 return await self._ask(token, audiences)
             except ReviewUnavailableError as error:
-                if self.breaker.is_open or isinstance(error, _SilentError):
+                if self.breaker.is_open or error.silent:
                     raise
                 pause = self._random.uniform(0, _RETRY_PAUSE * 2**attempt / 2)
                 await self._clock.sleep(max(pause, error.retry_after or 0.0))
@@ -128,7 +124,7 @@ class GuardedReviewer:
             raise
         except TimeoutError:
             outcome = "failed"
-            raise _SilentError(_SLOW) from None
+            raise ReviewUnavailableError(_SLOW, silent=True) from None
         finally:
             self._ended(outcome, time.perf_counter() - began)
 

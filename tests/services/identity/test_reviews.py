@@ -173,7 +173,7 @@ class TestCircuit:
         for _ in range(100):
             assert "API server does not answer: try again" in await small.refused()
         assert small.server.asked == []
-        assert small.number("token_reviews_shed_total", reason="circuit open") >= 100
+        assert (small.number("token_reviews_shed_total", reason="circuit open") or 0) >= 100
 
     async def test_those_who_wait_are_told_at_once(
         self, small: Guarded, monkeypatch: pytest.MonkeyPatch
