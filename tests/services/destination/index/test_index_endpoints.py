@@ -474,6 +474,28 @@ def test_a_follower_may_leave_while_another_is_woken() -> None:
     assert not world.index.views
 
 
+def test_a_follower_of_another_view_may_leave_while_one_is_woken() -> None:
+    world = two_pods()
+    endpoints, profile = world.get(LEDGER), world.profile(LEDGER)
+    endpoints.read(), profile.read()
+    endpoints.subscription.on_wake(profile.subscription.close)
+    profile.subscription.on_wake(endpoints.subscription.close)
+    world.delete(service("ledger"))  # concerns both
+    endpoints.subscription.close()
+    profile.subscription.close()
+    assert (len(world.index.views), len(world.index.dependencies)) == (0, 0)
+
+
+def test_a_slice_that_becomes_a_mirror_labels_the_whole_set() -> None:
+    world = two_pods()
+    stream = world.get(LEDGER)
+    stream.read()
+    mark = {"mirror.linkerd.io/cluster-name": "north"}
+    world.apply(ledger(name="mirror", labels=mark))
+    assert stream.read() == ["add 10.4.0.1:8080 10.4.0.2:8080"]
+    assert stream.reader.labels["target_cluster"] == "north"
+
+
 def test_topics_of_one_zone_share_their_sets() -> None:
     world = two_pods()
     world.get(LEDGER, node="n1"), world.get(LEDGER, node="n2")

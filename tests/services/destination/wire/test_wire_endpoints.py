@@ -81,6 +81,23 @@ def test_another_zone_of_the_reader_re_adds_everything() -> None:
     assert [item.metric_labels["zone_locality"] for item in again.addrs] == ["remote", "local"]
 
 
+def test_another_zone_of_an_endpoint_is_told() -> None:
+    moved = replace(A, zone="z2", memo={})
+    (message,) = deltas()(of(A, B, zone="z1"), of(moved, B, zone="z1"))
+    (item,) = Endpoints(messages=1).take(message).add.addrs
+    assert item.metric_labels["zone_locality"] == "remote"
+
+
+def test_other_labels_of_the_set_re_add_everything() -> None:
+    before = of(A, B)
+    after = EndpointSet(before.addresses, (("service", "x"),))
+    reader = Endpoints()
+    delta = deltas()
+    reader.take(delta(None, before)[0])
+    assert kinds(delta(before, after), reader) == ["add"]
+    assert reader.labels == {"service": "x"}
+
+
 def test_t70_t71_zone_weights() -> None:
     for weights, expected in ((False, [10_000, 10_000]), (True, [100_000, 10_000])):
         here, there = replace(A, memo={}), replace(B, memo={})  # encoded by nobody yet
