@@ -8,6 +8,7 @@ import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from linkerd.runtime.readiness import Readiness
@@ -141,6 +142,18 @@ async def test_calls_that_race_with_the_end_do_not_hold_it_up(
     await eventually(lambda: len(world.calls) > 200, "some calls")
     await asyncio.wait_for(server.stop(60), 10)
     assert set(await asyncio.gather(*hammers)) <= REFUSALS
+
+
+async def test_a_client_that_explores_does_not_hold_it_up(serve: Any) -> None:
+    """A reflection stream is no call of ours; it is cut when ours have ended."""
+    server = await serve(reflection=True)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        make: Any = reflection_pb2_grpc.ServerReflectionStub  # typed for blocking channels only
+        stream = make(channel).ServerReflectionInfo()
+        await stream.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+        await stream.read()
+        await asyncio.wait_for(server.stop(60), 10)
+        assert await stream.code() in REFUSALS
 
 
 async def test_stopping_twice_and_without_a_start_is_harmless(
