@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping, S
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -339,6 +340,70 @@ class TestFields:
             await call(b"\xff\xff")
         assert caught.value.code() is INVALID
         assert "CertifyRequest" in str(caught.value.details())
+
+
+WRONG_NAME = "for another name than identity"
+LABELS = ".".join(["a" * 49] * 5) + ".abcd"
+
+
+class TestBadInput:
+    """Each ends with its status and a message that names what is wrong."""
+
+    @pytest.mark.parametrize(
+        ("identity", "names", "code", "says"),
+        [
+            (IDENTITY, [f"n{n}.example" for n in range(1000)], REFUSED, "and has 1000"),
+            (IDENTITY, ["*.shop.example"], REFUSED, "csr='*.shop.example'"),
+            (IDENTITY, [f"{IDENTITY}."], REFUSED, WRONG_NAME),
+            (f"*.{IDENTITY}", [f"*.{IDENTITY}"], REFUSED, "not that of the token's"),
+            (IDENTITY.upper(), [IDENTITY.upper()], REFUSED, "not that of the token's"),
+            (f"{IDENTITY}.", [f"{IDENTITY}."], REFUSED, "not that of the token's"),
+            (LABELS, [LABELS], INVALID, "identity has 254 characters"),
+            (f"{IDENTITY}\n", [IDENTITY], REFUSED, WRONG_NAME),
+            (f"{IDENTITY}\0.evil.example", [IDENTITY], REFUSED, WRONG_NAME),
+            (IDENTITY, [f"{IDENTITY}\0.evil.example"], REFUSED, WRONG_NAME),
+        ],
+        ids=[
+            "1000 names", "wildcard", "dot in the request", "wildcard identity", "upper case",
+            "trailing dot", "254 characters", "newline", "nul", "nul in the request",
+        ],
+    )  # fmt: skip
+    async def test_names(
+        self, server: Server, identity: str, names: list[str], code: grpc.StatusCode, says: str
+    ) -> None:
+        csr = make_csr(names=[x509.DNSName(name) for name in names])
+        found, message = await server.refusal(identity, csr=csr)
+        assert (found, says in message) == (code, True), message
+        assert "\0" not in message
+        assert "\n" not in message
+
+    @pytest.mark.parametrize(
+        ("other", "says"),
+        [
+            (x509.IPAddress(ip_address("192.0.2.7")), "IP addresses ('192.0.2.7')"),
+            (x509.IPAddress(ip_address("2001:db8::7")), "IP addresses ('2001:db8::7')"),
+            (x509.UniformResourceIdentifier("spiffe://corp.example/x"), "URIs ('spiffe://"),
+            (x509.RFC822Name("ops@corp.example"), "e-mail addresses ('ops@"),
+        ],
+        ids=["ipv4", "ipv6", "uri", "e-mail"],
+    )
+    async def test_i13_other_kinds_of_names(
+        self, server: Server, other: x509.GeneralName, says: str
+    ) -> None:
+        csr = make_csr(names=[x509.DNSName(IDENTITY), other])
+        code, message = await server.refusal(csr=csr)
+        assert (code, says in message) == (REFUSED, True), message
+
+    async def test_a_token_of_a_megabyte(self, server: Server) -> None:
+        code, message = await server.refusal(token=b"s" * 1_000_000)
+        assert code is INVALID
+        assert message == "token has 1000000 bytes; at most 65536 are accepted"
+        assert server.reviewer.asked == []
+
+    async def test_trailing_bytes(self, server: Server) -> None:
+        for tail in (b"\0", b"\n", make_csr()):
+            code, message = await server.refusal(csr=make_csr() + tail)
+            assert (code, "PKCS#10" in message) == (INVALID, True)
 
 
 class TestIssuer:
