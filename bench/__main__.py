@@ -8,7 +8,16 @@ from pathlib import Path
 import click
 import psutil
 
-from bench import change_cost, cluster, fanout_figures, figures, first_answer, startup, yardsticks
+from bench import (
+    change_cost,
+    cluster,
+    fanout_figures,
+    figures,
+    first_answer,
+    identity,
+    startup,
+    yardsticks,
+)
 from bench.fanout import Crowd
 from bench.figures import Figure
 from bench.processes import ROOT, BenchError
@@ -62,6 +71,10 @@ async def _change_cost(where: cluster.Cluster, options: Options) -> list[Figure]
     return await change_cost.run(where, options.logs, options.progress, listeners=listeners)
 
 
+async def _identity(where: cluster.Cluster, options: Options) -> list[Figure]:
+    return await identity.run(where.kubeconfig, where.client, options.logs, calls=identity.CALLS)
+
+
 BENCHES: Mapping[str, Bench] = {
     "startup": _startup,
     "peer": _peer,
@@ -70,6 +83,7 @@ BENCHES: Mapping[str, Bench] = {
     "spread": _spread,
     "first-answer": _first_answer,
     "change-cost": _change_cost,
+    "identity": _identity,
 }
 
 

@@ -51,3 +51,12 @@ async def test_api_server_away(
     assert away.recovery_seconds < 2
     fast = sum(taken < 500 for taken in away.answers.refused_ms)
     assert fast >= 0.9 * len(away.answers.refused_ms)
+
+
+async def test_the_bench_of_certificates(api_cluster: LocalCluster, tmp_path: Path) -> None:
+    async with await KubeClient.connect(api_cluster.kubeconfig, user_agent="test") as client:
+        taken = await identity.run(api_cluster.kubeconfig, client, tmp_path, calls=200)
+    values = {figure.name: figure.value for figure in taken}
+    assert values.keys() >= {"certify_per_s", "certify_p99_ms", "certify_growth_mib"}
+    assert values["certify_per_s"] > 20
+    assert values["certify_growth_mib"] < 30
