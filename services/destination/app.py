@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from linkerd.kube.client import KubeClient
-from linkerd.kube.errors import ConfigError
+from linkerd.kube.connecting import connect
 from linkerd.kube.reflector import Reflector
 from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.kube.resource import (
@@ -25,12 +25,11 @@ from linkerd.kube.resource import (
     Resource,
 )
 from linkerd.names import IdentityDomain, is_dns_subdomain
-from linkerd.rpc.grpcio import GrpcServer, ServerOptions
-from linkerd.runtime.errors import SettingsError, StartError
+from linkerd.rpc.serving import serve
+from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
 from linkerd.runtime.settings import CommonSettings, HostPort, setting
-from linkerd.version import VERSION
 from services.destination.index import Index, Kind
 from services.destination.metrics import IndexCollector, cache_sizes
 from services.destination.model.http2 import Http2Params, parse_http2_params
@@ -43,7 +42,6 @@ from services.destination.wire.profiles import ProfileDeltas
 
 NAME: Final = "destination"
 
-_GRACE: Final = 5.0  # seconds for calls that are not streams; streams end at once, with OK
 _FALLBACK_DOMAIN: Final = "cluster.local"
 _TRANSPORT_HEADER: Final = "transport-header"
 _SOURCES: Final[Mapping[Kind, Resource[Any]]] = {
@@ -128,10 +126,10 @@ async def start(settings: Settings, process: Process) -> None:
     mesh = mesh_of(settings)
     index = make_index(settings, mesh)
     process.registry.register(IndexCollector(index, mesh.cluster_domain))
-    client = await _connect(settings, process)
+    client = await connect(settings.kubeconfig, process)
     await _read_cluster(client, index, process)
     caches.open()
-    await _serve(settings, process, Destination(index, mesh.cluster_domain))
+    await serve(settings, process, Destination(index, mesh.cluster_domain).table())
 
 
 def mesh_of(settings: Settings) -> Mesh:
@@ -183,17 +181,6 @@ def _uses_transport_header(mode: str) -> bool:
     return mode == _TRANSPORT_HEADER
 
 
-async def _connect(settings: Settings, process: Process) -> KubeClient:
-    try:
-        client = await KubeClient.connect(
-            settings.kubeconfig, user_agent=f"linkerd-{NAME}/{VERSION}", clock=process.clock
-        )
-    except ConfigError as error:
-        raise StartError(str(error)) from error
-    process.defer(client.close)
-    return client
-
-
 async def _read_cluster(client: KubeClient, index: Index, process: Process) -> None:
     """Starts a reflector of every kind; returns when all have synced."""
     metrics = ReflectorMetrics(process.registry)
@@ -212,21 +199,3 @@ async def _read_cluster(client: KubeClient, index: Index, process: Process) -> N
     for kind, reflector in reflectors.items():
         process.start(f"reflect {kind.value}", reflector.run())
     await asyncio.gather(*(reflector.wait_synced() for reflector in reflectors.values()))
-
-
-async def _serve(settings: Settings, process: Process, destination: Destination) -> None:
-    server = GrpcServer(
-        settings.addr,
-        [destination.table()],
-        readiness=process.readiness,
-        registry=process.registry,
-        options=ServerOptions(
-            lame_duck=settings.lame_duck,
-            reflection=settings.enable_reflection,
-            channelz=settings.enable_channelz,
-        ),
-        clock=process.clock,
-    )
-    port = await server.start()
-    process.defer(lambda: server.stop(_GRACE))
-    _log.info("serving", addr=str(settings.addr), port=port)

@@ -12,18 +12,18 @@ from typing import Final
 
 from linkerd.kube.backoff import Backoff
 from linkerd.kube.client import KubeClient
-from linkerd.kube.errors import ConfigError, KubeError
+from linkerd.kube.connecting import connect
+from linkerd.kube.errors import KubeError
 from linkerd.kube.objects import PartialObject
 from linkerd.kube.recorder import EventRecorder
 from linkerd.kube.resource import Resource
 from linkerd.kube.reviews import self_subject_access_review
 from linkerd.names import IdentityDomain
-from linkerd.rpc.grpcio import GrpcServer, ServerOptions
+from linkerd.rpc.serving import serve
 from linkerd.runtime.clock import Clock
 from linkerd.runtime.errors import StartError
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
-from linkerd.version import VERSION
 from services.identity.cache import CachedReviewer
 from services.identity.expiry import ExpiryWatch
 from services.identity.issuer import KUBERNETES_SCHEME, LINKERD_SCHEME, IssuerSlot, PemFile
@@ -48,9 +48,6 @@ NAME: Final = "identity"
 _SIGNERS: Final = 2
 """Threads. Signing takes 0.2 ms and holds the interpreter's lock for most of it."""
 
-_GRACE: Final = 5.0
-"""Seconds that calls get to finish when the process stops; as long as a token review may take."""
-
 _TOKEN_REVIEWS: Final = Resource(
     "authentication.k8s.io", "v1", "tokenreviews", "TokenReview", PartialObject, namespaced=False
 )
@@ -70,10 +67,10 @@ async def start(settings: Settings, process: Process) -> None:
     service = _Service(settings, process)
     service.load()
     issuer_gate.open()
-    client = await _connect(settings, process)
+    client = await connect(settings.kubeconfig, process)
     await wait_until_allowed(client, process.clock)
     kubernetes_gate.open()
-    await _serve(settings, process, service.identity(client))
+    await serve(settings, process, service.identity(client).table())
 
 
 class _Service:
@@ -167,17 +164,6 @@ def _signers(process: Process) -> ThreadPoolExecutor:
     return signers
 
 
-async def _connect(settings: Settings, process: Process) -> KubeClient:
-    try:
-        client = await KubeClient.connect(
-            settings.kubeconfig, user_agent=f"linkerd-{NAME}/{VERSION}", clock=process.clock
-        )
-    except ConfigError as error:
-        raise StartError(str(error)) from error
-    process.defer(client.close)
-    return client
-
-
 async def wait_until_allowed(client: KubeClient, clock: Clock) -> None:
     """Returns once the API server says that we may review tokens, asking again, with pauses, while
     it does not answer. Raises StartError when it says that we may not."""
@@ -203,21 +189,3 @@ async def wait_until_allowed(client: KubeClient, clock: Clock) -> None:
             "not allowed to create tokenreviews.authentication.k8s.io, without which no workload "
             f"can be certified: bind a ClusterRole that allows it to this account. {status.reason}"
         )
-
-
-async def _serve(settings: Settings, process: Process, identity: Identity) -> None:
-    server = GrpcServer(
-        settings.addr,
-        [identity.table()],
-        readiness=process.readiness,
-        registry=process.registry,
-        options=ServerOptions(
-            lame_duck=settings.lame_duck,
-            reflection=settings.enable_reflection,
-            channelz=settings.enable_channelz,
-        ),
-        clock=process.clock,
-    )
-    port = await server.start()
-    process.defer(lambda: server.stop(_GRACE))
-    _log.info("serving", addr=str(settings.addr), port=port)

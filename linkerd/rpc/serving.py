@@ -1,0 +1,33 @@
+"""The common way of a service to its clients: an engine with the settings that all share."""
+
+from typing import Final
+
+from linkerd.rpc.grpcio import GrpcServer, ServerOptions
+from linkerd.rpc.methods import ServiceTable
+from linkerd.runtime.logs import get_logger
+from linkerd.runtime.process import Process
+from linkerd.runtime.settings import CommonSettings
+
+_GRACE: Final = 5.0  # seconds for unary calls to finish once the server stops; a token review's
+_log = get_logger(__name__)
+
+
+async def serve(settings: CommonSettings, process: Process, *tables: ServiceTable) -> GrpcServer:
+    """Serves `tables` on the settings' address until the process stops. Raises StartError when
+    the address is not to be had."""
+    server = GrpcServer(
+        settings.addr,
+        tables,
+        readiness=process.readiness,
+        registry=process.registry,
+        options=ServerOptions(
+            lame_duck=settings.lame_duck,
+            reflection=settings.enable_reflection,
+            channelz=settings.enable_channelz,
+        ),
+        clock=process.clock,
+    )
+    port = await server.start()
+    process.defer(lambda: server.stop(_GRACE))
+    _log.info("serving", addr=str(settings.addr), port=port)
+    return server
