@@ -20,6 +20,7 @@ from yarl import URL
 from linkerd.kube.credentials import Credentials
 from linkerd.kube.errors import ApiError, ProtocolError, Unauthorized, Unreachable
 from linkerd.kube.lines import LineSplitter
+from linkerd.kube.posts import Peer, Posts
 from linkerd.kube.transport import open_session, proxy_for
 from linkerd.runtime.clock import Clock, SystemClock
 
@@ -41,6 +42,7 @@ class KubeClient:
         self._user_agent = user_agent
         self._fingerprint = credentials.fingerprint()
         self._session = open_session(credentials.tls_context(), user_agent)
+        self._posts = self._open_posts()
 
     @classmethod
     async def connect(
@@ -64,6 +66,8 @@ class KubeClient:
 
     async def close(self) -> None:
         """Ends all connections, watches included."""
+        if self._posts is not None:
+            self._posts.close()
         await self._session.close()
 
     async def request(
@@ -89,6 +93,39 @@ class KubeClient:
             raise _unreachable(f"{method} {path}", error) from error
         finally:
             response.release()
+
+    async def post(self, path: str, body: bytes, *, timeout: float) -> bytes:
+        """As `request` with POST and JSON, for questions that change nothing and are asked often;
+        see `linkerd.kube.posts`."""
+        if self._posts is None:
+            return await self.request("POST", path, body=body, timeout=timeout)
+        generation = self._credentials.generation
+        try:
+            async with asyncio.timeout(timeout):
+                try:
+                    return await self._post(self._posts, path, body)
+                except Unauthorized:
+                    if not await self._renew(generation):
+                        raise
+                return await self._post(self._posts, path, body)
+        except TimeoutError as error:
+            raise Unreachable(f"POST {path}: no answer in {timeout:g} s") from error
+
+    async def _post(self, posts: Posts, path: str, body: bytes) -> bytes:
+        generation = self._credentials.generation
+        authorization = await self._credentials.authorization()
+        try:
+            answer = await posts.post(path, body, authorization)
+        except ssl.SSLError as error:
+            await self._renew(generation)
+            raise _unreachable(f"POST {path}", error) from error
+        except OSError as error:
+            raise _unreachable(f"POST {path}", error) from error
+        if answer.status >= 400:
+            raise ApiError.parse(answer.status, answer.body, answer.retry_after)
+        if answer.status >= 300:
+            raise ProtocolError(f"POST {path}: answered with a redirection ({answer.status})")
+        return answer.body
 
     def stream(
         self,
@@ -180,9 +217,21 @@ class KubeClient:
             old = self._session
             self._session = open_session(self._credentials.tls_context(), self._user_agent)
             self._fingerprint = fingerprint
+            if self._posts is not None:
+                self._posts.close()
+            self._posts = self._open_posts()
             await old.close()
         _log.info("credentials for the API server read again")
         return True
+
+    def _open_posts(self) -> Posts | None:
+        """None where a proxy is in the way."""
+        configuration = self._credentials.configuration
+        if configuration.proxy or proxy_for(URL(self.server)):
+            return None
+        tls = self._credentials.tls_context()
+        name = configuration.tls_server_name
+        return Posts(Peer(self.server, tls, name, self._user_agent))
 
 
 class _Lines:

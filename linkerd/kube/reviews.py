@@ -56,7 +56,7 @@ async def create_token_review(
     `timeout` is in seconds. Raises KubeError if the question could not be asked."""
     spec = {"token": token, "audiences": list(audiences)}
     body = _document("authentication.k8s.io/v1", "TokenReview", spec)
-    answer = await client.request("POST", _AUTHENTICATION, body=body, timeout=timeout)
+    answer = await client.post(_AUTHENTICATION, body, timeout=timeout)
     return _decode(answer, _TokenReview).status
 
 
