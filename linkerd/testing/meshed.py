@@ -9,13 +9,12 @@ from typing import Any, Final
 
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.names import IdentityDomain
-from linkerd.testing.proxy_shaped import ADMIN_PORT, LEAF
+from linkerd.testing.proxy_shaped import ADMIN_PORT, READY
 
 DOMAIN: Final = IdentityDomain("linkerd", "cluster.local")
 _DIRECTORY: Final = "/var/run/linkerd/identity/end-entity"
 _TOKENS: Final = "/var/run/secrets/tokens"
 _IDENTITY: Final = "linkerd-identity-headless.linkerd.svc.cluster.local.:8080"
-_WORKLOADS: Final = ("server", "client")
 
 
 class Meshed:
@@ -27,16 +26,13 @@ class Meshed:
 
     def start(self, image: str, anchors: str) -> None:
         """Make both; returns when their proxies have certificates."""
-        objects = [
-            _account("server"), _account("client"), _service(),
-            _deployment("server", image, anchors),
-            _deployment("client", image, anchors, self._peer()),
-        ]  # fmt: skip
-        for each in objects:
-            each["metadata"]["namespace"] = self.namespace
-        listed = {"apiVersion": "v1", "kind": "List", "items": objects}
-        self.kubectl.apply(json.dumps(listed), doing="making meshed workloads")
-        for name in _WORKLOADS:
+        server = [_account("server"), _service(), _deployment("server", image, anchors)]
+        client = [_account("client"), _deployment("client", image, anchors, self._peer())]
+        for name, objects in (("server", server), ("client", client)):
+            for each in objects:
+                each["metadata"]["namespace"] = self.namespace
+            listed = {"apiVersion": "v1", "kind": "List", "items": objects}
+            self.kubectl.apply(json.dumps(listed), doing=f"making {name}")
             self("rollout", "status", f"deployment/{name}", "--timeout=120s")
 
     def __call__(self, *arguments: str) -> str:
@@ -82,7 +78,7 @@ def _deployment(
         "serviceAccountName": name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 5,
+        "terminationGracePeriodSeconds": 8,
         "securityContext": {"runAsUser": 2102, "runAsGroup": 2102, "fsGroup": 2102},
         "containers": [_proxy(image, anchors, other or {})],
         "volumes": [
@@ -141,7 +137,7 @@ def _proxy(image: str, anchors: str, other: dict[str, str]) -> dict[str, Any]:
         ],
         "ports": [{"name": "linkerd-admin", "containerPort": ADMIN_PORT}],
         "readinessProbe": {
-            "exec": {"command": ["test", "-f", f"{_DIRECTORY}/{LEAF}"]},
+            "exec": {"command": ["test", "-f", f"{_DIRECTORY}/{READY}"]},
             "periodSeconds": 1,
         },
         "securityContext": {"readOnlyRootFilesystem": True},

@@ -35,10 +35,12 @@ from linkerd.stubs.proxy import identity_pb2
 from linkerd.stubs.proxy.identity_pb2_grpc import IdentityStub
 
 ADMIN_PORT: Final = 4191
-LEAF: Final = "leaf.pem"
+READY: Final = "ready"
+"""A file of the directory: there once connections are taken."""
 _RENEW_SECONDS: Final = 3.0
 _CONNECT_SECONDS: Final = 0.1
 _DEADLINE: Final = 10.0
+_DRAIN_SECONDS: Final = 4.0  # connections still come until every node knows of our end
 _PREFIX: Final = "LINKERD2_PROXY_IDENTITY_"
 
 
@@ -88,7 +90,6 @@ class Proxy:
         (self.directory / "chain.pem").write_bytes(pem)
         self.server = self._context(ssl.PROTOCOL_TLS_SERVER)
         self.client = self._context(ssl.PROTOCOL_TLS_CLIENT)
-        (self.directory / LEAF).write_bytes(chain[0].public_bytes(Encoding.PEM))
         signer = chain[0].extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
         self.issuer = (signer.key_identifier or b"").hex()
         self.counts["certified"] += 1
@@ -168,12 +169,14 @@ async def run() -> None:
     async with grpc.aio.insecure_channel(_setting("SVC_ADDR")) as channel:
         stub = IdentityStub(channel)
         while not proxy.counts["certified"]:
-            await _try_certify(proxy, stub, pause=1)
+            await _try_certify(proxy, stub, pause=0.2)
         server = await serve(proxy)
+        (proxy.directory / READY).touch()
         tasks = [asyncio.create_task(_renew(proxy, stub)), asyncio.create_task(_report(proxy))]
         if "PEER" in os.environ:
             tasks.append(asyncio.create_task(_meet(proxy)))
         await stopped.wait()
+        await asyncio.sleep(_DRAIN_SECONDS)
         server.close()
         for task in tasks:
             task.cancel()
