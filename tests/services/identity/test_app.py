@@ -24,7 +24,17 @@ from linkerd.testing.certificates import (
     write_issuer,
 )
 from linkerd.testing.program import Program
-from services.identity.settings import Settings, identity_domain, leaf_policy
+from services.identity.expiry import Thresholds
+from services.identity.reviews import Limits
+from services.identity.settings import (
+    Settings,
+    cache_seconds,
+    identity_domain,
+    leaf_policy,
+    reload_interval,
+    review_limits,
+    thresholds,
+)
 
 MODULE = "services.identity"
 NOBODY = "http://127.0.0.1:1"
@@ -70,6 +80,32 @@ class TestFlags:
         given = settings("-identity-issuance-lifetime=0", "-identity-clock-skew-allowance=0s")
         assert leaf_policy(given).lifetime == timedelta(hours=8760)
         assert leaf_policy(given).clock_skew == timedelta(seconds=10)
+
+    def test_reviews_and_reloads(self) -> None:
+        given = settings()
+        assert review_limits(given) == Limits(concurrency=64, queue=4096)
+        assert cache_seconds(given) == 0
+        assert reload_interval(given) == timedelta(seconds=5)
+        assert thresholds(given) == Thresholds(anchor=timedelta(days=60), issuer=None)
+        assert cache_seconds(settings("-token-review-cache=10s")) == 10
+        assert thresholds(settings("-issuer-expiry-warning=24h")).issuer == timedelta(days=1)
+
+    @pytest.mark.parametrize(
+        "flag",
+        [
+            "-token-review-cache=61s",
+            "-token-review-cache=-1s",
+            "-token-review-queue=0",
+            "-token-review-concurrency=0",
+            "-reload-interval=0s",
+        ],
+    )
+    def test_out_of_bounds(self, flag: str) -> None:
+        def check(given: Settings) -> object:
+            return review_limits(given), cache_seconds(given), reload_interval(given)
+
+        with pytest.raises(SettingsError, match=flag.split("=")[0]):
+            check(settings(flag))
 
     @pytest.mark.parametrize(
         ("namespace", "domain", "names"),

@@ -1,6 +1,7 @@
 """The program against a real API server: tokens that it issued, and what else calls itself one."""
 
 import base64
+import hashlib
 import json
 import re
 import shutil
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import services.identity
+from linkerd.certificates import make_issuer
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.programs import find_program
 from linkerd.names import IdentityDomain
@@ -213,6 +215,60 @@ class TestTokens:
         token = mesh.token(web, "--audience", OURS)
         assert mesh.call(web, token).code == 0
         assert token not in mesh.program.log
+
+
+class TestEvents:
+    def events(self, mesh: Mesh, kind: str, name: str) -> list[dict[str, str]]:
+        """Those about an object, once there is one."""
+        field = f"involvedObject.kind={kind},involvedObject.name={name}"
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            listed = mesh.cluster.kubectl(
+                "get", "events", "--all-namespaces", f"--field-selector={field}", "-o", "json"
+            )
+            if found := json.loads(listed)["items"]:
+                return list(found)
+        raise AssertionError(f"no Event about {kind} {name}")
+
+    def test_i49_on_the_service_account(self, mesh: Mesh) -> None:
+        web = mesh.account()
+        answer = mesh.call(web, mesh.token(web, "--audience", OURS))
+        leaf = base64.b64decode(json.loads(answer.output)["leaf_certificate"])
+        (event,) = self.events(mesh, "ServiceAccount", web)
+        assert (event["type"], event["reason"]) == ("Normal", "IssuedLeafCertificate")
+        assert hashlib.sha256(leaf).hexdigest() in event["message"]
+        assert mesh.name_of(web) in event["message"]
+
+    def test_i40_i42_on_the_deployment(self, api_cluster: LocalCluster, tmp_path: Path) -> None:
+        """The program follows its files: a broken pair, then a good one. Its Events go to the
+        control plane's namespace."""
+        credentials = Credentials.make(DOMAIN)
+        with (
+            api_cluster.api() as api,
+            fresh_namespace(api, prefix="control") as control,
+            start(
+                api_cluster.kubeconfig, tmp_path, credentials,
+                "--reload-interval=20ms", f"--controller-namespace={control}",
+            ) as program,
+        ):  # fmt: skip
+            program.event("ready")
+            issuer, key = tmp_path / "issuer" / "crt.pem", tmp_path / "issuer" / "key.pem"
+            new = Credentials(credentials.anchor, make_issuer(DOMAIN, credentials.anchor))
+            key.write_bytes(new.issuer.key_pem)
+            program.event("issuer update skipped: the issuer that was loaded before signs on")
+            issuer.write_bytes(new.issuer.certificate_pem)
+            program.event("issuer updated")
+            field = f"--namespace={control}"
+            deadline = time.monotonic() + 20
+            reasons: set[str] = set()
+            while len(reasons) < 2 and time.monotonic() < deadline:
+                listed = api_cluster.kubectl("get", "events", field, "-o", "json")
+                reasons = {
+                    each["reason"]
+                    for each in json.loads(listed)["items"]
+                    if each["involvedObject"]["name"] == "linkerd-identity"
+                }
+        assert reasons == {"IssuerUpdateSkipped", "IssuerUpdated"}
 
 
 class TestPermissions:
