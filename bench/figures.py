@@ -58,7 +58,9 @@ KINDS: Mapping[str, Kind] = {
     "certify_cpu_us": Kind("us", "CPU of the service for one certificate"),
     "certify_rss_mib": Kind("MiB", "resident memory after them"),
     "certify_growth_mib": Kind("MiB", "resident memory that they added"),
-    "certify_rotation_bad": Kind("", "failures and torn answers while the issuer changes", 0),
+    "certify_rotation_bad": Kind(
+        "", "failures and torn answers while the issuer changes; none is allowed"
+    ),
     "certify_away_p99_ms": Kind("ms", "a refusal while the API server is away", 200),
     "certify_away_growth_mib": Kind("MiB", "resident memory that such refusals add"),
     "certify_recovery_s": Kind("s", "from the API server's return to the first certificate", 2),

@@ -70,7 +70,7 @@ class Peer:
     def __init__(self) -> None:
         self.answers: list[bytes | None] = []
         self.requests: list[bytes] = []
-        self.connections = 0
+        self.connections = self.ended = 0
         self.writers: list[asyncio.StreamWriter] = []
         self.silent = False
 
@@ -91,6 +91,7 @@ class Peer:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self.ended += 1
             writer.transport.abort()
 
     def hang_up(self) -> None:
@@ -156,6 +157,7 @@ class TestConnections:
             await eventually(lambda: peer.requests)
             call.cancel()
             await asyncio.wait([call])
+            await eventually(lambda: peer.ended == 1)
             peer.silent = False
             peer.answers = [OK.replace(b"{}", b"[]")]
             assert await post(client) == b"[]"

@@ -284,6 +284,15 @@ class TestSkipped:
         installation.issuer.put(crt_pem=installation.another().issuer.certificate_pem)
         await self.skipped(installation, "cannot read")
 
+    async def test_a_file_that_is_away_for_one_look(self, installation: Installation) -> None:
+        """As in the middle of a swap: not worth a word."""
+        key = installation.issuer.path / "key.pem"
+        key.rename(key.with_name("away"))
+        await installation.looks(1)
+        key.with_name("away").rename(key)
+        await installation.looks(3)
+        assert installation.events.said == []
+
     async def test_expired_when_it_comes(self, installation: Installation) -> None:
         anchor = installation.credentials.anchor
         old = make_issuer(DOMAIN, anchor, now=NOW - timedelta(days=400))

@@ -159,6 +159,7 @@ class TestRetries:
 
     async def test_not_of_silence(self, small: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(reviews, "ATTEMPT_TIMEOUT", 0.01)
+        small.clock.rush()
         small.server.open.clear()
         assert "in time" in await small.refused()
         assert len(small.server.asked) == 1
