@@ -251,9 +251,10 @@ async def outage(
                 else:
                     proxy.stall()
                 await asyncio.sleep(_SETTLING)
-                memory = rss_bytes(server.pid)
                 away = clients.answers = Answers()
-                await asyncio.sleep(seconds)
+                await asyncio.sleep(seconds / 4)  # until garbage is as much as it will ever be
+                memory = rss_bytes(server.pid)
+                await asyncio.sleep(seconds * 3 / 4)
                 growth = rss_bytes(server.pid) - memory
                 clients.answers = Answers()
                 back = time.monotonic()
