@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from linkerd import labels
+from bench import containers
 
 PORT = 8080
 SLICE_SIZE = 100  # what the EndpointSlice controller puts into one slice
@@ -221,7 +221,10 @@ def _replica_set(pod: _Member, replicas: int) -> Item:
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": marks},
-            "template": {"metadata": {"labels": marks}, "spec": {"containers": [_container()]}},
+            "template": {
+                "metadata": {"labels": marks},
+                "spec": {"containers": [containers.app(PORT)]},
+            },
         },
     }
     return Item(_path(pod.namespace, "replicasets", "/apis/apps/v1"), body)
@@ -249,50 +252,9 @@ def _pod(pod: _Member) -> Json:
         "spec": {
             "nodeName": node(pod.node),
             "serviceAccountName": "default",
-            "containers": [_container(), _proxy_container()],
+            "containers": [containers.app(PORT), containers.proxy()],
             "volumes": [{"name": "linkerd-identity-end-entity", "emptyDir": {"medium": "Memory"}}],
         },
-    }
-
-
-def _container() -> Json:
-    return {
-        "name": "app",
-        "image": "registry.invalid/app:1.2.3",
-        "ports": [{"name": "http", "containerPort": PORT}],
-        "env": [{"name": f"SETTING_{index}", "value": f"value-{index}"} for index in range(10)],
-        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}},
-    }
-
-
-def _proxy_container() -> Json:
-    """A sidecar as the injector writes it, in size at least: some thirty variables."""
-    values = {f"LINKERD2_PROXY_SETTING_{index}": f"10.0.0.0/8,{index}" for index in range(30)}
-    values |= {
-        labels.PROXY_INBOUND_LISTEN_ADDR: "0.0.0.0:4143",
-        labels.PROXY_CONTROL_LISTEN_ADDR: "0.0.0.0:4190",
-        labels.PROXY_ADMIN_LISTEN_ADDR: "0.0.0.0:4191",
-        "LINKERD2_PROXY_DESTINATION_SVC_ADDR": "linkerd-dst-headless.linkerd.svc:8086",
-    }
-    return {
-        "name": "linkerd-proxy",
-        "image": "registry.invalid/proxy:bench",
-        "ports": [
-            {"name": "linkerd-proxy", "containerPort": 4143},
-            {"name": "linkerd-admin", "containerPort": 4191},
-        ],
-        "env": [
-            {"name": "_pod_name", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-            {"name": "_pod_ns", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
-            *({"name": name, "value": value} for name, value in values.items()),
-        ],
-        "livenessProbe": {"httpGet": {"path": "/live", "port": 4191}},
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": 4191}},
-        "securityContext": {"runAsUser": 2102, "readOnlyRootFilesystem": True},
-        "volumeMounts": [
-            {"name": "linkerd-identity-end-entity", "mountPath": "/var/run/linkerd/identity"}
-        ],
     }
 
 
