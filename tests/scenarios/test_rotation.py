@@ -56,8 +56,7 @@ def script(namespace: str) -> str:
     for block in blocks():
         first = block.splitlines()[0]
         parts += [f"echo {json.dumps('### ' + first.split('(')[0])}"]
-        parts += ["inject"] if re.search(r"^restart_workloads$", block, re.MULTILINE) else []
-        parts += [block]
+        parts += [re.sub(r"^(?=restart_workloads$)", "inject\n", block, flags=re.MULTILINE)]
     return "\n".join(parts)
 
 
