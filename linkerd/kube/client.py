@@ -188,6 +188,8 @@ class KubeClient:
         authorization = await self._credentials.authorization()
         configuration = self._credentials.configuration
         url = URL(f"{configuration.host}{path}", encoded=True).with_query(query)
+        if self._session.closed:  # while the process ends, reflectors still try again
+            raise Unreachable(f"{method} {path}: the client is closed")
         try:
             response = await self._session.request(
                 method,

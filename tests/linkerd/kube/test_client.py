@@ -126,6 +126,16 @@ async def test_nobody_there(client: KubeClient, proxy: CutProxy) -> None:
         await client.request("GET", _PODS, timeout=0.1)
 
 
+async def test_a_client_that_is_closed_reaches_nobody(client: KubeClient) -> None:
+    """Reflectors try again while the process ends, and must take it for what they know."""
+    await client.close()
+    with pytest.raises(Unreachable, match="closed"):
+        await client.request("GET", "/api")
+    with pytest.raises(Unreachable, match="closed"):
+        async with client.stream("/api"):
+            pass
+
+
 async def test_a_stream_gives_the_lines_of_each_read(client: KubeClient, peer: ApiPeer) -> None:
     peer.put("a")
     peer.put("b", padding="x" * 3_000_000)

@@ -407,7 +407,7 @@ class TestTrouble:
                 streams = [client.get(authority) for _ in range(50)]
                 for stream in streams:
                     await stream.until("10.4.0.7")
-                assert await asyncio.to_thread(program.terminate) == 0
+                assert await asyncio.to_thread(program.terminate) == 0, program.log
                 await asyncio.gather(*client.tasks)
                 assert {stream.code for stream in streams} == {grpc.StatusCode.OK}
         said = [entry["event"] for entry in program.entries]
