@@ -219,13 +219,15 @@ class TestTokens:
 
 class TestEvents:
     def events(self, mesh: Mesh, kind: str, name: str) -> list[dict[str, str]]:
-        """Those about an object, once there is one."""
+        """Those about an object of the mesh's namespace, once there is one. Other namespaces are
+        those of other runs, whose objects have the same names."""
         field = f"involvedObject.kind={kind},involvedObject.name={name}"
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             listed = mesh.cluster.kubectl(
-                "get", "events", "--all-namespaces", f"--field-selector={field}", "-o", "json"
-            )
+                "get", "events", f"--namespace={mesh.namespace}", f"--field-selector={field}",
+                "--output=json",
+            )  # fmt: skip
             if found := json.loads(listed)["items"]:
                 return list(found)
         raise AssertionError(f"no Event about {kind} {name}")
