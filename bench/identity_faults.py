@@ -77,7 +77,7 @@ class Answers:
     granted: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     details: dict[str, str] = field(default_factory=dict)
-    issuers: set[bytes] = field(default_factory=set)
+    issuers: set[bytes] = field(default_factory=set, repr=False)
     torn: int = 0
     refused_ms: list[float] = field(default_factory=list)
     last_granted: float = 0.0

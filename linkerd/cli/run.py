@@ -34,6 +34,7 @@ class Request:
     kubeconfig: Path | None
     image: str | None
     demo: bool
+    heartbeat: bool
 
 
 @click.command("run", short_help="Start a cluster with the control plane and a demo in it.")
@@ -49,7 +50,17 @@ class Request:
 )
 @state_option
 @click.option("--demo/--no-demo", default=True, show_default=True, help="Whether to add the demo.")
-def command(kubeconfig: str | None, image: str | None, state: Path, demo: bool) -> None:
+@click.option(
+    "--enable-heartbeat/--disable-heartbeat",
+    "heartbeat",
+    default=False,
+    show_default=True,
+    help="Whether a job tells the Linkerd project's version check once a day that this mesh is in "
+    "use; services/heartbeat/README.md has what it sends.",
+)
+def command(
+    kubeconfig: str | None, image: str | None, state: Path, demo: bool, heartbeat: bool
+) -> None:
     """Start a cluster with the control plane and a demo in it.
 
     Without a kubeconfig this starts Kubernetes on this machine (as `linkerd local up`), builds the
@@ -61,7 +72,7 @@ def command(kubeconfig: str | None, image: str | None, state: Path, demo: bool) 
     \b
         KUBECONFIG=~/.kube/config IMAGE=registry.example/linkerd-py:1 linkerd run
     """
-    request = Request(state, _foreign(kubeconfig, state), image, demo)
+    request = Request(state, _foreign(kubeconfig, state), image, demo, heartbeat)
     progress = choose_progress()
     if request.kubeconfig is None:
         kubectl, outcome = _run_here(request, progress)
@@ -91,7 +102,7 @@ def _run_here(request: Request, progress: Progress) -> tuple[Kubectl, Outcome]:
             f"beside it"
         ) from None
     kubectl = Kubectl(cluster.kubeconfig)
-    return kubectl, install(tree, kubectl, images, progress, demo=request.demo)
+    return kubectl, _install(request, tree, kubectl, images, progress)
 
 
 def _run_there(request: Request, kubeconfig: Path, progress: Progress) -> tuple[Kubectl, Outcome]:
@@ -102,7 +113,13 @@ def _run_there(request: Request, kubeconfig: Path, progress: Progress) -> tuple[
         )
     kubectl = Kubectl(kubeconfig)
     images = Images(request.image, None, on_node=False)
-    return kubectl, install(require_tree(), kubectl, images, progress, demo=request.demo)
+    return kubectl, _install(request, require_tree(), kubectl, images, progress)
+
+
+def _install(
+    request: Request, tree: Path, kubectl: Kubectl, images: Images, progress: Progress
+) -> Outcome:
+    return install(tree, kubectl, images, progress, demo=request.demo, heartbeat=request.heartbeat)
 
 
 def _closing_words(request: Request, kubectl: Kubectl, outcome: Outcome) -> Iterator[str]:

@@ -45,9 +45,16 @@ class Outcome:
 
 
 def install(
-    tree: Path, kubectl: Kubectl, images: Images, progress: Progress, *, demo: bool = True
+    tree: Path,
+    kubectl: Kubectl,
+    images: Images,
+    progress: Progress,
+    *,
+    demo: bool = True,
+    heartbeat: bool = False,
 ) -> Outcome:
-    """Return when the control plane and the demo are ready. Raises DeliveryError."""
+    """Return when the control plane and the demo are ready. Raises DeliveryError. Without
+    `heartbeat`, a heartbeat job that is there goes: nothing is sent that nobody asked for."""
     with progress.step("Applying the control plane") as detail:
         changed = list(_apply_namespace(tree, kubectl))
         anchors, made = ensure_trust(kubectl, DOMAIN)
@@ -55,10 +62,16 @@ def install(
             detail("trust anchor and issuer made")
             changed += ["the trust anchor and the issuer"]
         overlay = control_plane_overlay(
-            tree, image=images.control_plane, anchors=anchors, on_node=images.on_node
+            tree,
+            image=images.control_plane,
+            anchors=anchors,
+            on_node=images.on_node,
+            heartbeat=heartbeat,
         )
         control_plane = render(kubectl, overlay)
         changed += kubectl.apply(control_plane, doing="applying the control plane")
+        if not heartbeat:
+            changed += _remove_heartbeat(kubectl)
     waiting = [("Waiting for the control plane to be ready", control_plane)]
     if demo:
         with progress.step("Applying the demo"):
@@ -75,3 +88,17 @@ def _apply_namespace(tree: Path, kubectl: Kubectl) -> list[str]:
     """First of all, because certificates are put in it before the rest is applied."""
     text = (tree / "deploy" / "base" / "namespace.yaml").read_text()
     return kubectl.apply(text, doing="making the namespace")
+
+
+def _remove_heartbeat(kubectl: Kubectl) -> list[str]:
+    """Takes the job and its rights away; what was there."""
+    kinds = ("cronjob,rolebinding,role,serviceaccount", "clusterrolebinding,clusterrole")
+    said = [
+        kubectl(
+            *("delete", kind, "linkerd-heartbeat"),
+            *(f"--namespace={DOMAIN.controller_namespace}", "--ignore-not-found", "--output=name"),
+            doing="removing the heartbeat job",
+        )
+        for kind in kinds
+    ]
+    return "".join(said).split()

@@ -7,13 +7,15 @@ applied.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.trust import fingerprint
 from linkerd.labels import TRUST_ROOT_SHA256
+
+_HEARTBEAT: Final = "deploy/components/heartbeat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,13 @@ class Workload:
 
 
 def control_plane_overlay(
-    tree: Path, *, image: str, anchors: str, on_node: bool
+    tree: Path, *, image: str, anchors: str, on_node: bool, heartbeat: bool = False
 ) -> tuple[Path, dict[str, Any]]:
-    """Folder and content of the overlay. `on_node`: the image is on the cluster's only node."""
+    """Folder and content of the overlay. `on_node`: the image is on the cluster's only node.
+    `heartbeat`: with the component of that name, which nothing else lists."""
     source = tree / "deploy" / ("overlays/local" if on_node else "base")
-    name = "localhost/linkerd-py" if on_node else "linkerd-py"
+    names = ("localhost/linkerd-py", "linkerd-py")  # the overlay's, and that of base and components
+    components = [f"../../../{_HEARTBEAT}"] if heartbeat else []
     annotations = {TRUST_ROOT_SHA256: fingerprint(anchors)}
     patch = {
         "apiVersion": "apps/v1",
@@ -39,7 +43,8 @@ def control_plane_overlay(
     }
     return tree / "build" / "deploy" / "control-plane", {
         **_kustomization(tree, source),
-        "images": [_replace(name, image)],
+        "components": components,
+        "images": [_replace(name, image) for name in names],
         "patches": [
             {
                 "target": {"kind": "Deployment", "namespace": "linkerd"},

@@ -73,3 +73,18 @@ def test_demo_runs_in_the_image_it_is_given(tree: Path) -> None:
     images = {c["image"] for d in of_kind(objects, "Deployment") for c in d.containers}
     assert images == {"localhost/base:1"}
     assert Workload("demo", "web") in workloads(render(Kubectl(), demo_overlay(tree, image=None)))
+
+
+@pytest.mark.parametrize("on_node", [True, False])
+def test_a_heartbeat_only_where_it_is_asked_for(tree: Path, on_node: bool) -> None:
+    def jobs(heartbeat: bool) -> list[Manifest]:
+        overlay = control_plane_overlay(
+            tree, image="a:b", anchors="PEM", on_node=on_node, heartbeat=heartbeat
+        )
+        return [o for o in parse(render(Kubectl(), overlay)) if o.kind == "CronJob"]
+
+    assert jobs(False) == []
+    (job,) = jobs(True)
+    pod = job.body["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == "a:b"
