@@ -27,6 +27,16 @@ REMOTE_CLUSTER_NAME: Final = "mirror.linkerd.io/cluster-name"
 REMOTE_GATEWAY_IDENTITY: Final = "mirror.linkerd.io/remote-gateway-identity"
 REMOTE_SERVICE_FQ_NAME: Final = "mirror.linkerd.io/remote-svc-fq-name"
 
+# Services whose endpoints are in other clusters, and the Secrets that lead there. As a label of a
+# service REMOTE_DISCOVERY names a cluster; as an annotation it lists `service@cluster`.
+REMOTE_DISCOVERY: Final = "multicluster.linkerd.io/remote-discovery"
+REMOTE_SERVICE: Final = "multicluster.linkerd.io/remote-service"
+LOCAL_DISCOVERY: Final = "multicluster.linkerd.io/local-discovery"
+LINKED_CLUSTER_NAME: Final = "multicluster.linkerd.io/cluster-name"
+LINKED_TRUST_DOMAIN: Final = "multicluster.linkerd.io/trust-domain"
+LINKED_CLUSTER_DOMAIN: Final = "multicluster.linkerd.io/cluster-domain"
+REMOTE_KUBECONFIG: Final = "mirror.linkerd.io/remote-kubeconfig"  # a type of Secret
+
 # The proxy's container and the listen addresses that its environment carries.
 PROXY_CONTAINER: Final = "linkerd-proxy"
 PROXY_INBOUND_LISTEN_ADDR: Final = "LINKERD2_PROXY_INBOUND_LISTEN_ADDR"

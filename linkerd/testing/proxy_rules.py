@@ -36,7 +36,8 @@ class Endpoints:
     """A `Get` stream's reader: what a proxy would balance over after the messages so far."""
 
     known: dict[Socket, bytes] = field(default_factory=dict)
-    labels: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)  # of the last Add
+    labels_of: dict[Socket, dict[str, str]] = field(default_factory=dict)  # those of its Add
     messages: int = 0
 
     def take(self, raw: bytes) -> pb.Update:
@@ -59,12 +60,13 @@ class Endpoints:
         _require(add.addrs, "an Add is not empty")
         sockets = [check_address(item, listed=True) for item in add.addrs]
         _require(len(set(sockets)) == len(sockets), "an Add names each socket once")
-        relabelled = dict(add.metric_labels) != self.labels
+        self.labels = dict(add.metric_labels)
         for socket, item in zip(sockets, add.addrs, strict=True):
             said = item.SerializeToString(deterministic=True)
+            relabelled = self.labels_of.get(socket, self.labels) != self.labels
             _require(relabelled or self.known.get(socket) != said, "an Add says something new")
             self.known[socket] = said
-        self.labels = dict(add.metric_labels)
+            self.labels_of[socket] = self.labels
 
     def _remove(self, remove: pb.AddrSet) -> None:
         _require(self.messages, "a Remove is never first")
@@ -73,11 +75,13 @@ class Endpoints:
             socket = socket_of(item)
             _require(socket in self.known, "a Remove names what is there")
             del self.known[socket]
+            self.labels_of.pop(socket, None)
 
     def _none(self, none: pb.NoEndpoints) -> None:
         _require(not self.messages, "emptiness is told to fresh streams; later, by a Remove")
         _require(none.exists, "exists is true")
         self.known.clear()
+        self.labels_of.clear()
 
 
 @dataclass

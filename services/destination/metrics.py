@@ -110,18 +110,18 @@ class IndexCollector(Collector):
         yield CounterMetricFamily(
             "destination_malformed_objects",
             "Complaints about objects that were made (and logged).",
-            value=index.complaints.count,
+            value=index.tally.complaints,
         )
         yield CounterMetricFamily(
             "destination_index_failures",
             "Computations that an error of this program broke off.",
-            value=index.complaints.failures,
+            value=index.tally.failures,
         )
 
 
 def _size(entry: AudienceTopic) -> int:
     state = entry.topic.state
-    return len(state.addresses) if state is not None else 0
+    return sum(len(part.addresses) for part in state or ())
 
 
 def _gauge(

@@ -1,7 +1,8 @@
 """The Destination API: requests in, subscriptions out.
 
-Which status a request ends with decides what a proxy does: INVALID_ARGUMENT is final, so only
-requests that can never be answered get it; everything else is asked again with growing pauses.
+Which status a request ends with decides what a proxy does: INVALID_ARGUMENT and FAILED_PRECONDITION
+are final, so only requests that can never be answered get them; everything else is asked again with
+growing pauses.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ from linkerd.stubs.proxy import destination_pb2 as pb
 from services.destination.index import (
     AmbiguousIpError,
     Index,
+    MislabelledError,
     NotFoundError,
+    NotReadError,
     NotServableError,
     WatchError,
 )
@@ -35,6 +38,8 @@ _log = get_logger(__name__)
 
 _STATUS: Final[dict[type[WatchError], grpc.StatusCode]] = {
     NotFoundError: grpc.StatusCode.NOT_FOUND,
+    MislabelledError: grpc.StatusCode.FAILED_PRECONDITION,
+    NotReadError: grpc.StatusCode.UNAVAILABLE,
     NotServableError: grpc.StatusCode.INVALID_ARGUMENT,
     AmbiguousIpError: grpc.StatusCode.UNAVAILABLE,
 }

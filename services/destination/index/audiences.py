@@ -4,7 +4,7 @@ Audiences with one filter share one endpoint set, and a filter that holds nothin
 port's own table, so the usual case costs what changed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,12 +24,14 @@ class Audience(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Filter:
     """What an audience may see. `node` is None unless the service keeps traffic on the node;
-    `zone` is where the audience is, empty if unknown."""
+    `zone` is where the audience is, empty if unknown; `hints` says whether zone hints count, which
+    those of another cluster do not."""
 
     hostname: str = ""
     zone: str = ""
     node: str | None = None
     ipv6: bool = True
+    hints: bool = True
 
     def select(self, addresses: Addresses) -> Addresses:
         """The part of `addresses` that the audience sees: by hostname; then by node, or else by
@@ -39,7 +41,7 @@ class Filter:
             found = {at: a for at, a in found.items() if a.hostname == self.hostname}
         if self.node is not None:
             found = {at: a for at, a in found.items() if a.pod and a.node and a.node == self.node}
-        elif found and all(a.zone_hints for a in found.values()):
+        elif self.hints and found and all(a.zone_hints for a in found.values()):
             found = {at: a for at, a in found.items() if self.zone in a.zone_hints} or found
         return self._one_family(found)
 
@@ -71,7 +73,7 @@ class Census:
 
     def all_pass(self, only: Filter) -> bool:
         """Whether `only` certainly holds nothing back."""
-        if only.hostname or only.node is not None or not self.unhinted:
+        if only.hostname or only.node is not None or (only.hints and not self.unhinted):
             return False
         return not self.pods_ipv6 or (only.ipv6 and not self.pods_ipv4)
 
@@ -81,11 +83,18 @@ class Selection:
 
     __slots__ = ("_only", "_shares", "current")
 
-    def __init__(self, only: Filter, addresses: Addresses, labels: Labels, census: Census) -> None:
+    def __init__(
+        self,
+        only: Filter,
+        addresses: Addresses,
+        labels: Labels,
+        census: Census,
+        origin: Hashable = None,
+    ) -> None:
         self._only = only
         self._shares = census.all_pass(only)
         seen = addresses if self._shares else only.select(addresses)
-        self.current = EndpointSet(seen, labels, only.zone)
+        self.current = EndpointSet(seen, labels, only.zone, origin=origin)
 
     def update(
         self, addresses: Addresses, touched: Sequence[Socket], labels: Labels, census: Census
@@ -99,7 +108,7 @@ class Selection:
             return
         seen = addresses if self._shares else self._only.select(addresses)
         if labels != before.labels:
-            self._become(EndpointSet(seen, labels, self._only.zone))
+            self._become(EndpointSet(seen, labels, self._only.zone, origin=before.origin))
         elif changed := differences(before.addresses, seen):
             self._advance(seen, changed)
 

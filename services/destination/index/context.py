@@ -1,10 +1,11 @@
-"""What every computation of the index works with."""
+"""What every computation of the index works with: one cluster's objects, and what is derived."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.destination.index.dependencies import Dependencies
+from linkerd.kube.objects import Key
+from services.destination.index.dependencies import Dependencies, Subject
 from services.destination.index.facts import FactsBook
 from services.destination.index.objects import Objects
 from services.destination.index.report import Complaints
@@ -14,7 +15,7 @@ from services.destination.model.mesh import Mesh
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One per index."""
+    """One a cluster."""
 
     mesh: Mesh
     objects: Objects
@@ -22,6 +23,23 @@ class Context:
     facts: FactsBook
     complaints: Complaints
     profiles: ProfileBook
+
+
+def make_context(mesh: Mesh, complaints: Complaints) -> Context:
+    """The context of a cluster of which nothing is known yet."""
+    objects, dependencies = Objects(), Dependencies()
+    facts = FactsBook(mesh, objects, dependencies, complaints)
+    profiles = ProfileBook(objects, complaints)
+
+    def forget(subject: Subject) -> None:
+        kind, *rest = subject
+        if kind == "facts":
+            facts.drop(Key(*rest))
+        elif kind == "profile":
+            profiles.drop(Key(*rest))
+
+    dependencies.on_idle = forget
+    return Context(mesh, objects, dependencies, facts, complaints, profiles)
 
 
 class View(Protocol):

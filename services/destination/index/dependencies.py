@@ -55,6 +55,11 @@ def node(name: str) -> Subject:
     return "node", name
 
 
+def cluster(name: str) -> Subject:
+    """A linked cluster: whether it is known, and read anew."""
+    return "cluster", name
+
+
 def ip(address: str) -> Subject:
     """Which services and pods have an IP."""
     return "ip", address

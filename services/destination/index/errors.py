@@ -3,6 +3,8 @@
     WatchError
     ├── NotFoundError        no such service, or no such pod of it (yet)
     ├── NotServableError     the service is of a kind that has no endpoints of its own
+    ├── MislabelledError     the service is of another cluster and does not say which
+    ├── NotReadError         it is of a linked cluster that has not been read yet
     └── AmbiguousIpError     several objects claim the IP at the moment
 
 Messages go to clients: short, names only.
@@ -19,6 +21,14 @@ class NotFoundError(WatchError):
 
 class NotServableError(WatchError):
     """It exists and can never be answered for."""
+
+
+class MislabelledError(WatchError):
+    """It stands for a service of another cluster; its labels are incomplete."""
+
+
+class NotReadError(WatchError):
+    """It is of a linked cluster whose API server has not been read yet."""
 
 
 class AmbiguousIpError(WatchError):

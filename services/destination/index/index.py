@@ -5,18 +5,20 @@ batch is applied, then what depends on it is computed once and published.
 """
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from linkerd.kube.events import Event
-from linkerd.kube.objects import Key
+from linkerd.kube.objects import Key, Service
+from linkerd.names import IdentityDomain
 from linkerd.streams import Subscription
 from services.destination.index import ports, profiles
 from services.destination.index.audiences import Audience
-from services.destination.index.context import Context, View
-from services.destination.index.dependencies import Dependencies, Subject
-from services.destination.index.errors import NotFoundError, NotServableError
-from services.destination.index.facts import FactsBook
-from services.destination.index.objects import Kind, Objects
+from services.destination.index.clusters import Clusters
+from services.destination.index.context import Context, View, make_context
+from services.destination.index.errors import NotFoundError, NotReadError, NotServableError
+from services.destination.index.objects import Kind
+from services.destination.index.origins import HOME, is_federated, origins_of
 from services.destination.index.ports import EXTERNAL_NAME, PortView
 from services.destination.index.profiles import (
     InstanceProfileView,
@@ -26,8 +28,7 @@ from services.destination.index.profiles import (
     declares,
     instance,
 )
-from services.destination.index.report import Complaints
-from services.destination.index.service_profiles import ProfileBook
+from services.destination.index.report import Complaints, Tally
 from services.destination.model.mesh import Mesh
 
 V = TypeVar("V", bound=View)
@@ -40,71 +41,93 @@ class Index:
     def __init__(self, mesh: Mesh, *, endpoints: ports.Delta, profile: profiles.Delta) -> None:
         self._endpoints_delta = endpoints
         self._profile_delta = profile
-        self.objects = Objects()
-        self.dependencies = Dependencies()
-        self.complaints = Complaints()
-        self.facts = FactsBook(mesh, self.objects, self.dependencies, self.complaints)
-        self.profiles = ProfileBook(self.objects, self.complaints)
-        self.dependencies.on_idle = self._idle
-        self._context = Context(
-            mesh,
-            self.objects,
-            self.dependencies,
-            self.facts,
-            self.complaints,
-            self.profiles,
-        )
+        self._mesh = mesh
+        self.tally = Tally()
+        self.home = make_context(mesh, Complaints(tally=self.tally))
+        self.clusters = Clusters(self.home)
         self.views: dict[Hashable, View] = {}
         self.past_workload_updates = 0  # of views that are gone
         self._outdated: dict[View, None] = {}
 
-    def listener(self, kind: Kind) -> Callable[[Sequence[Event[Any]]], None]:
-        """What the reflector of `kind` calls with each batch of events."""
+    def listener(
+        self, kind: Kind, cluster: Context | None = None
+    ) -> Callable[[Sequence[Event[Any]]], None]:
+        """What the reflector of `kind` (in a linked cluster, or in ours) calls with each batch of
+        events."""
 
         def on_events(events: Sequence[Event[Any]]) -> None:
             for event in events:
-                self.apply(kind, event)
+                self.apply(kind, event, cluster)
             self.flush()
 
         return on_events
 
-    def apply(self, kind: Kind, event: Event[Any]) -> None:
+    def apply(self, kind: Kind, event: Event[Any], cluster: Context | None = None) -> None:
         """Takes one event in. Answers change at the next flush."""
-        with self.complaints.guarding(kind):
-            for subject in self.objects.apply(kind, event):
-                self.dependencies.touch(subject)
+        context = cluster or self.home
+        with context.complaints.guarding(kind):
+            for subject in context.objects.apply(kind, event):
+                context.dependencies.touch(subject)
+
+    def open_cluster(self, name: str, identities: IdentityDomain, domain: str) -> Context:
+        """Room for what is read of a linked cluster, which nobody sees before it is `linked`.
+        `identities` is where its workloads' names live, `domain` the suffix of its names."""
+        mesh = replace(self._mesh, identities=identities, cluster_domain=domain)
+        return make_context(mesh, Complaints(name, self.tally))
+
+    def link(self, name: str, cluster: Context) -> None:
+        """The cluster `name` has been read: it counts from now on, instead of what was known."""
+        self.clusters.link(name, cluster)
+        self.flush()
+
+    def unlink(self, name: str) -> None:
+        """There is no such cluster any more."""
+        self.clusters.unlink(name)
+        self.flush()
 
     def flush(self) -> None:
         """Computes what is out of date and publishes what differs."""
-        self.facts.refresh()
+        for context in self.clusters:
+            context.facts.refresh()
         outdated, self._outdated = self._outdated, {}
         for view in outdated:
             if view.id in self.views:  # its last follower may have left while others were woken
-                with self.complaints.guarding(view.id):
+                with self.home.complaints.guarding(view.id):
                     view.refresh()
 
     def watch_endpoints(self, key: Key, port: int, audience: Audience) -> Subscription:
-        """Follows the endpoints of a port of a service. Raises NotFoundError and
-        NotServableError."""
-        service = self.objects.services.get(key)
+        """Follows the endpoints of a port of a service, of ours or of what it stands for. Raises
+        NotFoundError, NotServableError, MislabelledError and NotReadError."""
+        service = self.home.objects.services.get(key)
         if service is None:
             raise _no_service(key)
-        if service.spec.type == EXTERNAL_NAME:
-            raise _external(key)
-        view = self._view((PortView, key, port), lambda: PortView(self._context, key, port, self))
+        if not is_federated(service):
+            self._check_origin(key, service)
+        view = self._view((PortView, key, port), lambda: PortView(self.clusters, key, port, self))
         return view.subscribe(audience, self._endpoints_delta)
+
+    def _check_origin(self, key: Key, service: Service) -> None:
+        (origin,) = origins_of(key, service, lambda _part, _problem: None)
+        if origin.cluster == HOME:
+            if service.spec.type == EXTERNAL_NAME:
+                raise _external(key)
+        elif self.clusters.get(origin.cluster) is None:
+            where = f"path: {key.namespace}/{key.name} is of cluster {origin.cluster[:100]!r}, "
+            if self.clusters.is_announced(origin.cluster):
+                raise NotReadError(f"{where}which has not been read yet")
+            raise NotFoundError(f"{where}which is not linked")
 
     def watch_service(self, key: Key, port: int, client: str = "") -> Subscription:
         """Follows the profile of a port of a service, for a client of a namespace (or of none that
         is known). Raises NotFoundError or NotServableError."""
-        service = self.objects.services.get(key)
+        service = self.home.objects.services.get(key)
         if service is None:
             raise _no_service(key)
         if service.spec.type == EXTERNAL_NAME and declares(service, port):
             raise _external(key)
         view = self._view(
             (ServiceProfileView, key, port, client),
-            lambda: ServiceProfileView(self._context, self, self._profile_delta, key, port, client),
+            lambda: ServiceProfileView(self.home, self, self._profile_delta, key, port, client),
         )
         return view.subscribe()
 
@@ -113,22 +136,20 @@ class Index:
         AmbiguousIpError."""
         view = self._view(
             (SocketProfileView, ip, port, client),
-            lambda: SocketProfileView(self._context, self, self._profile_delta, ip, port, client),
+            lambda: SocketProfileView(self.home, self, self._profile_delta, ip, port, client),
         )
         return view.subscribe()
 
     def watch_instance(self, key: Key, hostname: str, port: int) -> Subscription:
         """Follows the profile of the pod that a service calls `hostname`. Raises NotFoundError."""
-        _, ip = instance(self.objects, key, hostname)
+        _, ip = instance(self.home.objects, key, hostname)
         if ip is None:
             raise NotFoundError(
                 f"path: service {key.namespace}/{key.name} has no pod {hostname[:100]} with an IP"
             )
         view = self._view(
             (InstanceProfileView, key, hostname, port),
-            lambda: InstanceProfileView(
-                self._context, self, self._profile_delta, key, hostname, port
-            ),
+            lambda: InstanceProfileView(self.home, self, self._profile_delta, key, hostname, port),
         )
         return view.subscribe()
 
@@ -154,13 +175,6 @@ class Index:
         if view is None:
             view = self.views[key] = make()
         return cast("V", view)
-
-    def _idle(self, subject: Subject) -> None:
-        kind, *rest = subject
-        if kind == "facts":
-            self.facts.drop(Key(*rest))
-        elif kind == "profile":
-            self.profiles.drop(Key(*rest))
 
 
 def _no_service(key: Key) -> NotFoundError:

@@ -1,6 +1,11 @@
-"""A port of a service that somebody asks for: its slices merged, filtered, published."""
+"""A port of a service that somebody asks for: its slices merged, filtered, published.
 
-from collections.abc import Callable, Mapping, Sequence
+A port has a source for each service whose endpoints it gives out: its own, usually, or those of
+linked clusters and of fellow members. Each source is merged and filtered by itself; what is
+published are the endpoint sets of all sources.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from linkerd.kube.objects import EndpointSlice, Key, Service
@@ -15,30 +20,34 @@ from services.destination.index.audiences import (
     Selection,
     differences,
 )
+from services.destination.index.clusters import Clusters
 from services.destination.index.context import Context, Owner
-from services.destination.index.dependencies import NOTHING, Dependent
+from services.destination.index.dependencies import NOTHING, Dependent, Subject
+from services.destination.index.errors import MislabelledError
+from services.destination.index.origins import HOME, Origin, origins_of
 from services.destination.index.parts import PortName, SlicePart
 from services.destination.model.address import Address, Labels, Socket
-from services.destination.model.endpoints import EndpointSet
+from services.destination.model.endpoints import Endpoints, EndpointSet
 
 EXTERNAL_NAME: Final = "ExternalName"
 _LOCAL: Final = "Local"
 
-Delta = Callable[[EndpointSet | None, EndpointSet], Sequence[bytes]]
-"""How the steps from one endpoint set to another are told to a reader."""
+Delta = Callable[[Endpoints | None, Endpoints], Sequence[bytes]]
+"""How the steps from some endpoint sets to others are told to a reader."""
 
 
-class MergedPort:
+class MergedPort(Dependent):
     """The endpoints of a port of a service, over all slices of the service.
 
     `addresses` is replaced, never changed; of a socket in several slices the newest slice's address
     counts.
     """
 
-    __slots__ = ("_context", "_key", "_parts", "_port", "_touched", "addresses", "census", "labels")
+    __slots__ = ("_key", "_parts", "_port", "_touched", "addresses", "census", "context", "labels")
 
     def __init__(self, context: Context, key: Key, port: int, touched: Callable[[], None]) -> None:
-        self._context = context
+        super().__init__()
+        self.context = context
         self._key = key
         self._port = port
         self._touched = touched
@@ -46,26 +55,37 @@ class MergedPort:
         self.addresses: Addresses = {}
         self.census = Census()
         self.labels: Labels = ()
+        context.dependencies.watch(self, {on.service(*key), on.slices(*key)})
         self.update()
+
+    def touch(self) -> None:
+        self._touched()
 
     def update(self) -> Sequence[Socket]:
         """Takes in the service and its slices as they are now; the sockets that changed."""
-        service = self._context.objects.services.get(self._key)
+        service = self.context.objects.services.get(self._key)
         served = service is not None and service.spec.type != EXTERNAL_NAME
-        slices = self._context.objects.slices_of.get(self._key, {}) if served else {}
+        slices = self.context.objects.slices_of.get(self._key, {}) if served else {}
         self.labels = _labels(self._key, slices)
         touched = self._drop_parts(slices)
         wanted = port_name(service, self._port)
         for key, now in slices.items():
             part = self._parts.get(key)
             if part is None:
-                part = self._parts[key] = SlicePart(self._context, self._port, self._touched)
+                part = self._parts[key] = SlicePart(self.context, self._port, self._touched)
             touched |= part.update(now, wanted)
         return self._merge(touched)
+
+    @property
+    def stays_local(self) -> bool:
+        """Whether the service keeps traffic on the node that it comes from."""
+        service = self.context.objects.services.get(self._key)
+        return service is not None and service.spec.internal_traffic_policy == _LOCAL
 
     def close(self) -> None:
         """Nobody asks any more."""
         self._drop_parts({})
+        self.context.dependencies.watch(self, NOTHING)
 
     def _drop_parts(self, slices: Mapping[Key, EndpointSlice]) -> set[Socket]:
         gone = [key for key in self._parts if key not in slices]
@@ -117,7 +137,7 @@ class AudienceTopic(Dependent):
     __slots__ = ("_touched", "audience", "topic")
 
     def __init__(
-        self, audience: Audience, topic: Topic[EndpointSet], touched: Callable[[], None]
+        self, audience: Audience, topic: Topic[Endpoints], touched: Callable[[], None]
     ) -> None:
         super().__init__()
         self.audience = audience
@@ -128,31 +148,71 @@ class AudienceTopic(Dependent):
         self._touched()
 
 
+class Source:
+    """What one origin adds to a port, by filter; `origin` tells its endpoint sets from others'."""
+
+    __slots__ = ("_selections", "_touched", "merged", "origin")
+
+    def __init__(
+        self, context: Context, origin: Origin, port: int, touched: Callable[[], None]
+    ) -> None:
+        self.origin = origin
+        self.merged = MergedPort(context, origin.service, port, touched)
+        self._selections: dict[Filter, Selection] = {}
+
+    def update(self, used: Iterable[Filter]) -> None:
+        """Takes in what changed, for those filters that are still used."""
+        merged = self.merged
+        touched = merged.update()
+        self._selections = {f: self._selections[f] for f in set(used) & self._selections.keys()}
+        for selection in self._selections.values():
+            selection.update(merged.addresses, touched, merged.labels, merged.census)
+
+    def endpoints(self, only: Filter) -> EndpointSet:
+        """What passes a filter at the moment."""
+        selection = self._selections.get(only)
+        if selection is None:
+            merged = self.merged
+            selection = Selection(
+                only, merged.addresses, merged.labels, merged.census, origin=self.origin
+            )
+            self._selections[only] = selection
+        return selection.current
+
+    def filter_for(self, audience: Audience, zone: str, *, ipv6: bool) -> Filter:
+        """What the audience may see of this origin. Nodes and zones of another cluster are not
+        ours, so its service's traffic policy and zone hints do not count."""
+        if self.origin.cluster != HOME:
+            return Filter(audience.hostname, zone, ipv6=ipv6, hints=False)
+        node = audience.node if self.merged.stays_local else None
+        return Filter(audience.hostname, zone, node, ipv6=ipv6)
+
+
 class PortView(Dependent):
     """The topics of one port of one service, an audience each."""
 
-    __slots__ = ("_context", "_merged", "_owner", "_selections", "audiences", "id", "key", "port")
+    __slots__ = ("_clusters", "_context", "_owner", "audiences", "id", "key", "port", "sources")
 
-    def __init__(self, context: Context, key: Key, port: int, owner: Owner) -> None:
+    def __init__(self, clusters: Clusters, key: Key, port: int, owner: Owner) -> None:
         super().__init__()
         self.id = (PortView, key, port)
         self.key = key
         self.port = port
         self.audiences: dict[Audience, AudienceTopic] = {}
-        self._context = context
+        self.sources: dict[Origin, Source] = {}
+        self._clusters = clusters
+        self._context = clusters.home
         self._owner = owner
-        self._merged = MergedPort(context, key, port, self.touch)
-        self._selections: dict[Filter, Selection] = {}
-        context.dependencies.watch(self, {on.service(*key), on.slices(*key)})
+        self._locate()
 
     def touch(self) -> None:
         self._owner.touched(self)
 
-    def subscribe(self, audience: Audience, delta: Delta) -> Cursor[EndpointSet]:
+    def subscribe(self, audience: Audience, delta: Delta) -> Cursor[Endpoints]:
         """A new follower of the topic of `audience`."""
         entry = self.audiences.get(audience)
         if entry is None:
-            state = self._selection(self._filter(audience)).current
+            state = self._endpoints(audience)
             topic = Topic(delta, state, on_empty=lambda: self._drop(audience))
             entry = self.audiences[audience] = AudienceTopic(audience, topic, self.touch)
             if audience.node:
@@ -161,41 +221,57 @@ class PortView(Dependent):
 
     def refresh(self) -> None:
         """Takes in what changed and publishes what differs."""
-        merged = self._merged
-        touched = merged.update()
-        filters = {audience: self._filter(audience) for audience in self.audiences}
-        used = set(filters.values())
-        self._selections = {only: s for only, s in self._selections.items() if only in used}
-        for selection in self._selections.values():
-            selection.update(merged.addresses, touched, merged.labels, merged.census)
+        self._locate()
+        for source in self.sources.values():
+            source.update([self._filter(source, audience) for audience in self.audiences])
         for entry in tuple(self.audiences.values()):  # a follower may leave when it is woken
-            entry.topic.publish(self._selection(filters[entry.audience]).current)
+            entry.topic.publish(self._endpoints(entry.audience))
+
+    def _locate(self) -> None:
+        """Opens and closes sources, for the origins that the service has now."""
+        origins = self._origins()
+        subjects: set[Subject] = {on.service(*self.key)}
+        subjects.update(on.cluster(o.cluster) for o in origins if o.cluster != HOME)
+        self._context.dependencies.watch(self, subjects)
+        before, self.sources = self.sources, {}
+        for origin in origins:
+            context = self._clusters.get(origin.cluster)
+            source = before.get(origin)
+            if source is not None and source.merged.context is context:
+                self.sources[origin] = before.pop(origin)
+            elif context is not None:
+                self.sources[origin] = Source(context, origin, self.port, self.touch)
+        for source in before.values():
+            source.merged.close()
+
+    def _origins(self) -> Sequence[Origin]:
+        service = self._context.objects.services.get(self.key)
+
+        def tell(part: str, problem: str) -> None:
+            self._context.complaints.about("Service", *self.key, part, problem)
+
+        try:
+            return origins_of(self.key, service, tell)
+        except MislabelledError as error:
+            tell("labels", f"{error}; it has no endpoints")
+            return ()
 
     def _drop(self, audience: Audience) -> None:
         self._context.dependencies.watch(self.audiences.pop(audience), NOTHING)
         if not self.audiences:
-            self._merged.close()
+            for source in self.sources.values():
+                source.merged.close()
             self._context.dependencies.watch(self, NOTHING)
             self._owner.dropped(self)
 
-    def _selection(self, only: Filter) -> Selection:
-        selection = self._selections.get(only)
-        if selection is None:
-            merged = self._merged
-            selection = Selection(only, merged.addresses, merged.labels, merged.census)
-            self._selections[only] = selection
-        return selection
-
-    def _filter(self, audience: Audience) -> Filter:
-        objects = self._context.objects
-        service = objects.services.get(self.key)
-        local = service is not None and service.spec.internal_traffic_policy == _LOCAL
-        return Filter(
-            hostname=audience.hostname,
-            zone=objects.zones.get(audience.node, "") if audience.node else "",
-            node=audience.node if local else None,
-            ipv6=self._context.mesh.ipv6,
+    def _endpoints(self, audience: Audience) -> Endpoints:
+        return tuple(
+            source.endpoints(self._filter(source, audience)) for source in self.sources.values()
         )
+
+    def _filter(self, source: Source, audience: Audience) -> Filter:
+        zone = self._context.objects.zones.get(audience.node, "") if audience.node else ""
+        return source.filter_for(audience, zone, ipv6=self._context.mesh.ipv6)
 
 
 def port_name(service: Service | None, port: int) -> PortName:

@@ -7,6 +7,7 @@ another only when what is wrong with it changes.
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from linkerd.runtime.logs import get_logger
@@ -15,14 +16,22 @@ _log: Final = get_logger(__name__)
 _REMEMBERED: Final = 10_000
 
 
-class Complaints:
-    """Remembers what was said of which object, for the last 10,000 of them. `count` is how many
-    complaints there were, `failures` how many errors of our own."""
+@dataclass(slots=True)
+class Tally:
+    """How many complaints there were, and how many errors of our own."""
 
-    def __init__(self) -> None:
+    complaints: int = 0
+    failures: int = 0
+
+
+class Complaints:
+    """Remembers what was said of which object of a cluster, for the last 10,000 of them. `cluster`
+    is the name of its link, empty for ours; `tally` may be shared with other clusters."""
+
+    def __init__(self, cluster: str = "", tally: Tally | None = None) -> None:
         self._said: OrderedDict[tuple[str, str, str], dict[str, str]] = OrderedDict()
-        self.count = 0
-        self.failures = 0
+        self._log = _log.bind(cluster=cluster) if cluster else _log
+        self.tally = tally or Tally()
 
     def about(self, kind: str, namespace: str, name: str, part: str, problem: str) -> None:
         """Logs `problem` of a part of an object, saying what happens now, unless that was the last
@@ -33,9 +42,11 @@ class Complaints:
         said[part] = problem
         if len(self._said) > _REMEMBERED:
             self._said.popitem(last=False)
-        self.count += 1
+        self.tally.complaints += 1
         error = f"{part}: {problem}"
-        _log.warning("object is malformed", kind=kind, namespace=namespace, name=name, error=error)
+        self._log.warning(
+            "object is malformed", kind=kind, namespace=namespace, name=name, error=error
+        )
 
     def forget(self, kind: str, namespace: str, name: str) -> None:
         """The object is gone."""
@@ -48,5 +59,5 @@ class Complaints:
         try:
             yield
         except Exception:  # noqa: BLE001  # anything that a strange object may provoke
-            self.failures += 1
-            _log.exception("index failed; what was known before stays", key=str(key))
+            self.tally.failures += 1
+            self._log.exception("index failed; what was known before stays", key=str(key))

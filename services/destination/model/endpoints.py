@@ -1,6 +1,6 @@
-"""The set of endpoints that one audience of an authority sees: the state of a `Get` topic."""
+"""The endpoints that one audience of an authority sees: the state of a `Get` topic."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import count
 from typing import Final
 
@@ -21,7 +21,7 @@ def locality(zone: str, address: Address) -> str:
 
 
 class EndpointSet:
-    """Endpoints by socket, immutable.
+    """The endpoints of one origin by socket, immutable.
 
     A set made by `successor` knows which sockets may differ from the set before it, so that going
     from one version to the next costs what changed, not the size of the set. It names its
@@ -29,7 +29,7 @@ class EndpointSet:
     them. Sets compare by identity: whoever makes a new one knows that something changed.
     """
 
-    __slots__ = ("_before", "_touched", "addresses", "labels", "memo", "serial", "zone")
+    __slots__ = ("_before", "_touched", "addresses", "labels", "memo", "origin", "serial", "zone")
 
     def __init__(
         self,
@@ -37,12 +37,14 @@ class EndpointSet:
         labels: Labels = (),
         zone: str = "",
         *,
+        origin: Hashable = None,
         before: "EndpointSet | None" = None,
         touched: Sequence[Socket] = (),
     ) -> None:
         self.addresses = addresses
         self.labels = labels
         self.zone = zone  # of those who ask: it decides each endpoint's locality
+        self.origin = origin  # what tells it from other sets that a reader has at the same time
         self.serial = next(_serials)
         self.memo: dict[int, tuple[bytes, ...]] = {}  # room for encoders, by a reader's serial
         self._before = before.serial if before is not None else 0
@@ -52,7 +54,9 @@ class EndpointSet:
         self, addresses: Mapping[Socket, Address], touched: Sequence[Socket]
     ) -> "EndpointSet":
         """This set after a change: `addresses` now, different from before at `touched` at most."""
-        return EndpointSet(addresses, self.labels, self.zone, before=self, touched=touched)
+        return EndpointSet(
+            addresses, self.labels, self.zone, origin=self.origin, before=self, touched=touched
+        )
 
     def since(self, last: "EndpointSet") -> tuple[list[Address], list[Address]]:
         """What a reader of `last` lacks: addresses that are new or look different, and addresses
@@ -63,11 +67,12 @@ class EndpointSet:
         added = [
             new
             for at, new in now.items()
-            if (old := then.get(at)) is None or not self._looks_the_same(new, last, old)
+            if (old := then.get(at)) is None or not self.tells_the_same(new, last, old)
         ]
         return added, [old for at, old in then.items() if at not in now]
 
-    def _looks_the_same(self, new: Address, last: "EndpointSet", old: Address) -> bool:
+    def tells_the_same(self, new: Address, last: "EndpointSet", old: Address) -> bool:
+        """Whether a reader hears the same of `new`, of this set, as of `old`, of `last`."""
         if self.labels != last.labels:
             return False
         same_zone = self.zone == last.zone
@@ -87,3 +92,52 @@ class EndpointSet:
             elif new is not None and (old is None or not new.looks_like(old)):
                 added.append(new)
         return added, gone
+
+
+Endpoints = tuple[EndpointSet, ...]
+"""All that an audience sees: the sets of its origins, each origin once. Of a socket that several
+sets have, the first one's address counts."""
+
+
+def differences(
+    last: Endpoints, current: Endpoints
+) -> tuple[list[tuple[EndpointSet, list[Address]]], list[Address]]:
+    """What a reader of `last` lacks: addresses that are new or described otherwise, by the set
+    that they are of, and addresses (as they were) that are gone."""
+    added: dict[EndpointSet, list[Address]] = {}
+    gone = []
+    for socket in _touched(last, current):
+        was, now = _first(last, socket), _first(current, socket)
+        if now is None:
+            gone += [was[1]] if was is not None else []
+        elif was is None or not _same(was, now):
+            added.setdefault(now[0], []).append(now[1])
+    return [(part, added[part]) for part in current if part in added], gone
+
+
+def _touched(last: Endpoints, current: Endpoints) -> Mapping[Socket, None]:
+    """The sockets at which two states may differ."""
+    touched: dict[Socket, None] = {}
+    before = {part.origin: part for part in last}
+    for part in current:
+        known = before.pop(part.origin, None)
+        if known is None:
+            touched.update(dict.fromkeys(part.addresses))
+        elif known is not part:
+            added, gone = part.since(known)
+            touched.update((address.socket, None) for address in (*added, *gone))
+    for part in before.values():
+        touched.update(dict.fromkeys(part.addresses))
+    return touched
+
+
+def _first(state: Endpoints, socket: Socket) -> tuple[EndpointSet, Address] | None:
+    for part in state:
+        address = part.addresses.get(socket)
+        if address is not None:
+            return part, address
+    return None
+
+
+def _same(was: tuple[EndpointSet, Address], now: tuple[EndpointSet, Address]) -> bool:
+    return was[0].origin == now[0].origin and now[0].tells_the_same(now[1], *was)

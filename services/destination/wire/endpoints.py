@@ -1,16 +1,21 @@
-"""From one version of an endpoint set to another, as the messages of a `Get` stream.
+"""From one version of endpoint sets to another, as the messages of a `Get` stream.
 
 Rules that proxies rely on: the first message of a stream is complete; never a Remove first; at
-most one Add, then at most one Remove; an endpoint whose description changed is added again,
-without being removed. A fresh stream of an empty set is told so, lest the proxy keep what an
-earlier stream told it, or wait until it gives up.
+most one Add (for each origin of the endpoints), then at most one Remove; an endpoint whose
+description changed is added again, without being removed. A fresh stream of an empty set is told
+so, lest the proxy keep what an earlier stream told it, or wait until it gives up.
 """
 
 from typing import Final
 
 from linkerd.stubs.proxy import destination_pb2 as pb
 from services.destination.model.address import Address
-from services.destination.model.endpoints import EndpointSet, locality
+from services.destination.model.endpoints import (
+    Endpoints,
+    EndpointSet,
+    differences,
+    locality,
+)
 from services.destination.wire.addresses import AddressEncoder, removed
 from services.destination.wire.splice import submessage
 
@@ -22,32 +27,44 @@ _MAX_MEMO: Final = 64  # versions that readers of one set may have left
 
 
 class EndpointDeltas:
-    """The `delta` of topics of endpoint sets. Audiences of one zone share their sets, so what was
+    """The `delta` of topics of endpoints. Audiences of one zone share their sets, so what was
     encoded for one topic is remembered with the set and serves the others too."""
 
     def __init__(self, encoder: AddressEncoder) -> None:
         self._encoder = encoder
 
-    def __call__(self, last: EndpointSet | None, current: EndpointSet) -> tuple[bytes, ...]:
+    def __call__(self, last: Endpoints | None, current: Endpoints) -> tuple[bytes, ...]:
         """The encoded updates that take a reader from `last` to `current`."""
+        if last is None:
+            return self._first(current)
+        if [part.origin for part in last] == [part.origin for part in current] and len(last) == 1:
+            return self._remembered(last[0], current[0])
+        added, gone = differences(last, current)
+        return self._messages(added, gone)
+
+    def _first(self, current: Endpoints) -> tuple[bytes, ...]:
+        if len(current) == 1 and current[0].addresses:
+            return self._remembered(None, current[0])
+        added, _ = differences((), current)
+        return self._messages(added, []) or (_EMPTY,)
+
+    def _remembered(self, last: EndpointSet | None, current: EndpointSet) -> tuple[bytes, ...]:
         serial = last.serial if last is not None else _FRESH
         messages = current.memo.get(serial)
         if messages is None:
             if len(current.memo) >= _MAX_MEMO:
                 current.memo.clear()
-            messages = current.memo[serial] = self._delta(last, current)
+            added, gone = (
+                (list(current.addresses.values()), []) if last is None else current.since(last)
+            )
+            messages = current.memo[serial] = self._messages([(current, added)], gone)
         return messages
 
-    def _delta(self, last: EndpointSet | None, current: EndpointSet) -> tuple[bytes, ...]:
-        if last is not None:
-            added, gone = current.since(last)
-        elif not current.addresses:
-            return (_EMPTY,)
-        else:
-            added, gone = list(current.addresses.values()), []
-        add = (self._add(current, added),) if added else ()
-        remove = (submessage(_REMOVE, *map(removed, gone)),) if gone else ()
-        return add + remove
+    def _messages(
+        self, added: list[tuple[EndpointSet, list[Address]]], gone: list[Address]
+    ) -> tuple[bytes, ...]:
+        adds = tuple(self._add(part, addresses) for part, addresses in added if addresses)
+        return (*adds, submessage(_REMOVE, *map(removed, gone))) if gone else adds
 
     def _add(self, current: EndpointSet, added: list[Address]) -> bytes:
         encoder, zone = self._encoder, current.zone

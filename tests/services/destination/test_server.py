@@ -158,7 +158,7 @@ async def test_streams_that_end_leave_nothing(served: Served) -> None:
     for call in calls:
         call.cancel()
     await eventually(lambda: not served.world.index.views, "the index being empty")
-    assert not len(served.world.index.dependencies)
+    assert not len(served.world.index.home.dependencies)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[*HealthCheck])

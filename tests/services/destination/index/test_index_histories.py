@@ -296,8 +296,12 @@ def test_any_history_ends_like_a_rebuild(seed: int, length: int) -> None:
     for method, path, where, stream in history.streams:
         check(stream, lambda m=method, p=path, w=where: follow(fresh, m, p, w))  # type: ignore[misc]  # defaults bind the loop's variables
     index = history.world.index
-    assert index.complaints.failures == fresh.index.complaints.failures == 0
+    assert index.tally.failures == fresh.index.tally.failures == 0
     while history.streams:
         history.close()
     assert not index.views
-    assert (len(index.facts), len(index.profiles), len(index.dependencies)) == (0, 0, 0)
+    assert (len(index.home.facts), len(index.home.profiles), len(index.home.dependencies)) == (
+        0,
+        0,
+        0,
+    )

@@ -294,7 +294,7 @@ def test_t153_n20_two_pods_with_one_ip_are_no_answer_and_disturb_no_stream() -> 
     world.delete(pod("a"))
     assert stream.one().endpoint.metric_labels["pod"] == "b"
     stream.subscription.close()
-    assert not len(world.index.dependencies)
+    assert not len(world.index.home.dependencies)
 
 
 def test_two_services_with_one_ip_are_no_answer() -> None:

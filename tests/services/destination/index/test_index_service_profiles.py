@@ -39,7 +39,7 @@ def refused(**spec: Any) -> str:
     assert not profile.routes
     assert not profile.dst_overrides
     assert profile.retry_budget.min_retries_per_second == 10
-    assert world.index.complaints.count == len(logs) == 1
+    assert world.index.tally.complaints == len(logs) == 1
     assert logs[0]["error"].endswith("the whole profile is ignored")
     return str(logs[0]["error"])
 
@@ -98,7 +98,7 @@ def test_t78_to_t84_profiles_come_and_go() -> None:
     world.delete(mine)
     assert names(stream.one()) == []  # T80
     stream.subscription.close()
-    assert (len(world.index.dependencies), len(world.index.profiles)) == (0, 0)
+    assert (len(world.index.home.dependencies), len(world.index.home.profiles)) == (0, 0)
 
 
 def test_t194_profiles_of_other_services_and_of_other_clients_do_not_count() -> None:

@@ -20,7 +20,7 @@ def test_each_problem_of_each_part_is_said_once(logs: list[object]) -> None:
         complaints.about("Pod", "fin", "a", "x", "bad")
         complaints.about("Pod", "fin", "a", "y", "bad")
         complaints.about("Pod", "fin", "b", "x", "bad")
-    assert len(logs) == complaints.count == 3
+    assert len(logs) == complaints.tally.complaints == 3
     complaints.about("Pod", "fin", "a", "x", "worse")
     assert len(logs) == 4
 
@@ -39,13 +39,13 @@ def test_memory_is_bounded(logs: list[object]) -> None:
     for number in range(10_001):
         complaints.about("Pod", "fin", str(number), "x", "bad")
     complaints.about("Pod", "fin", "10000", "x", "bad")
-    assert complaints.count == 10_001
+    assert complaints.tally.complaints == 10_001
     complaints.about("Pod", "fin", "0", "x", "bad")  # the oldest was forgotten
-    assert len(logs) == complaints.count == 10_002
+    assert len(logs) == complaints.tally.complaints == 10_002
 
 
 def test_a_mistake_of_ours_is_confined_and_counted(logs: list[object]) -> None:
     complaints = Complaints()
     with complaints.guarding("something"):
         int("ours")
-    assert complaints.failures == len(logs) == 1
+    assert complaints.tally.failures == len(logs) == 1

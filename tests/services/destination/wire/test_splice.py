@@ -47,7 +47,7 @@ def test_an_add_is_what_the_library_makes(
     encoder = AddressEncoder(PARAMS, zone_weights=weights)
     table = {address.socket: address for address in addresses}
     state = EndpointSet(table, labels, zone)
-    messages = EndpointDeltas(encoder)(None, state)
+    messages = EndpointDeltas(encoder)(None, (state,))
     whole = pb.Update()
     if table:
         whole.add.addrs.extend(

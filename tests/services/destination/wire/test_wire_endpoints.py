@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.testing.proxy_rules import Endpoints, Socket
 from services.destination.model.address import Address, TlsIdentity
 from services.destination.model.endpoints import EndpointSet
@@ -21,8 +22,8 @@ def deltas(*, zone_weights: bool = False) -> EndpointDeltas:
     return EndpointDeltas(AddressEncoder(zone_weights=zone_weights))
 
 
-def of(*addresses: Address, zone: str = "") -> EndpointSet:
-    return EndpointSet({address.socket: address for address in addresses}, zone=zone)
+def of(*addresses: Address, zone: str = "") -> tuple[EndpointSet]:
+    return (EndpointSet({address.socket: address for address in addresses}, zone=zone),)
 
 
 def kinds(messages: tuple[bytes, ...], reader: Endpoints | None = None) -> list[str]:
@@ -90,7 +91,7 @@ def test_another_zone_of_an_endpoint_is_told() -> None:
 
 def test_other_labels_of_the_set_re_add_everything() -> None:
     before = of(A, B)
-    after = EndpointSet(before.addresses, (("service", "x"),))
+    after = (EndpointSet(before[0].addresses, (("service", "x"),)),)
     reader = Endpoints()
     delta = deltas()
     reader.take(delta(None, before)[0])
@@ -108,7 +109,7 @@ def test_t70_t71_zone_weights() -> None:
 def test_readers_in_step_share_the_bytes_across_topics() -> None:
     delta = deltas()
     before = of(A)
-    after = before.successor(ABC, [B.socket, C.socket])
+    after = (before[0].successor(ABC, [B.socket, C.socket]),)
     assert delta(before, after)[0] is delta(before, after)[0]
     assert delta(None, after)[0] is delta(None, after)[0]
 
@@ -117,26 +118,74 @@ def test_the_memo_of_a_set_is_bounded() -> None:
     delta, now = deltas(), of(A)
     for _ in range(200):
         delta(of(A, B), now)
-    assert len(now.memo) <= 64
+    assert len(now[0].memo) <= 64
 
 
-SETS = st.lists(st.sampled_from([A, B, C, replace(A, labels=(("pod", "d"),), memo={})]), max_size=3)
+EVERY = [A, B, C, replace(A, labels=(("pod", "d"),), memo={})]
+SETS = st.lists(st.sampled_from(EVERY), max_size=3)
 
 
-@given(st.lists(SETS, min_size=1, max_size=8), st.data())
-def test_any_reader_ends_where_the_set_is(tables: list[list[Address]], data: st.DataObject) -> None:
-    """However many versions a reader skips, and whether sets know their predecessors or not."""
+class History:
+    """An origin's set, which changes in ways that its index may choose: it knows its predecessor,
+    or it was made anew."""
+
+    def __init__(self, origin: str) -> None:
+        self.now = EndpointSet({}, (("service", origin),), origin=origin)
+
+    def step(self, data: st.DataObject) -> None:
+        table = {address.socket: address for address in data.draw(SETS)}
+        touched: list[Socket] = list({*table, *self.now.addresses})
+        if data.draw(st.booleans()):
+            self.now = self.now.successor(table, touched)
+        else:
+            self.now = EndpointSet(table, self.now.labels, origin=self.now.origin)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sets(st.sampled_from("xyz")), min_size=1, max_size=8), st.data())
+def test_any_reader_ends_where_the_sets_are(present: list[set[str]], data: st.DataObject) -> None:
+    """However many versions a reader skips, whether sets know their predecessors or not, and
+    whichever origins come and go, with sockets that several of them have."""
     delta, reader = deltas(), Endpoints()
-    state = of(*tables[0])
-    last: EndpointSet | None = None
-    for table in tables[1:]:
+    histories = {origin: History(origin) for origin in "xyz"}
+    last: tuple[EndpointSet, ...] | None = None
+    state: tuple[EndpointSet, ...] = ()
+    for origins in present:
         if data.draw(st.booleans()):
             kinds(delta(last, state), reader)
             last = state
-        now = {address.socket: address for address in table}
-        touched: list[Socket] = list({*now, *state.addresses})
-        state = state.successor(now, touched) if data.draw(st.booleans()) else EndpointSet(now)
+        for origin in sorted(origins):
+            histories[origin].step(data)
+        state = tuple(histories[origin].now for origin in sorted(origins))
     kinds(delta(last, state), reader)
     fresh = Endpoints()
     kinds(delta(None, state), fresh)
-    assert reader.known == fresh.known
+    assert (reader.known, reader.labels_of) == (fresh.known, fresh.labels_of)
+    assert told(reader.known) == {
+        at: address for part in reversed(state) for at, address in part.addresses.items()
+    }
+
+
+def told(known: dict[Socket, bytes]) -> dict[Socket, Address]:
+    """Which of our addresses a reader's bytes are of."""
+    return {at: next(a for a in EVERY if is_of(raw, a, at)) for at, raw in known.items()}
+
+
+def is_of(raw: bytes, address: Address, at: Socket) -> bool:
+    pod = pb.WeightedAddr.FromString(raw).metric_labels["pod"]
+    return address.socket == at and dict(address.labels)["pod"] == pod
+
+
+def test_t94_a_message_for_each_origin_of_the_endpoints() -> None:
+    here = EndpointSet({A.socket: A}, (("service", "ledger"),), origin="here")
+    north = EndpointSet({B.socket: B}, (("service", "ledger-n"),), origin="north")
+    delta, reader = deltas(), Endpoints()
+    first = [reader.take(message) for message in delta(None, (here, north))]
+    assert [dict(update.add.metric_labels) for update in first] == [
+        {"service": "ledger"},
+        {"service": "ledger-n"},
+    ]
+    assert kinds(delta((here, north), (here,)), reader) == ["remove"]
+    assert kinds(delta((here,), (here, north)), reader) == ["add"]
+    nobody = (EndpointSet({}), EndpointSet({}, origin="north"))
+    assert kinds(delta(None, nobody), Endpoints()) == ["no_endpoints"]
