@@ -53,6 +53,15 @@ class KubeClient:
         credentials = await Credentials.load(kubeconfig, clock or SystemClock())
         return cls(credentials, user_agent=user_agent)
 
+    @classmethod
+    async def of_kubeconfig(
+        cls, kubeconfig: bytes, *, user_agent: str, clock: Clock | None = None
+    ) -> "KubeClient":
+        """A client for a kubeconfig out of a Secret, which may hold no plugins and no paths. Sends
+        nothing yet. Raises ConfigError."""
+        credentials = await Credentials.of_text(kubeconfig, clock or SystemClock())
+        return cls(credentials, user_agent=user_agent)
+
     @property
     def server(self) -> str:
         """The API server's URL."""

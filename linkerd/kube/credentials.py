@@ -7,6 +7,7 @@ certificates, exec tokens, the CA.
 """
 
 import asyncio
+import copy
 import hashlib
 import os
 import ssl
@@ -18,6 +19,7 @@ import structlog
 from yaml import YAMLError
 
 from linkerd.kube.errors import ConfigError
+from linkerd.kube.inline import parse_inline_kubeconfig
 from linkerd.runtime.clock import Clock
 
 if TYPE_CHECKING:
@@ -64,7 +66,9 @@ def _existing(listed: str, origin: str) -> str:
 class Credentials:
     """The current configuration, and its renewal. Create with `load`."""
 
-    def __init__(self, source: str | None, loaded: "_Loaded", clock: Clock) -> None:
+    def __init__(
+        self, source: "str | Mapping[str, Any] | None", loaded: "_Loaded", clock: Clock
+    ) -> None:
         self._source = source
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -76,6 +80,12 @@ class Credentials:
     async def load(cls, kubeconfig: Path | None, clock: Clock) -> "Credentials":
         """Reads the configuration that `find_kubeconfig` chooses. Raises ConfigError."""
         source = find_kubeconfig(kubeconfig, os.environ)
+        return cls(source, await _read(source), clock)
+
+    @classmethod
+    async def of_text(cls, kubeconfig: bytes, clock: Clock) -> "Credentials":
+        """Those of a kubeconfig out of a Secret. Raises ConfigError."""
+        source = parse_inline_kubeconfig(kubeconfig)
         return cls(source, await _read(source), clock)
 
     async def authorization(self) -> str | None:
@@ -140,7 +150,7 @@ class _Loaded(NamedTuple):
     expires: float | None  # Unix time at which its token ends, if that is known
 
 
-async def _read(source: str | None) -> _Loaded:
+async def _read(source: str | Mapping[str, Any] | None) -> _Loaded:
     from kubernetes_asyncio import config  # see the module's docstring
     from kubernetes_asyncio.client import Configuration
 
@@ -149,6 +159,11 @@ async def _read(source: str | None) -> _Loaded:
         if source is None:
             config.load_incluster_config(  # type: ignore[no-untyped-call]  # not annotated
                 client_configuration=configuration
+            )
+            return _Loaded(configuration, None)
+        if not isinstance(source, str):
+            await config.load_kube_config_from_dict(
+                copy.deepcopy(source), client_configuration=configuration
             )
             return _Loaded(configuration, None)
         async with asyncio.timeout(_PLUGIN_TIMEOUT):
@@ -163,8 +178,10 @@ async def _read(source: str | None) -> _Loaded:
     return _Loaded(configuration, expiry.timestamp() if expiry is not None else None)
 
 
-def _explain(source: str | None, error: Exception) -> str:
+def _explain(source: str | Mapping[str, Any] | None, error: Exception) -> str:
     what = str(error) or type(error).__name__
+    if source is not None and not isinstance(source, str):  # what it says may be secret
+        return f"the kubeconfig cannot be used ({type(error).__name__})"
     if source is None:
         return (
             f"no kubeconfig was given or found, and there is no service account to use ({what}); "

@@ -23,11 +23,11 @@ from prometheus_client import CollectorRegistry
 from linkerd.kube.backoff import Backoff
 from linkerd.kube.client import KubeClient
 from linkerd.kube.decode import Page, decode_page
-from linkerd.kube.errors import ApiError, Gone, KubeError, NotFound, Unreachable
+from linkerd.kube.errors import ApiError, Forbidden, Gone, KubeError, NotFound, Unreachable
 from linkerd.kube.events import Event
 from linkerd.kube.intake import Intake
 from linkerd.kube.objects import Key, KubeObject
-from linkerd.kube.reflector_metrics import ReflectorMetrics
+from linkerd.kube.reflector_metrics import HOME, ReflectorMetrics
 from linkerd.kube.resource import Resource
 from linkerd.runtime.clock import Clock, SystemClock
 
@@ -59,19 +59,22 @@ class Reflector(Generic[T]):
         label_selector: str | None = None,
         field_selector: str | None = None,
         missing_ok: bool = False,
+        forbidden_ok: bool = False,
+        cluster: str = HOME,
         clock: Clock | None = None,
         metrics: ReflectorMetrics | None = None,
         random: Random | None = None,
         idle_timeout: float = IDLE,
     ) -> None:
         """`missing_ok`: a resource that the server does not have (a CRD that is not installed)
-        counts as synced and empty; it is asked for again now and then. `idle_timeout`: seconds."""
+        counts as synced and empty; it is asked for again now and then; `forbidden_ok`: so does one
+        that we may not read. `cluster` names it in metrics and logs. `idle_timeout`: seconds."""
         self._client = client
         self._resource = resource
         self._on_events = on_events
         self._path = resource.path(namespace)
         self._selectors = _without_none(labelSelector=label_selector, fieldSelector=field_selector)
-        self._missing_ok = missing_ok
+        self._dispensable = (NotFound,) * missing_ok + (Forbidden,) * forbidden_ok
         self._clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311  # spreads load, guards nothing
         self._idle_timeout = idle_timeout
@@ -81,10 +84,16 @@ class Reflector(Generic[T]):
         self._trouble: str | None = None
         self._synced = asyncio.Event()
         self._meter = (metrics or ReflectorMetrics(CollectorRegistry())).of(
-            resource.plural, namespace or "", lambda: self.age_seconds, lambda: len(self.store)
+            resource.plural,
+            namespace or "",
+            lambda: self.age_seconds,
+            lambda: len(self.store),
+            cluster,
         )
         self._intake = Intake(resource, self._meter)
         self._log = _log.bind(resource=resource.plural, namespace=namespace or "")
+        if cluster != HOME:
+            self._log = self._log.bind(cluster=cluster)
 
     @property
     def store(self) -> Mapping[Key, T]:
@@ -215,8 +224,8 @@ class Reflector(Generic[T]):
 
     def _note(self, error: KubeError, delay: float) -> None:
         """Logs a trouble when it begins or changes, not each time that it persists."""
-        if self._missing_ok and isinstance(error, NotFound) and not self.synced:
-            self._log.info("the cluster does not have this resource; taken as empty")
+        if isinstance(error, self._dispensable) and not self.synced:
+            self._log.info("the cluster does not show this resource; taken as empty")
             self._synced.set()
         known = self._trouble == error.reason
         self._trouble = error.reason

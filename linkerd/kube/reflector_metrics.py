@@ -9,11 +9,13 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-_LABELS: Final = ("resource", "namespace")
+_LABELS: Final = ("resource", "namespace", "cluster")
+HOME: Final = "local"
+"""What the cluster that we are in is called, where a linked one has its name."""
 
 
 class ReflectorMetrics:
-    """Counters and gauges by resource and namespace (empty: all namespaces)."""
+    """Counters and gauges by resource, namespace (empty: all namespaces) and cluster."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.lists = Counter(
@@ -60,24 +62,43 @@ class ReflectorMetrics:
         )
 
     def of(
-        self, resource: str, namespace: str, age: Callable[[], float], size: Callable[[], int]
+        self,
+        resource: str,
+        namespace: str,
+        age: Callable[[], float],
+        size: Callable[[], int],
+        cluster: str = HOME,
     ) -> "Meter":
         """The metrics of one reflector; the gauges ask it when they are scraped."""
-        self.age.labels(resource, namespace).set_function(age)
-        self.objects.labels(resource, namespace).set_function(size)
-        return Meter(self, resource, namespace)
+        labels = (resource, namespace, cluster)
+        self.age.labels(*labels).set_function(age)
+        self.objects.labels(*labels).set_function(size)
+        return Meter(self, labels)
+
+    def forget(self, cluster: str) -> None:
+        """The cluster is not read any more: its series end."""
+        for family in (
+            self.lists,
+            self.watches,
+            self.events,
+            self.errors,
+            self.malformed,
+            self.age,
+            self.objects,
+        ):
+            family.remove_by_labels({"cluster": cluster})
 
 
 class Meter:
     """The counters of one reflector."""
 
-    def __init__(self, metrics: ReflectorMetrics, resource: str, namespace: str) -> None:
-        self.lists = metrics.lists.labels(resource, namespace)
-        self.watches = metrics.watches.labels(resource, namespace)
-        self.malformed = metrics.malformed.labels(resource, namespace)
+    def __init__(self, metrics: ReflectorMetrics, labels: tuple[str, str, str]) -> None:
+        self.lists = metrics.lists.labels(*labels)
+        self.watches = metrics.watches.labels(*labels)
+        self.malformed = metrics.malformed.labels(*labels)
         self._events = metrics.events
         self._errors = metrics.errors
-        self._labels = (resource, namespace)
+        self._labels = labels
 
     def saw(self, type_: str) -> None:
         """A line of a watch."""

@@ -262,7 +262,7 @@ async def test_a_malformed_object_is_reported_once_and_kept_as_it_was(
                 ("bad", "3"),
                 ("good", "4"),
             ]
-            labels = {"resource": "pods", "namespace": ""}
+            labels = {"resource": "pods", "namespace": "", "cluster": "local"}
             assert (
                 registry.get_sample_value("kube_reflector_malformed_objects_total", labels) == 2.0
             )
@@ -337,7 +337,7 @@ async def test_the_store_outlives_the_server_and_its_age_grows(
         peer.put("b")
         await clock.until_slept(20)
         assert follower.names == ["a"]
-        labels = {"resource": "pods", "namespace": ""}
+        labels = {"resource": "pods", "namespace": "", "cluster": "local"}
         age = registry.get_sample_value("kube_reflector_age_seconds", labels)
         assert age is not None
         assert age >= sum(clock.slept[:20])
