@@ -19,9 +19,9 @@ from linkerd.kube.objects import (
 from linkerd.kube.objects import ResponseClass as KubeResponseClass
 from linkerd.kube.objects import RetryBudget as KubeBudget
 from linkerd.kube.objects import Route as KubeRoute
+from linkerd.quantity import parse_milli
 from linkerd.runtime.duration import parse_go_duration
 from linkerd.runtime.errors import DurationError
-from services.destination.model.quantity import parse_milli
 from services.destination.model.routes import (
     AllOf,
     AnyOf,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.destination.model.quantity import parse_milli
+from linkerd.quantity import parse_milli
 
 
 @pytest.mark.parametrize(
