@@ -4,8 +4,9 @@ Audiences with one filter share one endpoint set, and a filter that holds nothin
 port's own table, so the usual case costs what changed.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import NamedTuple
 
 from services.destination.model.address import Address, Labels, Socket
@@ -19,6 +20,15 @@ class Audience(NamedTuple):
 
     hostname: str = ""
     node: str = ""
+
+
+class Step(Enum):
+    """By what addresses are held back."""
+
+    HOSTNAME = "hostname"
+    NODE = "node"
+    ZONE = "zone"
+    FAMILY = "family"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +46,23 @@ class Filter:
     def select(self, addresses: Addresses) -> Addresses:
         """The part of `addresses` that the audience sees: by hostname; then by node, or else by
         zone as far as every endpoint is hinted; then one family for each pod."""
+        for _, found in self.steps(addresses):
+            addresses = found
+        return addresses
+
+    def steps(self, addresses: Addresses) -> Iterator[tuple[Step, Addresses]]:
+        """Each step that there is, and what is left after it."""
         found = addresses
         if self.hostname:
             found = {at: a for at, a in found.items() if a.hostname == self.hostname}
+            yield Step.HOSTNAME, found
         if self.node is not None:
             found = {at: a for at, a in found.items() if a.pod and a.node and a.node == self.node}
+            yield Step.NODE, found
         elif self.hints and found and all(a.zone_hints for a in found.values()):
             found = {at: a for at, a in found.items() if self.zone in a.zone_hints} or found
-        return self._one_family(found)
+            yield Step.ZONE, found
+        yield Step.FAMILY, self._one_family(found)
 
     def _one_family(self, addresses: Addresses) -> Addresses:
         pods = {a.pod for a in addresses.values() if a.pod is not None and a.is_ipv6}
