@@ -16,6 +16,7 @@ from linkerd.check.proxies import ProxyProblem, proxy_of, served_certificate
 from linkerd.check.text import certificate_text
 from linkerd.cli._forward import ForwardError, forwarded
 from linkerd.cli._issuer import issuer
+from linkerd.cli._namespace import context_namespace
 from linkerd.cli._options import kubeconfig_option
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.kube.errors import KubeError, NotFound
@@ -83,7 +84,7 @@ def pods(
     if bool(names) == bool(selector):
         raise click.UsageError("name pods, or give a label selector with -l; one of both")
     kubectl = Kubectl(kubeconfig)
-    namespace = namespace or _context_namespace(kubectl)
+    namespace = namespace or context_namespace(kubectl)
     try:
         answers = asyncio.run(_answers(kubectl, kubeconfig, namespace, names, selector))
     except KubeError as error:
@@ -93,11 +94,6 @@ def pods(
     _print(answers, output)
     if any(isinstance(found, str) for _, found in answers):
         click.get_current_context().exit(1)
-
-
-def _context_namespace(kubectl: Kubectl) -> str:
-    query = "jsonpath={.contexts[0].context.namespace}"
-    return kubectl("config", "view", "--minify", f"--output={query}").strip() or "default"
 
 
 async def _answers(

@@ -1,0 +1,147 @@
+"""`linkerd profile`: ServiceProfiles out of API definitions, or to start from."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import click
+import yaml
+
+from linkerd.cli._control_plane import cluster_domain
+from linkerd.cli._namespace import context_namespace
+from linkerd.cli._options import kubeconfig_option, linkerd_namespace_option
+from linkerd.delivery.errors import KubectlError
+from linkerd.delivery.kubectl import Kubectl
+from linkerd.kube.errors import KubeError
+from linkerd.names import is_dns_label
+from linkerd.profiles.documents import MAX_BYTES
+from linkerd.profiles.errors import ProfilesError
+from linkerd.profiles.openapi import openapi_routes
+from linkerd.profiles.protobuf import protobuf_routes
+from linkerd.profiles.routes import Route, profile_of
+from linkerd.profiles.template import template as template_for
+from linkerd.profiles.validation import validate
+
+_DOMAIN: Final = "cluster.local"
+
+
+@click.command(
+    "profile",
+    short_help="Write a ServiceProfile out of an API definition.",
+    epilog="Examples:\n\n\b\n"
+    "  linkerd profile --open-api web.swagger.yaml web | kubectl apply -f -\n"
+    "  linkerd profile -n shop --proto web.proto web > web-profile.yaml\n"
+    "  linkerd profile --template --ignore-cluster web",
+)
+@click.argument("service")
+@click.option("--template", is_flag=True, help="A sample with a comment at every field.")
+@click.option("--open-api", type=click.File("rb"), help="An OpenAPI 2 (Swagger) file; -: stdin.")
+@click.option("--proto", type=click.File("rb"), help="A protobuf file; -: stdin.")
+@click.option("-n", "--namespace", help="Namespace of the service. [default: the context's]")
+@click.option(
+    "--ignore-cluster", is_flag=True, help=f"Ask no cluster; names then end in {_DOMAIN}."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    show_default=True,
+    help="How to print.",
+)
+@linkerd_namespace_option
+@kubeconfig_option
+def command(
+    service: str,
+    template: bool,
+    open_api: BinaryIO | None,
+    proto: BinaryIO | None,
+    namespace: str | None,
+    ignore_cluster: bool,
+    output: str,
+    linkerd_namespace: str,
+    kubeconfig: Path | None,
+) -> None:
+    """Write the ServiceProfile of SERVICE to standard output.
+
+    From OpenAPI: a route for each path and method, with a class for each status that is listed;
+    x-linkerd-retryable and x-linkerd-timeout of an operation are taken over. From protobuf: a route
+    for each rpc, retryable when its idempotency_level says so.
+
+    The domain that the service's name ends with is the control plane's, unless --ignore-cluster.
+    """
+    if sum((template, open_api is not None, proto is not None)) != 1:
+        raise click.UsageError("You must specify exactly one of --template, --open-api or --proto")
+    namespace = namespace or _namespace(kubeconfig, ignore_cluster=ignore_cluster)
+    for what, name in (("service", service), ("namespace", namespace)):
+        if not is_dns_label(name):
+            raise click.ClickException(
+                f"{name!r} is not the name of a {what}: lower-case letters, digits and dashes"
+            )
+    routes = _routes(open_api, proto)
+    domain = _DOMAIN if ignore_cluster else _domain(kubeconfig, linkerd_namespace)
+    if routes is None:
+        click.echo(_template(service, namespace, domain, output), nl=False)
+    else:
+        click.echo(_profile(service, namespace, domain, routes, output), nl=False)
+
+
+def _namespace(kubeconfig: Path | None, *, ignore_cluster: bool) -> str:
+    try:
+        return context_namespace(Kubectl(kubeconfig))
+    except KubectlError:
+        if ignore_cluster:
+            return "default"
+        raise
+
+
+def _domain(kubeconfig: Path | None, linkerd_namespace: str) -> str:
+    try:
+        found = asyncio.run(cluster_domain(kubeconfig, linkerd_namespace))
+    except KubeError as error:
+        raise click.ClickException(
+            f"the cluster does not say what its domain is: {error}; "
+            f"--ignore-cluster takes {_DOMAIN}"
+        ) from error
+    return found or _DOMAIN
+
+
+def _routes(open_api: BinaryIO | None, proto: BinaryIO | None) -> Sequence[Route] | None:
+    """None for the sample."""
+    if open_api is not None:
+        return _read(open_api, openapi_routes, "operations")
+    return None if proto is None else _read(proto, protobuf_routes, "rpcs")
+
+
+def _read(file: BinaryIO, parse: Callable[[bytes], list[Route]], things: str) -> list[Route]:
+    try:
+        routes = parse(file.read(MAX_BYTES + 1))
+    except (ProfilesError, OSError) as error:
+        raise click.ClickException(f"{file.name}: {error}") from error
+    if not routes:
+        click.echo(f"{file.name} has no {things}; the profile has no routes", err=True)
+    return routes
+
+
+def _template(service: str, namespace: str, domain: str, output: str) -> str:
+    text = template_for(service, namespace, domain)
+    return text if output == "yaml" else _written(yaml.safe_load(text), output)
+
+
+def _profile(
+    service: str, namespace: str, domain: str, routes: Sequence[Route], output: str
+) -> str:
+    try:
+        profile = profile_of(service, namespace, domain, routes)
+        validate(profile)
+    except ProfilesError as error:
+        raise click.ClickException(str(error)) from error
+    return _written(profile, output)
+
+
+def _written(profile: Any, output: str) -> str:
+    if output == "json":
+        return f"{json.dumps(profile, indent=2)}\n"
+    return yaml.safe_dump(profile, sort_keys=False, allow_unicode=True)
