@@ -7,6 +7,7 @@ import msgspec
 
 from linkerd.kube.objects import (
     ConfigMap,
+    Endpoints,
     EndpointSlice,
     ExternalWorkload,
     KubeObject,
@@ -16,6 +17,7 @@ from linkerd.kube.objects import (
     Server,
     Service,
     ServiceProfile,
+    TrafficSplit,
 )
 
 T = TypeVar("T", bound=KubeObject)
@@ -26,7 +28,8 @@ _PARTIAL: Final = "application/json;as={kind};g=meta.k8s.io;v=v1,application/jso
 class Resource(msgspec.Struct, Generic[T], frozen=True):
     """A resource of the API and the Struct that its objects decode into.
 
-    `metadata_only` asks the server to leave out everything but the metadata.
+    `metadata_only` asks the server to leave out everything but the metadata. `alternatives` are
+    other versions that the Struct reads, for servers that do not have `version`.
     """
 
     group: str
@@ -36,10 +39,15 @@ class Resource(msgspec.Struct, Generic[T], frozen=True):
     type: type[T]
     namespaced: bool = True
     metadata_only: bool = False
+    alternatives: tuple[str, ...] = ()
 
-    def path(self, namespace: str | None = None, name: str | None = None) -> str:
-        """The path of the collection (of one namespace, or of all) or of one object."""
-        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+    def path(
+        self, namespace: str | None = None, name: str | None = None, *, version: str | None = None
+    ) -> str:
+        """The path of the collection (of one namespace, or of all) or of one object, under
+        `version` or the usual one."""
+        version = version or self.version
+        root = f"/apis/{self.group}/{version}" if self.group else f"/api/{version}"
         parts = [root]
         if self.namespaced and namespace:
             parts += ["namespaces", quote(namespace, safe="")]
@@ -79,10 +87,19 @@ JOBS: Final = Resource("batch", "v1", "jobs", "Job", PartialObject, metadata_onl
 ENDPOINT_SLICES: Final = Resource(
     "discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", EndpointSlice
 )
+ENDPOINTS: Final = Resource("", "v1", "endpoints", "Endpoints", Endpoints)
 SERVICE_PROFILES: Final = Resource(
     "linkerd.io", "v1alpha2", "serviceprofiles", "ServiceProfile", ServiceProfile
 )
 SERVERS: Final = Resource("policy.linkerd.io", "v1beta3", "servers", "Server", Server)
 EXTERNAL_WORKLOADS: Final = Resource(
     "workload.linkerd.io", "v1beta1", "externalworkloads", "ExternalWorkload", ExternalWorkload
+)
+TRAFFIC_SPLITS: Final = Resource(
+    "split.smi-spec.io",
+    "v1alpha1",
+    "trafficsplits",
+    "TrafficSplit",
+    TrafficSplit,
+    alternatives=("v1alpha2",),
 )

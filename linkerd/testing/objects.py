@@ -11,14 +11,21 @@ from linkerd.kube.objects import (
     Address,
     Container,
     ContainerPort,
+    DatedMeta,
     Endpoint,
+    EndpointAddress,
     EndpointConditions,
     EndpointHints,
     EndpointPort,
+    Endpoints,
     EndpointSlice,
+    EndpointSubset,
     EnvVar,
+    ExternalWorkload,
+    ExternalWorkloadSpec,
     ForZone,
     LabelSelector,
+    MeshTLS,
     ObjectMeta,
     OwnerReference,
     PartialObject,
@@ -32,6 +39,9 @@ from linkerd.kube.objects import (
     ServiceProfile,
     ServiceSpec,
     TargetRef,
+    TrafficSplit,
+    WorkloadIP,
+    WorkloadPort,
 )
 from linkerd.labels import (
     CONTROL_PLANE_NS,
@@ -188,6 +198,53 @@ def endpoint_slice(
     )
 
 
+def external_workload(
+    name: str,
+    namespace: str = "fin",
+    *ips: str,
+    ports: Mapping[str, int] | None = None,
+    identity: str = "spiffe://trust.mesh.test/metal",
+    server_name: str = "metal.mesh.test",
+    **metadata: Any,
+) -> ExternalWorkload:
+    """A machine outside the cluster; `ports` as of services."""
+    declared = {"": 8080} if ports is None else ports
+    spec = ExternalWorkloadSpec(
+        MeshTLS(identity, server_name),
+        tuple(map(WorkloadIP, ips)),
+        tuple(WorkloadPort(number, name=port) for port, number in declared.items()),
+    )
+    return ExternalWorkload(meta(name, namespace, **metadata), spec)
+
+
+def endpoint_address(
+    ip: str,
+    *,
+    pod: str | tuple[str, str] | None = None,  # a name, or a kind and a name
+    namespace: str = "fin",
+    hostname: str | None = None,
+) -> EndpointAddress:
+    """An address of an Endpoints object; without a pod it is bare."""
+    kind, name = ("Pod", pod) if isinstance(pod, str) else pod or ("", "")
+    target = TargetRef(kind=kind, name=name, namespace=namespace) if name else None
+    return EndpointAddress(ip, hostname, target_ref=target)
+
+
+def subset(*addresses: EndpointAddress, ports: Mapping[str, int] | None = None) -> EndpointSubset:
+    """A subset of an Endpoints object; `ports` by default one without a name, 8080."""
+    declared = {"": 8080} if ports is None else ports
+    return EndpointSubset(
+        addresses, tuple(EndpointPort(port, number) for port, number in declared.items())
+    )
+
+
+def endpoints(
+    of: str, *subsets: EndpointSubset, namespace: str = "fin", **metadata: Any
+) -> Endpoints:
+    """The Endpoints of the service `of`."""
+    return Endpoints(meta(of, namespace, **metadata), subsets)
+
+
 def node(name: str, zone: str = "") -> PartialObject:
     """A node, in a zone."""
     return PartialObject(meta(name, labels={TOPOLOGY_ZONE: zone} if zone else {}))
@@ -204,13 +261,19 @@ def server(
     *,
     namespace: str = "fin",
     selects: Mapping[str, str] | LabelSelector | None,
+    workloads: Mapping[str, str] | LabelSelector | None = None,
     protocol: str = "opaque",
 ) -> Server:
-    """A Server for the pods with these labels; None selects no pod."""
-    selector = selects if selects is None or isinstance(selects, LabelSelector) else None
-    if selects is not None and selector is None:
-        selector = LabelSelector(match_labels=dict(selects))  # type: ignore[arg-type]  # a mapping
-    return Server(meta(name, namespace), ServerSpec(port, selector, proxy_protocol=protocol))
+    """A Server for the pods with these labels, and for such ExternalWorkloads; None selects
+    none."""
+    spec = ServerSpec(port, _selector(selects), _selector(workloads), proxy_protocol=protocol)
+    return Server(meta(name, namespace), spec)
+
+
+def _selector(labels: Mapping[str, str] | LabelSelector | None) -> LabelSelector | None:
+    if labels is None or isinstance(labels, LabelSelector):
+        return labels
+    return LabelSelector(match_labels=dict(labels))
 
 
 def service_profile(name: str, namespace: str = "fin", **spec: Any) -> ServiceProfile:
@@ -218,3 +281,23 @@ def service_profile(name: str, namespace: str = "fin", **spec: Any) -> ServicePr
     manifest = {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
     profile = msgspec.convert(manifest, ServiceProfile)
     return msgspec.structs.replace(profile, metadata=meta(name, namespace))
+
+
+def traffic_split(
+    name: str,
+    of: str,
+    *,
+    namespace: str = "fin",
+    created: str = "2026-01-01T00:00:00Z",
+    **backends: int | str,
+) -> TrafficSplit:
+    """A TrafficSplit of the service `of`; backends are services and weights."""
+    items = [{"service": backend, "weight": weight} for backend, weight in backends.items()]
+    plain = meta(name, namespace)
+    metadata = {"name": name, "namespace": namespace}
+    manifest = {"metadata": metadata, "spec": {"service": of, "backends": items}}
+    split = msgspec.convert(manifest, TrafficSplit)
+    dated = DatedMeta(
+        name, namespace, plain.uid, plain.resource_version, creation_timestamp=created
+    )
+    return msgspec.structs.replace(split, metadata=dated)

@@ -10,19 +10,23 @@ from typing import Any, Final
 from linkerd.kube.events import Applied, Deleted
 from linkerd.kube.objects import (
     EndpointSlice,
+    ExternalWorkload,
     Key,
     KubeObject,
     Pod,
     Server,
     Service,
     ServiceProfile,
+    TrafficSplit,
 )
+from linkerd.kube.objects import Endpoints as KubeEndpoints
 from linkerd.names import IdentityDomain
 from linkerd.streams import Subscription, drain
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.testing.proxy_rules import Endpoints, ProfileReader, socket_of
 from services.destination.index import Index, Kind
 from services.destination.index.audiences import Audience
+from services.destination.index.context import Context
 from services.destination.model.authority import IpTarget, parse_authority
 from services.destination.model.http2 import Http2Params
 from services.destination.model.mesh import Mesh
@@ -36,8 +40,11 @@ _KINDS: Final[dict[type, Kind]] = {
     Pod: Kind.POD,
     Service: Kind.SERVICE,
     EndpointSlice: Kind.SLICE,
+    KubeEndpoints: Kind.ENDPOINTS,
+    ExternalWorkload: Kind.EXTERNAL_WORKLOAD,
     Server: Kind.SERVER,
     ServiceProfile: Kind.PROFILE,
+    TrafficSplit: Kind.SPLIT,
 }
 
 
@@ -131,12 +138,42 @@ class World:
             return ProfileStream(self.index.watch_instance(key, target.hostname, target.port))
         return ProfileStream(self.index.watch_service(key, target.port, client))
 
+    def cluster(self, name: str) -> "LinkedWorld":
+        """A linked cluster that is being read; it counts once it is `link`ed."""
+        identities = IdentityDomain("linkerd", f"trust.{name}.test")
+        return LinkedWorld(self, name, self.index.open_cluster(name, identities, f"{name}.test"))
+
     def _send(
-        self, event: Callable[[Any], Any], objects: Sequence[KubeObject], kind: Kind | None
+        self,
+        event: Callable[[Any], Any],
+        objects: Sequence[KubeObject],
+        kind: Kind | None,
+        cluster: Context | None = None,
     ) -> None:
         for item in objects:
-            self.index.apply(kind or _KINDS[type(item)], event(item))
+            self.index.apply(kind or _KINDS[type(item)], event(item), cluster)
         self.index.flush()
+
+
+class LinkedWorld:
+    """A linked cluster of a world."""
+
+    def __init__(self, world: World, name: str, context: Context) -> None:
+        self._world = world
+        self.name = name
+        self.context = context
+
+    def apply(self, *objects: Any, kind: Kind | None = None) -> None:
+        """Objects come or change there, in one batch."""
+        self._world._send(Applied, objects, kind, self.context)  # noqa: SLF001  # a part of it
+
+    def delete(self, *objects: Any, kind: Kind | None = None) -> None:
+        """Objects go there, in one batch."""
+        self._world._send(Deleted, objects, kind, self.context)  # noqa: SLF001  # a part of it
+
+    def link(self) -> None:
+        """It has been read."""
+        self._world.index.link(self.name, self.context)
 
 
 def _join(ip: str, port: int) -> str:

@@ -16,10 +16,13 @@ from linkerd.kube.objects.core import (
 )
 from linkerd.kube.objects.discovery import (
     Endpoint,
+    EndpointAddress,
     EndpointConditions,
     EndpointHints,
     EndpointPort,
+    Endpoints,
     EndpointSlice,
+    EndpointSubset,
     ForZone,
     TargetRef,
 )
@@ -37,6 +40,7 @@ from linkerd.kube.objects.profiles import (
     WeightedDestination,
 )
 from linkerd.kube.objects.selector import LabelSelector, Requirement, SelectorError
+from linkerd.kube.objects.split import Backend, DatedMeta, TrafficSplit, TrafficSplitSpec
 from linkerd.kube.objects.workload import (
     ExternalWorkload,
     ExternalWorkloadSpec,
@@ -47,14 +51,19 @@ from linkerd.kube.objects.workload import (
 
 __all__ = [
     "Address",
+    "Backend",
     "ConfigMap",
     "Container",
     "ContainerPort",
+    "DatedMeta",
     "Endpoint",
+    "EndpointAddress",
     "EndpointConditions",
     "EndpointHints",
     "EndpointPort",
     "EndpointSlice",
+    "EndpointSubset",
+    "Endpoints",
     "EnvVar",
     "ExternalWorkload",
     "ExternalWorkloadSpec",
@@ -86,6 +95,8 @@ __all__ = [
     "ServiceSpec",
     "StatusRange",
     "TargetRef",
+    "TrafficSplit",
+    "TrafficSplitSpec",
     "WeightedDestination",
     "WorkloadIP",
     "WorkloadPort",

@@ -1,4 +1,4 @@
-"""EndpointSlices: who answers for a Service."""
+"""EndpointSlices, and Endpoints, their forerunner: who answers for a Service."""
 
 from typing import Final
 
@@ -89,3 +89,33 @@ class EndpointSlice(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     def __post_init__(self) -> None:
         force_setattr(self, "address_type", STRINGS.share(self.address_type))
         force_setattr(self, "ports", _PORTS.share(self.ports))
+
+
+class EndpointAddress(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """An address in an Endpoints object."""
+
+    ip: str
+    hostname: str | None = None
+    node_name: str | None = None
+    target_ref: TargetRef | None = None
+
+    def __post_init__(self) -> None:
+        if self.node_name is not None:
+            force_setattr(self, "node_name", STRINGS.share(self.node_name))
+
+
+class EndpointSubset(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Addresses with one list of ports. Those that are not ready are not read."""
+
+    addresses: tuple[EndpointAddress, ...] = ()
+    ports: tuple[EndpointPort, ...] = ()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "ports", _PORTS.share(self.ports))
+
+
+class Endpoints(msgspec.Struct, frozen=True, gc=False):
+    """All endpoints of the Service of the same name."""
+
+    metadata: ObjectMeta
+    subsets: tuple[EndpointSubset, ...] = ()

@@ -58,3 +58,13 @@ class ExternalWorkload(msgspec.Struct, frozen=True, gc=False):
     def ready(self) -> bool:
         """Whether a Ready condition says True; nobody having said anything is not ready."""
         return Condition("Ready", "True") in self.status.conditions
+
+    @property
+    def terminal(self) -> bool:
+        """Never, unlike pods: a machine serves until its object is deleted."""
+        return False
+
+    @property
+    def terminating(self) -> bool:
+        """Whether its deletion has begun."""
+        return self.metadata.deletion_timestamp is not None

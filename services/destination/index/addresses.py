@@ -1,9 +1,11 @@
-"""How proxies reach a port: of a pod, or of an IP that no pod of this cluster has."""
+"""How proxies reach a port: of a pod or ExternalWorkload, or of an IP that none of these has."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from services.destination.index.facts import PodFacts
+from services.destination.index.facts import Facts
+from services.destination.index.pod_facts import PodFacts
+from services.destination.index.workload_facts import WorkloadFacts
 from services.destination.model.address import Address, Protocol, ProtocolHint, TlsIdentity
 from services.destination.model.mesh import Mesh
 
@@ -11,7 +13,7 @@ _H2: Final = ProtocolHint(Protocol.H2)
 
 
 class UnclearProxyError(Exception):
-    """The pod is meshed, but its proxy's ports cannot be read from it."""
+    """The workload is meshed, but how to reach its proxy cannot be read from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +28,25 @@ class Place:
 NOWHERE: Final = Place()
 
 
-def pod_address(mesh: Mesh, facts: PodFacts, ip: str, port: int, place: Place = NOWHERE) -> Address:
-    """A port of a pod. Raises UnclearProxyError; `unhinted` makes an address all the same."""
+def backed_address(mesh: Mesh, facts: Facts, ip: str, port: int, place: Place = NOWHERE) -> Address:
+    """A port of a workload. Raises UnclearProxyError; `unhinted` makes an address all the same."""
+    if isinstance(facts, WorkloadFacts):
+        return _workload_address(mesh, facts, ip, port, place)
     if not facts.meshed or port in facts.skipped:
         return unhinted(facts, ip, port, place)
-    return unhinted(facts, ip, port, place, _hint(mesh, facts, port))
+    return _pod_address(facts, ip, port, place, _hint(mesh, facts, port))
 
 
-def unhinted(
-    facts: PodFacts, ip: str, port: int, place: Place = NOWHERE, hint: ProtocolHint | None = None
+def unhinted(facts: Facts, ip: str, port: int, place: Place = NOWHERE) -> Address:
+    """A port of a workload, without a word about how to reach its proxy."""
+    if isinstance(facts, PodFacts):
+        return _pod_address(facts, ip, port, place, None)
+    return Address(ip, port, labels=(*facts.labels, ("zone", place.zone)))
+
+
+def _pod_address(
+    facts: PodFacts, ip: str, port: int, place: Place, hint: ProtocolHint | None
 ) -> Address:
-    """A port of a pod, without a word about its proxy's ports unless a hint is given."""
     return Address(
         ip,
         port,
@@ -49,6 +59,27 @@ def unhinted(
         hostname=place.hostname,
         node=facts.node,
         pod=facts.key,
+    )
+
+
+def _workload_address(
+    mesh: Mesh, facts: WorkloadFacts, ip: str, port: int, place: Place
+) -> Address:
+    """There is always a proxy there, and it always speaks HTTP/2."""
+    if facts.problem:
+        raise UnclearProxyError(facts.problem)
+    opaque = port in facts.opaque
+    inbound = facts.inbound if opaque or mesh.transport_header else None
+    return Address(
+        ip,
+        port,
+        labels=(*facts.labels, ("zone", place.zone)),
+        identity=facts.identity,
+        hint=ProtocolHint(Protocol.OPAQUE if opaque else Protocol.H2, inbound),
+        http2=True,
+        zone=place.zone,
+        zone_hints=place.zone_hints,
+        hostname=place.hostname,
     )
 
 

@@ -34,7 +34,7 @@ def make_context(mesh: Mesh, complaints: Complaints) -> Context:
     def forget(subject: Subject) -> None:
         kind, *rest = subject
         if kind == "facts":
-            facts.drop(Key(*rest))
+            facts.drop(subject)
         elif kind == "profile":
             profiles.drop(Key(*rest))
 

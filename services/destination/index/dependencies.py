@@ -20,9 +20,14 @@ def pod(namespace: str, name: str) -> Subject:
     return "pod", namespace, name
 
 
-def facts(namespace: str, name: str) -> Subject:
-    """What a pod is to the mesh."""
-    return "facts", namespace, name
+def workload(namespace: str, name: str) -> Subject:
+    """An ExternalWorkload as an object."""
+    return "workload", namespace, name
+
+
+def facts(kind: str, namespace: str, name: str) -> Subject:
+    """What a pod or ExternalWorkload is to the mesh."""
+    return "facts", kind, namespace, name
 
 
 def owner(kind: str, namespace: str, name: str) -> Subject:
@@ -38,6 +43,11 @@ def service(namespace: str, name: str) -> Subject:
 def slices(namespace: str, service_name: str) -> Subject:
     """The slices of a service."""
     return "slices", namespace, service_name
+
+
+def splits(namespace: str, service_name: str) -> Subject:
+    """The TrafficSplits of a service."""
+    return "splits", namespace, service_name
 
 
 def servers(namespace: str) -> Subject:
@@ -65,9 +75,9 @@ def ip(address: str) -> Subject:
     return "ip", address
 
 
-def host_port(address: str, port: int) -> Subject:
-    """Which pods have a port of a node."""
-    return "host", address, str(port)
+def socket(address: str, port: int) -> Subject:
+    """Which pods have a port of their node, and which ExternalWorkloads one of their own."""
+    return "socket", address, str(port)
 
 
 class Dependent:

@@ -11,7 +11,9 @@ from typing import Any, Final, TypeVar
 
 from linkerd.kube.events import Applied, Event
 from linkerd.kube.objects import (
+    Endpoints,
     EndpointSlice,
+    ExternalWorkload,
     Key,
     OwnerReference,
     PartialObject,
@@ -19,11 +21,13 @@ from linkerd.kube.objects import (
     Server,
     Service,
     ServiceProfile,
+    TrafficSplit,
 )
-from linkerd.labels import SERVICE_NAME, TOPOLOGY_ZONE
+from linkerd.labels import TOPOLOGY_ZONE
 from services.destination.index import dependencies as on
+from services.destination.index import filing
 from services.destination.index.dependencies import Subject
-from services.destination.model.ip import canonical_ip
+from services.destination.model.address import Socket
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -35,20 +39,28 @@ class Kind(Enum):
     POD = "Pod"
     SERVICE = "Service"
     SLICE = "EndpointSlice"
+    ENDPOINTS = "Endpoints"
+    EXTERNAL_WORKLOAD = "ExternalWorkload"
     NODE = "Node"
     REPLICA_SET = "ReplicaSet"
     JOB = "Job"
     SERVER = "Server"
     PROFILE = "ServiceProfile"
+    SPLIT = "TrafficSplit"
 
 
 class Objects:
-    """What exists. Readers take the dictionaries as they are and never write to them."""
+    """What exists. Readers take the dictionaries as they are and never write to them.
+
+    Endpoints objects, where these are read instead of slices, are filed as slices, one a subset.
+    """
 
     def __init__(self) -> None:
         self.pods: dict[Key, Pod] = {}
         self.pods_by_ip: dict[str, tuple[Key, ...]] = {}
-        self.pods_by_host_port: dict[tuple[str, int], tuple[Key, ...]] = {}
+        self.pods_by_socket: dict[Socket, tuple[Key, ...]] = {}  # of their node
+        self.workloads: dict[Key, ExternalWorkload] = {}
+        self.workloads_by_socket: dict[Socket, tuple[Key, ...]] = {}
         self.services: dict[Key, Service] = {}
         self.services_by_ip: dict[str, tuple[Key, ...]] = {}
         self.slices: dict[Key, EndpointSlice] = {}
@@ -56,17 +68,22 @@ class Objects:
         self.zones: dict[str, str] = {}  # of nodes
         self.owners: dict[tuple[str, Key], OwnerReference | None] = {}  # of ReplicaSets and Jobs
         self.profiles: dict[Key, ServiceProfile] = {}
+        self.splits: dict[Key, TrafficSplit] = {}
+        self.splits_of: dict[Key, dict[Key, TrafficSplit]] = {}  # by the service's key
         self.opaque_servers: dict[str, dict[Key, Server]] = {}  # by namespace
         self._instances: dict[Key, dict[str, Key]] = {}  # pods by hostname; derived when asked for
         self._takers: Final[dict[Kind, Callable[[Key, Any], Iterator[Subject]]]] = {
             Kind.POD: self._take_pod,
             Kind.SERVICE: self._take_service,
             Kind.SLICE: self._take_slice,
+            Kind.ENDPOINTS: self._take_endpoints,
+            Kind.EXTERNAL_WORKLOAD: self._take_workload,
             Kind.NODE: self._take_node,
             Kind.REPLICA_SET: self._take_replica_set,
             Kind.JOB: self._take_job,
             Kind.SERVER: self._take_server,
             Kind.PROFILE: self._take_profile,
+            Kind.SPLIT: self._take_split,
         }
 
     def apply(self, kind: Kind, event: Event[Any]) -> Iterable[Subject]:
@@ -84,39 +101,47 @@ class Objects:
         found = self._instances.get(service)
         if found is None:
             slices = sorted(self.slices_of.get(service, {}).items(), reverse=True)
-            found = {name: pod for _, now in slices for name, pod in _instances(now)}
+            found = {name: pod for _, now in slices for name, pod in filing.instances(now)}
             self._instances[service] = found
         return found.get(hostname)
 
     def _take_pod(self, key: Key, now: Pod | None) -> Iterator[Subject]:
         before = _put(self.pods, key, now)
         yield on.pod(*key)
-        for ip in _move(self.pods_by_ip, key, _pod_ips(before), _pod_ips(now)):
+        was, ips = filing.pod_ips(before), filing.pod_ips(now)
+        for ip in _move(self.pods_by_ip, key, was, ips):
             yield on.ip(ip)
-        for at in _move(self.pods_by_host_port, key, _host_ports(before), _host_ports(now)):
-            yield on.host_port(*at)
+        left, sockets = filing.host_ports(before), filing.host_ports(now)
+        for at in _move(self.pods_by_socket, key, left, sockets):
+            yield on.socket(*at)
+
+    def _take_workload(self, key: Key, now: ExternalWorkload | None) -> Iterator[Subject]:
+        before = _put(self.workloads, key, now)
+        yield on.workload(*key)
+        left, sockets = filing.workload_sockets(before), filing.workload_sockets(now)
+        for at in _move(self.workloads_by_socket, key, left, sockets):
+            yield on.socket(*at)
 
     def _take_service(self, key: Key, now: Service | None) -> Iterator[Subject]:
         before = _put(self.services, key, now)
         yield on.service(*key)
-        for ip in _move(self.services_by_ip, key, _service_ips(before), _service_ips(now)):
+        was, ips = filing.service_ips(before), filing.service_ips(now)
+        for ip in _move(self.services_by_ip, key, was, ips):
             yield on.ip(ip)
 
     def _take_slice(self, key: Key, now: EndpointSlice | None) -> Iterator[Subject]:
         before = _put(self.slices, key, now)
-        was, owner = _slice_owner(before), _slice_owner(now)
-        for service in (was, owner):
-            if service is not None:
-                self._instances.pop(service, None)
-        if was is not None and was != owner:
-            siblings = self.slices_of[was]
-            del siblings[key]
-            if not siblings:
-                del self.slices_of[was]
-            yield on.slices(*was)
-        if owner is not None and now is not None:
-            self.slices_of.setdefault(owner, {})[key] = now
-            yield on.slices(*owner)
+        was, owner = filing.slice_owner(before), filing.slice_owner(now)
+        for service in _refile(self.slices_of, key, was, owner, now):
+            self._instances.pop(service, None)
+            yield on.slices(*service)
+
+    def _take_endpoints(self, key: Key, now: Endpoints | None) -> Iterator[Subject]:
+        made = filing.subsets(now)
+        for gone in [known for known in self.slices_of.get(key, ()) if known not in made]:
+            yield from self._take_slice(gone, None)
+        for subset, shape in made.items():
+            yield from self._take_slice(subset, shape)
 
     def _take_node(self, key: Key, now: PartialObject | None) -> Iterator[Subject]:
         zone = now.metadata.labels.get(TOPOLOGY_ZONE, "") if now is not None else ""
@@ -138,6 +163,12 @@ class Objects:
     def _take_profile(self, key: Key, now: ServiceProfile | None) -> Iterator[Subject]:
         _put(self.profiles, key, now)
         yield on.profile(*key)
+
+    def _take_split(self, key: Key, now: TrafficSplit | None) -> Iterator[Subject]:
+        before = _put(self.splits, key, now)
+        was, owner = filing.split_service(before), filing.split_service(now)
+        for service in _refile(self.splits_of, key, was, owner, now):
+            yield on.splits(*service)
 
     def _take_server(self, key: Key, now: Server | None) -> Iterator[Subject]:
         opaque = now if now is not None and now.spec.proxy_protocol == "opaque" else None
@@ -169,45 +200,17 @@ def _move(
     return before ^ now
 
 
-def _pod_ips(pod: Pod | None) -> AbstractSet[str]:
-    """The IPs that are the pod's own; a pod on its node's network has none."""
-    if pod is None or pod.spec.host_network:
-        return frozenset()
-    return _canonical(pod.status.ips)
-
-
-def _service_ips(service: Service | None) -> AbstractSet[str]:
-    return _canonical(service.spec.ips) if service is not None else frozenset()
-
-
-def _canonical(ips: Iterable[str]) -> AbstractSet[str]:
-    return {ip for text in ips if (ip := canonical_ip(text)) is not None}
-
-
-def _host_ports(pod: Pod | None) -> AbstractSet[tuple[str, int]]:
-    """The ports of its node that lead to the pod."""
-    if pod is None:
-        return frozenset()
-    containers = (*pod.spec.init_containers, *pod.spec.containers)
-    ports = {port.host_port for item in containers for port in item.ports if port.host_port}
-    if not ports:
-        return frozenset()
-    return {(ip, port) for ip in _canonical(pod.status.host_addresses) for port in ports}
-
-
-def _instances(now: EndpointSlice) -> Iterator[tuple[str, Key]]:
-    for endpoint in reversed(now.endpoints):  # of two with one name the first counts: it is last
-        target = endpoint.target_ref
-        if endpoint.hostname and target is not None and target.kind == "Pod":
-            yield endpoint.hostname, Key(target.namespace or now.metadata.namespace, target.name)
-
-
-def _slice_owner(now: EndpointSlice | None) -> Key | None:
-    """The service that a slice belongs to: its label says so, or else its owner does."""
-    if now is None:
-        return None
-    metadata = now.metadata
-    name = metadata.labels.get(SERVICE_NAME)
-    if name is None:
-        name = next((o.name for o in metadata.owner_references if o.kind == "Service"), None)
-    return Key(metadata.namespace, name) if name else None
+def _refile(
+    table: dict[Key, dict[Key, V]], key: Key, was: Key | None, owner: Key | None, now: V | None
+) -> Iterator[Key]:
+    """Files `now` under its owner, not (if that is another) under the one that it had; the owners
+    that are concerned."""
+    if was is not None and was != owner:
+        siblings = table[was]
+        del siblings[key]
+        if not siblings:
+            del table[was]
+        yield was
+    if owner is not None and now is not None:
+        table.setdefault(owner, {})[key] = now
+        yield owner

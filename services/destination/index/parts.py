@@ -4,19 +4,21 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from linkerd.kube.objects import Endpoint, EndpointSlice, Key
+from linkerd.kube.objects import Endpoint, EndpointSlice, Key, TargetRef
 from linkerd.labels import REMOTE_GATEWAY_IDENTITY, REMOTE_SERVICE_FQ_NAME
-from services.destination.index import dependencies as on
 from services.destination.index.addresses import (
     NOWHERE,
     Place,
     UnclearProxyError,
+    backed_address,
     bare_address,
-    pod_address,
 )
 from services.destination.index.context import Context
 from services.destination.index.dependencies import NOTHING, Dependent, Subject
-from services.destination.index.facts import PodFacts
+from services.destination.index.facts import Facts, of_pod, of_workload
+from services.destination.index.filing import SUBSET_MARK
+from services.destination.index.pod_facts import PodFacts
+from services.destination.index.workload_facts import WorkloadFacts
 from services.destination.model.address import Address, Socket
 from services.destination.model.ip import canonical_ip
 
@@ -31,9 +33,8 @@ class _Made(NamedTuple):
     """What an endpoint was made into, and from what."""
 
     endpoint: Endpoint
-    pod: Key | None
-    subject: Subject
-    facts: PodFacts | None
+    target: Subject
+    facts: Facts | None
     addresses: tuple[Address, ...]
 
 
@@ -50,7 +51,8 @@ class SlicePart(Dependent):
     """The endpoints of one slice for one port of its service, and the rank by which a slice wins
     over others that list the same socket: the newer one does.
 
-    Endpoints that did not change keep their very objects through recomputations.
+    Endpoints that did not change keep their very objects through recomputations. `leave_out` is
+    called of each endpoint that became no address, or of each address of it that did not.
     """
 
     __slots__ = (
@@ -82,6 +84,9 @@ class SlicePart(Dependent):
     def touch(self) -> None:
         self._outdated = True
         self._touched()
+
+    def leave_out(self, endpoint: Endpoint, why: str) -> None:
+        """For those who look in, who override it."""
 
     def update(self, now: EndpointSlice, wanted: PortName) -> set[Socket]:
         """Takes in the slice as it is now; the sockets where something changed."""
@@ -122,66 +127,68 @@ class SlicePart(Dependent):
 
     def _endpoints(self, now: EndpointSlice, terms: _Terms) -> list[Address]:
         before, self._made = self._made, {}
-        made_now, facts_of = self._made, self._context.facts.of
+        made_now, facts_at = self._made, self._context.facts.at
         subjects: set[Subject] = set()
         addresses: list[Address] = []
         for endpoint in now.endpoints:
             if endpoint.conditions.ready is False:
+                self.leave_out(endpoint, "it is not ready")
                 continue
             made = before.get(endpoint.addresses)
             if (
                 made is None
                 or made.endpoint != endpoint
-                or (made.pod is not None and facts_of(made.pod) is not made.facts)
+                or (made.target and facts_at(made.target) is not made.facts)
             ):
                 made = self._begin(now, terms, endpoint)
             made_now[endpoint.addresses] = made
-            subjects.add(made.subject)
+            subjects.add(made.target)
             addresses += made.addresses
         subjects.discard(_NOBODY)
         self._context.dependencies.watch(self, subjects)
         return addresses
 
     def _begin(self, now: EndpointSlice, terms: _Terms, endpoint: Endpoint) -> _Made:
-        target = endpoint.target_ref
-        if target is None or target.kind != "Pod":
-            addresses = tuple(self._make(now, terms, endpoint, None))
-            return _Made(endpoint, None, _NOBODY, None, addresses)
-        pod = Key(target.namespace or now.metadata.namespace, target.name)
-        facts = self._context.facts.of(pod)
-        addresses = tuple(self._make(now, terms, endpoint, facts))
-        return _Made(endpoint, pod, on.facts(*pod), facts, addresses)
+        target = _target(now, endpoint)
+        facts = self._context.facts.at(target) if target else None
+        return _Made(endpoint, target, facts, tuple(self._make(now, terms, endpoint, facts)))
 
     def _make(
-        self, now: EndpointSlice, terms: _Terms, endpoint: Endpoint, facts: PodFacts | None
+        self, now: EndpointSlice, terms: _Terms, endpoint: Endpoint, facts: Facts | None
     ) -> Iterator[Address]:
         place = _place(endpoint)
         if facts is not None:
             # Kubernetes gives addresses after the first no meaning.
-            for ip in self._ips(now, endpoint.addresses[:1]):
-                yield from self._pod(facts, ip, terms.port, place)
+            for ip in self._ips(now, endpoint, endpoint.addresses[:1]):
+                yield from self._backed(facts, ip, terms.port, endpoint, place)
         elif endpoint.target_ref is None:
-            for ip in self._ips(now, endpoint.addresses):
+            for ip in self._ips(now, endpoint, endpoint.addresses):
                 yield self._bare(ip, terms, place)
+        else:
+            self.leave_out(endpoint, _nobody(now, endpoint.target_ref))
 
-    def _pod(self, facts: PodFacts, ip: str, port: int, place: Place) -> Iterator[Address]:
+    def _backed(
+        self, facts: Facts, ip: str, port: int, endpoint: Endpoint, place: Place
+    ) -> Iterator[Address]:
         try:
-            yield pod_address(self._context.mesh, facts, ip, port, place)
+            yield backed_address(self._context.mesh, facts, ip, port, place)
         except UnclearProxyError as error:
-            problem = f"{error}; clients are not sent to the pod"
-            self._context.complaints.about("Pod", *facts.key, "proxy", problem)
+            problem = f"{error}; clients are not sent there"
+            self._context.complaints.about(facts.kind, *facts.key, "proxy", problem)
+            self.leave_out(endpoint, str(error))
 
     def _bare(self, ip: str, terms: _Terms, place: Place) -> Address:
         mesh, gateway, authority = self._context.mesh, terms.gateway, terms.authority
         return bare_address(mesh, ip, terms.port, place, gateway=gateway, authority=authority)
 
-    def _ips(self, now: EndpointSlice, texts: tuple[str, ...]) -> Iterator[str]:
+    def _ips(self, now: EndpointSlice, endpoint: Endpoint, texts: tuple[str, ...]) -> Iterator[str]:
         for text in texts:
             ip = canonical_ip(text)
             if ip is not None:
                 yield ip
             else:
                 self._complain(now, "addresses", f"{text[:100]!r} is not an IP; skipped")
+                self.leave_out(endpoint, f"{text[:100]!r} is not an IP")
 
     def _terms_of(self, now: EndpointSlice, wanted: PortName) -> _Terms | None:
         port = self._port(now, wanted)
@@ -206,7 +213,23 @@ class SlicePart(Dependent):
         return number
 
     def _complain(self, now: EndpointSlice, part: str, problem: str) -> None:
-        self._context.complaints.about("EndpointSlice", *now.metadata.key, part, problem)
+        kind = "EndpointSlice" if now.address_type else "Endpoints"
+        name, _, subset = now.metadata.name.partition(SUBSET_MARK)
+        where = f"subsets[{subset}].{part}" if subset else part
+        self._context.complaints.about(kind, now.metadata.namespace, name, where, problem)
+
+
+def _target(now: EndpointSlice, endpoint: Endpoint) -> Subject:
+    """What stands behind an endpoint, if we know the kind. ExternalWorkloads are those of the
+    slice's namespace, and slices are what names them."""
+    reference = endpoint.target_ref
+    if reference is None:
+        return _NOBODY
+    if reference.kind == PodFacts.kind:
+        return of_pod(Key(reference.namespace or now.metadata.namespace, reference.name))
+    if reference.kind == WorkloadFacts.kind and now.address_type:
+        return of_workload(Key(now.metadata.namespace, reference.name))
+    return _NOBODY
 
 
 def _place(endpoint: Endpoint) -> Place:
@@ -215,6 +238,15 @@ def _place(endpoint: Endpoint) -> Place:
         return NOWHERE
     hints = frozenset(zone.name for zone in zones)
     return Place(endpoint.zone or "", hints, endpoint.hostname or "")
+
+
+def _nobody(now: EndpointSlice, target: TargetRef) -> str:
+    """Why an endpoint has nobody behind it."""
+    if target.kind == PodFacts.kind:
+        return f"there is no pod {target.namespace or now.metadata.namespace}/{target.name}"
+    if target.kind == WorkloadFacts.kind:
+        return f"there is no ExternalWorkload {now.metadata.namespace}/{target.name}"
+    return f"its targetRef is of kind {target.kind[:100]!r}"
 
 
 def _rank(now: EndpointSlice) -> tuple[int, str]:

@@ -1,18 +1,19 @@
 """Profiles of what a client may connect to: a service's name, or an IP."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from linkerd.kube.objects import Key, Pod, Service
+from linkerd.kube.objects import ExternalWorkload, Key, Pod, Service
 from linkerd.labels import OPAQUE_PORTS
 from linkerd.streams import Cursor, Topic
 from services.destination.index import dependencies as on
-from services.destination.index.addresses import UnclearProxyError, pod_address, unhinted
+from services.destination.index.addresses import UnclearProxyError, backed_address, unhinted
 from services.destination.index.context import Context, Owner
 from services.destination.index.dependencies import NOTHING, Dependent, Subject
 from services.destination.index.errors import AmbiguousIpError
-from services.destination.index.facts import PodFacts
+from services.destination.index.facts import Facts, of_pod, of_workload
 from services.destination.index.objects import Objects
+from services.destination.index.pod_facts import PodFacts
 from services.destination.index.ports import EXTERNAL_NAME
 from services.destination.model.address import Address
 from services.destination.model.ip import canonical_ip
@@ -90,36 +91,36 @@ class ServiceProfileView(ProfileView):
 
 
 class WorkloadProfileView(ProfileView):
-    """The profile of a port of a pod, or of nobody."""
+    """The profile of a port of a pod or ExternalWorkload, or of nobody."""
 
     __slots__ = ("port",)
 
     port: int
 
-    def _workload(self, ip: str, pod: Key | None, subjects: set[Subject]) -> Profile:
+    def _workload(self, ip: str, holder: Subject | None, subjects: set[Subject]) -> Profile:
         facts = None
-        if pod is not None:
-            subjects.add(on.facts(*pod))
-            facts = self._context.facts.of(pod)
+        if holder is not None:
+            subjects.add(holder)
+            facts = self._context.facts.at(holder)
         if facts is None:
             return Profile(opaque=self.port in self._context.mesh.opaque_ports)
         return Profile(opaque=self.port in facts.opaque, endpoint=self._endpoint(ip, facts))
 
-    def _endpoint(self, ip: str, facts: PodFacts) -> Address:
-        if not facts.running:
+    def _endpoint(self, ip: str, facts: Facts) -> Address:
+        if isinstance(facts, PodFacts) and not facts.running:
             return Address(ip, self.port)
         try:
-            address = pod_address(self._context.mesh, facts, ip, self.port)
+            address = backed_address(self._context.mesh, facts, ip, self.port)
         except UnclearProxyError as error:
             problem = f"{error}; clients are told nothing of it"
-            self._context.complaints.about("Pod", *facts.key, "proxy", problem)
+            self._context.complaints.about(facts.kind, *facts.key, "proxy", problem)
             address = unhinted(facts, ip, self.port)
         return replace(address, labels=(*address.labels, ("namespace", facts.key.namespace)))
 
 
 class SocketProfileView(WorkloadProfileView):
-    """The profile of an IP and port, for clients of a namespace: of whichever service or pod has it
-    at the time."""
+    """The profile of an IP and port, for clients of a namespace: of whichever service, pod or
+    ExternalWorkload has it at the time."""
 
     __slots__ = ("client", "ip")
 
@@ -132,7 +133,7 @@ class SocketProfileView(WorkloadProfileView):
         super().__init__(context, owner, delta, ip, port, client)
 
     def compute(self) -> Profile:
-        subjects: set[Subject] = {on.ip(self.ip), on.host_port(self.ip, self.port)}
+        subjects: set[Subject] = {on.ip(self.ip), on.socket(self.ip, self.port)}
         try:
             return self._service(subjects) or self._workload(
                 self.ip, self._holder(subjects), subjects
@@ -148,21 +149,37 @@ class SocketProfileView(WorkloadProfileView):
             return None
         return service_profile(self._context, keys[0], self.port, self.client, subjects)
 
-    def _holder(self, subjects: set[Subject]) -> Key | None:
-        """The pod that answers at the socket: one that stays, or else the only one that is about
-        to go and so still has it."""
-        objects = self._context.objects
-        by_port = objects.pods_by_host_port.get((self.ip, self.port), ())
-        tiers = (objects.pods_by_ip.get(self.ip, ()), by_port)
-        subjects.update(on.pod(*key) for keys in tiers for key in keys)
-        for keys in tiers:
-            staying = [key for key in keys if _stays(objects.pods.get(key))]
-            if len(staying) > 1:
-                raise _ambiguous(self.ip, "pods", staying)
-            if staying:
-                return staying[0]
-        leaving = [key for keys in tiers for key in keys if _leaves(objects.pods.get(key))]
-        return leaving[0] if len(leaving) == 1 else None
+    def _holder(self, subjects: set[Subject]) -> Subject | None:
+        """Who answers at the socket: one that stays, or else the only one that is about to go and
+        so still has it. Pods go before ExternalWorkloads."""
+        objects, at = self._context.objects, (self.ip, self.port)
+        pods = (objects.pods_by_ip.get(self.ip, ()), objects.pods_by_socket.get(at, ()))
+        workloads = objects.workloads_by_socket.get(at, ())
+        subjects.update(on.pod(*key) for keys in pods for key in keys)
+        subjects.update(on.workload(*key) for key in workloads)
+        leaving: list[Subject] = []
+        for keys in pods:
+            if (holder := self._one("pods", keys, objects.pods, of_pod, leaving)) is not None:
+                return holder
+        found = self._one("workloads", workloads, objects.workloads, of_workload, leaving)
+        return found or (leaving[0] if len(leaving) == 1 else None)
+
+    def _one(
+        self,
+        kind: str,
+        keys: Sequence[Key],
+        known: Mapping[Key, Pod | ExternalWorkload],
+        facts: Callable[[Key], Subject],
+        leaving: list[Subject],
+    ) -> Subject | None:
+        """The only one of `keys` that stays, if any does; those about to go are put into `leaving`.
+        Raises AmbiguousIpError."""
+        there = [key for key in keys if (item := known.get(key)) is not None and not item.terminal]
+        staying = [key for key in there if not known[key].terminating]
+        if len(staying) > 1:
+            raise _ambiguous(self.ip, kind, staying)
+        leaving += [facts(key) for key in there if key not in staying]
+        return facts(staying[0]) if staying else None
 
 
 class InstanceProfileView(WorkloadProfileView):
@@ -184,7 +201,7 @@ class InstanceProfileView(WorkloadProfileView):
         if pod is not None:
             subjects.add(on.pod(*pod))
         try:
-            return self._workload(ip or "", pod if ip else None, subjects)
+            return self._workload(ip or "", of_pod(pod) if pod and ip else None, subjects)
         finally:
             self._context.dependencies.watch(self, subjects)
 
@@ -244,14 +261,6 @@ def _opaque_ports(context: Context, service: Service | None) -> PortSet:
         problem = f"{invalid[0][:100]!r} is neither a port nor a range; skipped"
         context.complaints.about("Service", *service.metadata.key, OPAQUE_PORTS, problem)
     return ports
-
-
-def _stays(pod: Pod | None) -> bool:
-    return pod is not None and not pod.terminal and not pod.terminating
-
-
-def _leaves(pod: Pod | None) -> bool:
-    return pod is not None and not pod.terminal and pod.terminating
 
 
 def _ambiguous(ip: str, kind: str, keys: Sequence[Key]) -> AmbiguousIpError:

@@ -1,0 +1,162 @@
+"""What a pod is to the mesh."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar, Final
+
+from linkerd.kube.objects import Container, Key, Pod
+from linkerd.labels import (
+    CONTROL_PLANE_NS,
+    POD_TEMPLATE_HASH,
+    PROXY_ADMIN_LISTEN_ADDR,
+    PROXY_CONTAINER,
+    PROXY_CONTROL_LISTEN_ADDR,
+    PROXY_INBOUND_LISTEN_ADDR,
+    SKIP_INBOUND_PORTS,
+)
+from linkerd.runtime.values import parse_host_port
+from services.destination.index.objects import Objects
+from services.destination.index.opacity import PODS, Names, Sources, listed_ports, opaque_ports
+from services.destination.model.address import Labels, TlsIdentity
+from services.destination.model.mesh import Mesh
+from services.destination.model.ports import NO_PORTS, PortSet
+
+_WORKLOADS: Final = 4_096  # whose containers are remembered as parsed
+_OWNERS_OF_REPLICA_SETS: Final = frozenset({"Job", "StatefulSet", "DaemonSet", "Deployment"})
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyPorts:
+    """Where the pod's proxy listens; None where its container does not say it plainly."""
+
+    inbound: int | None = None
+    admin: int | None = None
+    control: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """`labels` are metric labels; `opaque` and `skipped` are ports of the pod; `meshed` means that
+    some control plane's proxy is in it."""
+
+    kind: ClassVar = PODS.kind
+
+    key: Key
+    node: str
+    running: bool
+    labels: Labels
+    meshed: bool
+    identity: TlsIdentity | None
+    proxy: ProxyPorts
+    opaque: PortSet
+    skipped: PortSet
+
+
+def pod_facts(sources: Sources, pod: Pod) -> PodFacts:
+    """The facts of a pod."""
+    control_plane = pod.metadata.labels.get(CONTROL_PLANE_NS, "")
+    said = _container_facts(pod.spec.init_containers, pod.spec.containers)
+    skipped = listed_ports(sources.complaints, PODS.kind, pod.metadata, SKIP_INBOUND_PORTS, ())
+    return PodFacts(
+        key=pod.metadata.key,
+        node=pod.spec.node_name,
+        running=pod.status.phase == "Running",
+        labels=_labels(pod, *owner_of(pod, sources.objects)),
+        meshed=control_plane != "",
+        identity=_identity(sources.mesh, pod, control_plane),
+        proxy=said.proxy,
+        opaque=opaque_ports(
+            sources, PODS, pod.metadata, said.port_names, lambda name: _numbers(name, pod)
+        ),
+        skipped=skipped or NO_PORTS,
+    )
+
+
+def service_account(pod: Pod) -> str:
+    """The pod's ServiceAccount."""
+    return pod.spec.service_account_name or "default"
+
+
+def owner_of(pod: Pod, objects: Objects) -> tuple[str, str]:
+    """Kind (lower case) and name of the workload that the pod belongs to; of a pod on its own, the
+    pod. ReplicaSets and Jobs are looked through to what made them."""
+    references = pod.metadata.owner_references
+    if len(references) != 1:
+        return "pod", pod.metadata.name
+    kind, name = references[0].kind, references[0].name
+    above = objects.owner(kind, Key(pod.metadata.namespace, name))
+    if above is not None and (kind == "Job" or above.kind in _OWNERS_OF_REPLICA_SETS):
+        kind, name = above.kind, above.name
+    return kind.lower(), name
+
+
+def _identity(mesh: Mesh, pod: Pod, control_plane: str) -> TlsIdentity | None:
+    identities = mesh.identities
+    if not identities.trust_domain or control_plane != identities.controller_namespace:
+        return None
+    name = identities.workload(service_account(pod), pod.metadata.namespace)
+    return TlsIdentity(name, server_name=name)
+
+
+def _labels(pod: Pod, owner_kind: str, owner_name: str) -> Labels:
+    labels = {
+        "pod": pod.metadata.name,
+        "k8s_job" if owner_kind == "job" else owner_kind: owner_name,
+        "serviceaccount": service_account(pod),
+    }
+    for label, key in (
+        ("control_plane_ns", CONTROL_PLANE_NS),
+        ("pod_template_hash", POD_TEMPLATE_HASH),
+    ):
+        if key in pod.metadata.labels:
+            labels[label] = pod.metadata.labels[key]
+    return tuple(labels.items())
+
+
+@dataclass(frozen=True, slots=True)
+class _ContainerFacts:
+    """What the containers of a pod say; all pods of a workload have the same ones."""
+
+    proxy: ProxyPorts
+    port_names: Names
+
+
+@lru_cache(_WORKLOADS)
+def _container_facts(
+    init_containers: tuple[Container, ...], containers: tuple[Container, ...]
+) -> _ContainerFacts:
+    every = (*init_containers, *containers)
+    ports = [port for container in every for port in container.ports]
+    names = {port.name: port.container_port for port in ports if port.name}  # the last one counts
+    return _ContainerFacts(_proxy_ports(every), tuple(names.items()))
+
+
+def _numbers(name: str, pod: Pod) -> list[int]:
+    """The numbers that the name of a port means in a pod; it is also the node's port."""
+    return [
+        number
+        for container in (*pod.spec.init_containers, *pod.spec.containers)
+        for port in container.ports
+        if port.name == name
+        for number in (port.container_port, port.host_port)
+        if number
+    ]
+
+
+def _proxy_ports(containers: tuple[Container, ...]) -> ProxyPorts:
+    proxy = next((item for item in containers if item.name == PROXY_CONTAINER), None)
+    if proxy is None:
+        return ProxyPorts()
+    return ProxyPorts(
+        inbound=_listen_port(proxy, PROXY_INBOUND_LISTEN_ADDR) or None,
+        admin=_listen_port(proxy, PROXY_ADMIN_LISTEN_ADDR),
+        control=_listen_port(proxy, PROXY_CONTROL_LISTEN_ADDR),
+    )
+
+
+def _listen_port(proxy: Container, variable: str) -> int | None:
+    text = proxy.variable(variable)
+    try:
+        return None if text is None else parse_host_port(text).port
+    except ValueError:
+        return None
