@@ -75,6 +75,20 @@ def namespace(api_cluster: LocalCluster) -> Iterator[str]:
         yield name
 
 
+@pytest.fixture(scope="session")
+def other_api_cluster() -> Iterator[LocalCluster]:
+    """A second one of that kind, for what goes on between two clusters."""
+    with shared_cluster(shared_folder("other-api"), api_only=True) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def other_namespace(other_api_cluster: LocalCluster) -> Iterator[str]:
+    """A new namespace in `other_api_cluster`."""
+    with other_api_cluster.api() as api, fresh_namespace(api) as name:
+        yield name
+
+
 @pytest.fixture
 def own_api_cluster(tmp_path: Path) -> Iterator[LocalCluster]:
     """An API server that only this test has (3 s to start, 400 MB): it may break it."""

@@ -6,6 +6,8 @@ from linkerd.testing.cluster import (
     namespace,
     node_cluster,
     node_namespace,
+    other_api_cluster,
+    other_namespace,
     own_api_cluster,
 )
 
@@ -15,5 +17,7 @@ __all__ = [
     "namespace",
     "node_cluster",
     "node_namespace",
+    "other_api_cluster",
+    "other_namespace",
     "own_api_cluster",
 ]

@@ -7,6 +7,7 @@ is ready. What was known stays served while the API server is away.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from linkerd.kube.client import KubeClient
@@ -19,17 +20,20 @@ from linkerd.kube.resource import (
     NODES,
     PODS,
     REPLICA_SETS,
+    SECRETS,
     SERVERS,
     SERVICE_PROFILES,
     SERVICES,
     Resource,
 )
+from linkerd.labels import LINKED_CLUSTER_NAME, REMOTE_KUBECONFIG
 from linkerd.names import IdentityDomain, is_dns_subdomain
 from linkerd.rpc.serving import serve
 from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
 from linkerd.runtime.settings import CommonSettings, HostPort, setting
+from services.destination.clusters import ClusterStore
 from services.destination.index import Index, Kind
 from services.destination.metrics import IndexCollector, cache_sizes
 from services.destination.model.http2 import Http2Params, parse_http2_params
@@ -109,6 +113,11 @@ class Settings(CommonSettings):
         doc="HTTP/2 parameters for connections to meshed pods, such as "
         '{"keep_alive":{"interval":{"seconds":10},"timeout":{"seconds":3}}}.',
     )
+    linked_clusters_wait: timedelta = setting(
+        default=timedelta(seconds=10),
+        doc="How long to wait at start for linked clusters to be read. Those that do not answer by "
+        "then are read when they do.",
+    )
     stream_queue_capacity: int = setting(
         default=100, doc="Accepted for upstream's manifests (above 0); streams have no queues here."
     )
@@ -127,7 +136,11 @@ async def start(settings: Settings, process: Process) -> None:
     index = make_index(settings, mesh)
     process.registry.register(IndexCollector(index, mesh.cluster_domain))
     client = await connect(settings.kubeconfig, process)
-    await _read_cluster(client, index, process)
+    metrics = ReflectorMetrics(process.registry)
+    await asyncio.gather(
+        _read_cluster(client, index, process, metrics),
+        _read_links(client, index, process, metrics, settings),
+    )
     caches.open()
     await serve(settings, process, Destination(index, mesh.cluster_domain).table())
 
@@ -181,9 +194,37 @@ def _uses_transport_header(mode: str) -> bool:
     return mode == _TRANSPORT_HEADER
 
 
-async def _read_cluster(client: KubeClient, index: Index, process: Process) -> None:
+async def _read_links(
+    client: KubeClient,
+    index: Index,
+    process: Process,
+    metrics: ReflectorMetrics,
+    settings: Settings,
+) -> None:
+    """Starts to read linked clusters; returns when all have been read, or have had their time."""
+    namespace = settings.controller_namespace
+    store = ClusterStore(index, namespace, clock=process.clock, metrics=metrics)
+    process.defer(store.close)
+    secrets = Reflector(
+        client,
+        SECRETS,
+        store.on_secrets,
+        namespace=namespace,
+        label_selector=LINKED_CLUSTER_NAME,
+        field_selector=f"type={REMOTE_KUBECONFIG}",
+        forbidden_ok=True,
+        clock=process.clock,
+        metrics=metrics,
+    )
+    process.start("reflect linked clusters", secrets.run())
+    await secrets.wait_synced()
+    await store.settled(settings.linked_clusters_wait)
+
+
+async def _read_cluster(
+    client: KubeClient, index: Index, process: Process, metrics: ReflectorMetrics
+) -> None:
     """Starts a reflector of every kind; returns when all have synced."""
-    metrics = ReflectorMetrics(process.registry)
     reflectors = {
         kind: Reflector(
             client,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from linkerd.kube.events import Applied, Deleted
+from linkerd.kube.objects import Endpoints as KubeEndpoints
 from linkerd.kube.objects import (
     EndpointSlice,
     ExternalWorkload,
@@ -19,7 +20,6 @@ from linkerd.kube.objects import (
     ServiceProfile,
     TrafficSplit,
 )
-from linkerd.kube.objects import Endpoints as KubeEndpoints
 from linkerd.names import IdentityDomain
 from linkerd.streams import Subscription, drain
 from linkerd.stubs.proxy import destination_pb2 as pb

@@ -1,0 +1,118 @@
+"""One linked cluster, read through one set of credentials."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any, Final
+
+from linkerd.kube.backoff import Backoff
+from linkerd.kube.client import KubeClient
+from linkerd.kube.errors import ConfigError
+from linkerd.kube.reflector import Reflector
+from linkerd.kube.reflector_metrics import ReflectorMetrics
+from linkerd.kube.resource import (
+    ENDPOINT_SLICES,
+    JOBS,
+    PODS,
+    REPLICA_SETS,
+    SERVERS,
+    SERVICES,
+    Resource,
+)
+from linkerd.names import IdentityDomain
+from linkerd.runtime.clock import Clock
+from linkerd.runtime.logs import get_logger
+from linkerd.version import VERSION
+from services.destination.clusters.links import Link
+from services.destination.index import Index, Kind
+from services.destination.index.context import Context
+
+_SOURCES: Final[Mapping[Kind, Resource[Any]]] = {
+    Kind.SERVICE: SERVICES,
+    Kind.SLICE: ENDPOINT_SLICES,
+    Kind.POD: PODS,
+    Kind.REPLICA_SET: REPLICA_SETS,
+    Kind.JOB: JOBS,
+    Kind.SERVER: SERVERS,
+}
+_DISPENSABLE: Final = frozenset({Kind.REPLICA_SET, Kind.JOB, Kind.SERVER})
+"""What an older link may not be allowed to read, or an older cluster not have."""
+
+_log = get_logger(__name__)
+
+
+class Reading:
+    """Reads a cluster for as long as it runs; `on_read` is called once, when it is known whole."""
+
+    def __init__(
+        self,
+        link: Link,
+        index: Index,
+        controller_namespace: str,
+        on_read: Callable[["Reading"], None],
+        *,
+        clock: Clock,
+        metrics: ReflectorMetrics,
+    ) -> None:
+        self.link = link
+        self.context: Context | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._index = index
+        self._identities = IdentityDomain(controller_namespace, link.trust_domain)
+        self._on_read = on_read
+        self._clock = clock
+        self._metrics = metrics
+        self._log = _log.bind(cluster=link.name)
+
+    def start(self) -> asyncio.Task[None]:
+        """Begins, in a task of its own."""
+        self.task = asyncio.create_task(self._run(), name=f"read cluster {self.link.name}")
+        return self.task
+
+    async def stop(self) -> None:
+        """Ends it; returns when its connections are closed."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        """Never raises: what goes wrong in a linked cluster is that cluster's matter alone."""
+        backoff = Backoff(Random())  # noqa: S311  # spreads load, guards nothing
+        while True:
+            try:
+                await self._read()
+            except ConfigError as error:
+                self._log.error(
+                    "a linked cluster cannot be read; mend its Secret", error=str(error)
+                )
+                return
+            except Exception:  # noqa: BLE001  # a mistake of ours must not take the process along
+                self._log.exception("reading a linked cluster failed; it is tried again")
+            await self._clock.sleep(backoff.next_delay())
+
+    async def _read(self) -> None:
+        link = self.link
+        context = self._index.open_cluster(link.name, self._identities, link.cluster_domain)
+        client = await KubeClient.of_kubeconfig(
+            link.kubeconfig, user_agent=f"linkerd-destination/{VERSION}", clock=self._clock
+        )
+        async with client, asyncio.TaskGroup() as tasks:
+            self._log.info("reading a linked cluster", server=client.server)
+            reflectors = [self._reflector(client, kind, context) for kind in _SOURCES]
+            for reflector in reflectors:
+                tasks.create_task(reflector.run())
+            await asyncio.gather(*(reflector.wait_synced() for reflector in reflectors))
+            self.context = context
+            self._on_read(self)
+
+    def _reflector(self, client: KubeClient, kind: Kind, context: Context) -> Reflector[Any]:
+        return Reflector(
+            client,
+            _SOURCES[kind],
+            self._index.listener(kind, context),
+            missing_ok=kind in _DISPENSABLE,
+            forbidden_ok=kind in _DISPENSABLE,
+            cluster=self.link.name,
+            clock=self._clock,
+            metrics=self._metrics,
+        )
