@@ -13,6 +13,7 @@ never with none; `store` shows the state after all of them by then. It must not 
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Final, Generic, NoReturn, TypeVar
@@ -72,7 +73,9 @@ class Reflector(Generic[T]):
         self._client = client
         self._resource = resource
         self._on_events = on_events
-        self._path = resource.path(namespace)
+        versions = (resource.version, *resource.alternatives)
+        self._paths = deque(resource.path(namespace, version=version) for version in versions)
+        self._missing: set[str] = set()  # those of them that the server lacked, one after another
         self._selectors = _without_none(labelSelector=label_selector, fieldSelector=field_selector)
         self._dispensable = (NotFound,) * missing_ok + (Forbidden,) * forbidden_ok
         self._clock = clock or SystemClock()
@@ -124,6 +127,11 @@ class Reflector(Generic[T]):
                 await self._watch(self._intake.version or "")
             except KubeError as error:
                 await self._recover(error)
+
+    @property
+    def _path(self) -> str:
+        """Where the resource is, under the version that is asked for at present."""
+        return self._paths[0]
 
     async def _list(self) -> None:
         self._meter.lists.inc()
@@ -213,6 +221,8 @@ class Reflector(Generic[T]):
     async def _recover(self, error: KubeError) -> None:
         """Decides where to go on and waits a while."""
         self._meter.failed(error.reason)
+        if isinstance(error, NotFound) and self._turn_to_another_version():
+            return
         backoff = self._failures
         if _version_is_useless(error):
             self._intake.expire()
@@ -221,6 +231,18 @@ class Reflector(Generic[T]):
         delay = backoff.next_delay(asked)
         self._note(error, delay)
         await self._clock.sleep(delay)
+
+    def _turn_to_another_version(self) -> bool:
+        """The resource is not there under this version; the next one is asked for from now on.
+        False when that makes every version once."""
+        self._missing.add(self._path)
+        if len(self._paths) > 1:
+            self._paths.rotate(-1)
+            self._intake.expire()
+        if len(self._missing) < len(self._paths):
+            return True
+        self._missing.clear()
+        return False
 
     def _note(self, error: KubeError, delay: float) -> None:
         """Logs a trouble when it begins or changes, not each time that it persists."""
