@@ -16,6 +16,7 @@ import linkerd.cli
 from linkerd.delivery.errors import DeliveryError
 from linkerd.local.errors import LocalError
 
+_ALIASES: Final = {"dg": "diagnostics"}
 _EXAMPLES: Final = """\b
   linkerd local up          start Kubernetes on this machine
   linkerd run               the same with Linkerd and a demo in it
@@ -33,7 +34,7 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name; None when there is none."""
-        if (module := _modules().get(cmd_name)) is None:
+        if (module := _modules().get(_ALIASES.get(cmd_name, cmd_name))) is None:
             return None
         command = getattr(importlib.import_module(f"linkerd.cli.{module}"), "command", None)
         return command if isinstance(command, click.Command) else None

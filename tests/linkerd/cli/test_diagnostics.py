@@ -144,8 +144,27 @@ async def test_nothing(backend: Backend, name: str) -> None:
 async def test_t203_a_malformed_authority(backend: Backend, name: str) -> None:
     answer = await backend.run(name, "foo")
     assert answer.code == 1
-    assert answer.errors.startswith('Destination API error: path: invalid authority "foo"')
-    assert answer.errors.count("\n") == 1
+    assert answer.output == ""
+    (line,) = answer.errors.splitlines()
+    assert line.startswith('Destination API error: path: invalid authority "foo"')
+    assert line.endswith("(INVALID_ARGUMENT)")
+
+
+async def test_t203_one_of_several_authorities_is_malformed(backend: Backend) -> None:
+    """Nothing is printed of the others, which might be taken for all."""
+    for flags in ((), ("--watch",)):
+        answer = await backend.run("endpoints", "empty.fin.svc.mesh.test", "foo", *flags)
+        assert (answer.code, answer.output) == (1, "")
+        (line,) = (x for x in answer.errors.splitlines() if not x.startswith("# "))
+        assert line.startswith('Destination API error: path: invalid authority "foo"')
+
+
+async def test_short_names(backend: Backend) -> None:
+    whole = await backend.run("endpoints", LEDGER)
+    assert (await backend.run("ep", LEDGER)).output == whole.output
+    answer = CliRunner().invoke(cli, ["dg", "ep", "--help"])
+    assert answer.exit_code == 0
+    assert "AUTHORITY" in answer.output
 
 
 @pytest.mark.parametrize(
@@ -263,7 +282,9 @@ async def test_the_api_server_refuses(kubectl: Callable[[str], Path]) -> None:
 
 
 def test_help_teaches() -> None:
-    for arguments in (["endpoints"], ["profile"], []):
+    for arguments in (
+        ["endpoints"], ["profile"], ["controller-metrics"], ["proxy-metrics"], [],
+    ):  # fmt: skip
         answer = CliRunner().invoke(cli, ["diagnostics", *arguments, "--help"])
         assert answer.exit_code == 0
     assert "linkerd diagnostics endpoints web.demo" in answer.output

@@ -1,0 +1,99 @@
+"""How endpoints and profiles are printed, for people and for programs."""
+
+import ipaddress
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import yaml
+from google.protobuf.json_format import MessageToDict
+
+from linkerd.stubs.proxy import destination_pb2 as pb
+from linkerd.stubs.proxy import net_pb2
+
+_COLUMNS: Final = ("NAMESPACE", "IP", "PORT", "POD", "SERVICE")
+
+Endpoint = dict[str, Any]
+"""What is printed of an endpoint; in JSON, all of it."""
+
+
+def describe(address: pb.WeightedAddr, labels: dict[str, str]) -> Endpoint:
+    """An endpoint of an Add whose set has these labels."""
+    merged = labels | dict(address.metric_labels)
+    endpoint = bare(address.addr) | {
+        "namespace": merged.get("namespace", ""),
+        "pod": merged.get("pod", merged.get("external_workload", "")),
+        "service": f"{merged.get('service', '')}.{merged.get('namespace', '')}",
+        "weight": address.weight,
+        "http2": _plain(address.http2) if address.HasField("http2") else {},
+        "labels": dict(sorted(merged.items())),
+    }
+    for field in ("tls_identity", "protocol_hint", "authority_override"):
+        if address.HasField(field):
+            endpoint[field] = _plain(getattr(address, field))
+    return endpoint
+
+
+def bare(address: net_pb2.TcpAddress) -> Endpoint:
+    """An endpoint of which only the address is known."""
+    return {"namespace": "", "ip": _ip(address.ip), "port": address.port, "pod": "", "service": ""}
+
+
+def _ip(ip: net_pb2.IPAddress) -> str:
+    if ip.HasField("ipv6"):
+        return str(ipaddress.IPv6Address(ip.ipv6.first << 64 | ip.ipv6.last))
+    return str(ipaddress.IPv4Address(ip.ipv4))
+
+
+def order(endpoint: Endpoint) -> tuple[Any, ...]:
+    """What endpoints are sorted by: addresses as numbers."""
+    ip = ipaddress.ip_address(endpoint["ip"])
+    return endpoint["namespace"], endpoint["service"], ip.version, ip, endpoint["port"]
+
+
+def render(groups: Iterable[Sequence[Endpoint]], output: str) -> str:
+    """What is printed of the endpoints of several authorities."""
+    found = [group for group in groups if group]
+    if output == "json":
+        return json.dumps([endpoint for group in found for endpoint in group], indent=2)
+    if not found:
+        return "No endpoints found."
+    rows = [_COLUMNS, *(cells for group in found for cells in (*map(row, group), []))]
+    widths = [max(len(cells[i]) for cells in rows if cells) for i in range(len(_COLUMNS))]
+    return "\n".join(_aligned(cells, widths) for cells in rows).rstrip()
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """A line of the table; an empty one has no cells."""
+    return "   ".join(map(str.ljust, cells, widths)).rstrip()
+
+
+def row(endpoint: Endpoint) -> list[str]:
+    """The cells of the table."""
+    return [str(endpoint[column.lower()]) for column in _COLUMNS]
+
+
+def render_profile(message: pb.DestinationProfile, output: str, *, one_line: bool = False) -> str:
+    """A profile as YAML or JSON, with addresses as people write them."""
+    said = _plain(message)
+    if output == "json":
+        return json.dumps(said, indent=None if one_line else 2)
+    return yaml.safe_dump(said, sort_keys=False).rstrip()
+
+
+def _plain(message: Any) -> Any:
+    return _readable(MessageToDict(message, preserving_proto_field_name=True))
+
+
+def _readable(value: Any) -> Any:
+    """Numbers that are addresses, as text."""
+    if isinstance(value, list):
+        return [_readable(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(value.get("ipv4"), int):
+        return str(ipaddress.IPv4Address(value["ipv4"]))
+    if isinstance(halves := value.get("ipv6"), dict):
+        first, last = int(halves.get("first", 0)), int(halves.get("last", 0))
+        return str(ipaddress.IPv6Address(first << 64 | last))
+    return {key: _readable(item) for key, item in value.items()}

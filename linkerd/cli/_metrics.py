@@ -1,0 +1,166 @@
+"""`linkerd diagnostics controller-metrics` and `proxy-metrics`: metrics as they are, for a report
+or for a look where there is no Prometheus."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from linkerd.check.cluster import Cluster, Object
+from linkerd.check.identity import proxy_container
+from linkerd.cli._namespace import context_namespace
+from linkerd.cli._options import DURATION, kubeconfig_option, linkerd_namespace_option
+from linkerd.cli._scrape import Page, Target, is_running, obfuscated, pages
+from linkerd.delivery.errors import KubectlError
+from linkerd.delivery.kubectl import Kubectl
+from linkerd.kube.errors import KubeError
+from linkerd.labels import CONTROL_PLANE_COMPONENT, PROXY_CONTAINER
+
+_ADMIN: Final = "-admin"  # how the names of ports that serve metrics end
+_PROXY_ADMIN: Final = "linkerd-admin"
+_PROXY_PORT: Final = 4191  # where no port has that name
+
+_wait_option: Final = click.option(
+    "-w",
+    "--wait",
+    type=DURATION,
+    default="30s",
+    show_default=True,
+    help="How long a pod may take to answer.",
+)
+
+
+@click.command("controller-metrics", short_help="Print the metrics of the control plane.")
+@_wait_option
+@linkerd_namespace_option
+@kubeconfig_option
+def controller_metrics(wait: timedelta, linkerd_namespace: str, kubeconfig: Path | None) -> None:
+    """Print the metrics of every container of the control plane that serves some.
+
+    Those are the containers that have a port whose name ends with -admin. Exit code 1 when one of
+    them does not answer; the others are printed all the same.
+    """
+    try:
+        targets = asyncio.run(_controllers(kubeconfig, linkerd_namespace))
+    except KubeError as error:
+        raise click.ClickException(str(error)) from error
+    if not targets:
+        raise click.ClickException(
+            f"no pod of the control plane runs in namespace {linkerd_namespace}"
+        )
+    _show(asyncio.run(pages(Kubectl(kubeconfig), targets, wait.total_seconds())))
+
+
+@click.command("proxy-metrics", short_help="Print the metrics of proxies.")
+@click.argument("resource", nargs=-1, required=True, metavar="TYPE/NAME")
+@click.option("-n", "--namespace", help="Namespace of the resource. [default: the context's]")
+@click.option(
+    "--obfuscate",
+    is_flag=True,
+    help="Put digits in the place of authorities, identities, addresses and service names.",
+)
+@_wait_option
+@kubeconfig_option
+def proxy_metrics(
+    resource: tuple[str, ...],
+    namespace: str | None,
+    obfuscate: bool,
+    wait: timedelta,
+    kubeconfig: Path | None,
+) -> None:
+    """Print the metrics of the proxies of TYPE/NAME: of a pod, or of all pods that a deployment,
+    daemonset, statefulset, replicaset, job or service selects.
+
+    Exit code 1 when one of them does not answer; the others are printed all the same.
+    """
+    kubectl = Kubectl(kubeconfig)
+    namespace = namespace or context_namespace(kubectl)
+    name = "/".join(resource)
+    if name.count("/") != 1:
+        raise click.UsageError("name one resource, such as pod/web-1 or deploy/web")
+    try:
+        pods = _pods_of(kubectl, name, namespace)
+    except KubectlError as error:
+        raise click.ClickException(str(error)) from error
+    targets = [target for pod in pods if (target := _proxy(pod, namespace)) is not None]
+    if not targets:
+        raise click.ClickException(f"no pod of {name} in namespace {namespace} runs a proxy")
+    _show(asyncio.run(pages(kubectl, targets, wait.total_seconds())), obfuscate=obfuscate)
+
+
+async def _controllers(kubeconfig: Path | None, namespace: str) -> list[Target]:
+    async with Cluster(kubeconfig, namespace) as cluster:
+        found = cluster.pods(namespace, CONTROL_PLANE_COMPONENT)
+        return [target async for pod in found for target in _admin_ports(pod, namespace)]
+
+
+def _admin_ports(pod: Object, namespace: str) -> Iterator[Target]:
+    """Those of a running pod's own containers; its proxy is not one of the control plane."""
+    for container in pod["spec"]["containers"] if is_running(pod) else ():
+        for port in container.get("ports") or ():
+            if port.get("name", "").endswith(_ADMIN) and container["name"] != PROXY_CONTAINER:
+                pod_name = pod["metadata"]["name"]
+                yield Target(namespace, pod_name, container["name"], port["containerPort"])
+
+
+def _proxy(pod: Object, namespace: str) -> Target | None:
+    container = proxy_container(pod)
+    if container is None or not is_running(pod):
+        return None
+    ports = {port.get("name"): port["containerPort"] for port in container.get("ports") or ()}
+    port = ports.get(_PROXY_ADMIN, _PROXY_PORT)
+    return Target(namespace, pod["metadata"]["name"], container["name"], port)
+
+
+def _pods_of(kubectl: Kubectl, name: str, namespace: str) -> list[Object]:
+    """Raises KubectlError when there is no such resource."""
+    found = json.loads(kubectl("get", name, f"--namespace={namespace}", "--output=json"))
+    if found["kind"] == "Pod":
+        return [found]
+    selector = _selector(found.get("spec", {}).get("selector") or {})
+    if not selector:
+        raise KubectlError(f"{name} selects no pods")
+    return [dict(pod) for pod in kubectl.list("pods", namespace, selector)]
+
+
+def _selector(selector: Mapping[str, Any]) -> str:
+    """A selector of either form as kubectl takes it."""
+    if not selector.keys() & {"matchLabels", "matchExpressions"}:
+        return ",".join(f"{key}={value}" for key, value in selector.items())
+    labels = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    return ",".join([*labels, *map(_term, selector.get("matchExpressions") or ())])
+
+
+def _term(expression: Mapping[str, Any]) -> str:
+    key, values = expression["key"], ",".join(expression.get("values") or ())
+    forms = {
+        "In": f"{key} in ({values})",
+        "NotIn": f"{key} notin ({values})",
+        "Exists": key,
+        "DoesNotExist": f"!{key}",
+    }
+    return str(forms[expression["operator"]])
+
+
+def _show(found: Sequence[Page], *, obfuscate: bool = False) -> None:
+    """Prints the pages pod by pod. Exits with 1 when one is missing."""
+    pods = [(name, list(group)) for name, group in groupby(found, lambda page: page.target.pod)]
+    for number, (name, group) in enumerate(pods, 1):
+        click.echo(f"#\n# POD {name} ({number} of {len(pods)})")
+        for page in group:
+            click.echo(f"# CONTAINER {page.target.container}\n#")
+            text = obfuscated(page.text) if obfuscate else page.text
+            click.echo(text if page.problem is None else f"# ERROR {_one_line(page.problem)}")
+            if page.problem is not None:
+                click.echo(f"Error: pod {name}: {_one_line(page.problem)}", err=True)
+    if any(page.problem is not None for page in found):
+        click.get_current_context().exit(1)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
