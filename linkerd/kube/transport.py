@@ -6,6 +6,7 @@ unacknowledged.
 """
 
 import ipaddress
+import os
 import socket
 import ssl
 from typing import Final
@@ -21,6 +22,37 @@ _KEEPALIVE: Final = {  # option name: value; about 30 s until a dead peer is not
     "TCP_USER_TIMEOUT": 30_000,  # milliseconds
 }
 _READ_BUFFER: Final = 512 * 1024  # bytes that may wait to be read; one read is one batch of events
+
+
+class _Socket(socket.socket):
+    """A socket that never closes a descriptor which is not its own any more.
+
+    uvloop (0.23) may close a connection that breaks while it is being handed over, and not tell
+    this object. The number is soon somebody else's, an eventfd of gRPC's perhaps, and would be
+    closed under them. The inode tells whose it is.
+    """
+
+    __slots__ = ("_inode",)
+
+    def __init__(self, family: int, kind: int, protocol: int) -> None:
+        super().__init__(family, kind, protocol)
+        self._inode = os.fstat(self.fileno()).st_ino
+
+    def close(self) -> None:
+        """Closes what is this socket's own."""
+        if not self._owns(self.fileno()):
+            self.detach()
+        super().close()
+
+    def __del__(self) -> None:
+        if self._owns(descriptor := self.detach()):
+            os.close(descriptor)
+
+    def _owns(self, descriptor: int) -> bool:
+        try:
+            return descriptor >= 0 and os.fstat(descriptor).st_ino == self._inode
+        except OSError:
+            return False  # nobody's
 
 
 def open_session(context: ssl.SSLContext, user_agent: str) -> aiohttp.ClientSession:
@@ -39,7 +71,7 @@ def open_session(context: ssl.SSLContext, user_agent: str) -> aiohttp.ClientSess
 def open_socket(info: aiohttp.AddrInfoType) -> socket.socket:
     """A socket for a connection that may be silent for long; what aiohttp's connector asks for."""
     family, kind, protocol, _, _ = info
-    opened = socket.socket(family, kind, protocol)
+    opened = _Socket(family, kind, protocol)
     opened.setblocking(False)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEPALIVE.items():
