@@ -5,27 +5,15 @@ is ready. What was known stays served while the API server is away.
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from linkerd.kube.client import KubeClient
 from linkerd.kube.connecting import connect
 from linkerd.kube.reflector import Reflector
 from linkerd.kube.reflector_metrics import ReflectorMetrics
-from linkerd.kube.resource import (
-    ENDPOINT_SLICES,
-    JOBS,
-    NODES,
-    PODS,
-    REPLICA_SETS,
-    SECRETS,
-    SERVERS,
-    SERVICE_PROFILES,
-    SERVICES,
-    Resource,
-)
+from linkerd.kube.resource import SECRETS
 from linkerd.labels import LINKED_CLUSTER_NAME, REMOTE_KUBECONFIG
 from linkerd.names import IdentityDomain, is_dns_subdomain
 from linkerd.rpc.serving import serve
@@ -34,12 +22,13 @@ from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
 from linkerd.runtime.settings import CommonSettings, HostPort, setting
 from services.destination.clusters import ClusterStore
-from services.destination.index import Index, Kind
+from services.destination.index import Index
 from services.destination.metrics import IndexCollector, cache_sizes
 from services.destination.model.http2 import Http2Params, parse_http2_params
 from services.destination.model.mesh import Mesh
 from services.destination.model.ports import PortSet, parse_ports
 from services.destination.server import Destination
+from services.destination.sources import FOREIGN, OPTIONAL, sources
 from services.destination.wire.addresses import AddressEncoder
 from services.destination.wire.endpoints import EndpointDeltas
 from services.destination.wire.profiles import ProfileDeltas
@@ -48,18 +37,6 @@ NAME: Final = "destination"
 
 _FALLBACK_DOMAIN: Final = "cluster.local"
 _TRANSPORT_HEADER: Final = "transport-header"
-_SOURCES: Final[Mapping[Kind, Resource[Any]]] = {
-    Kind.SERVICE: SERVICES,
-    Kind.SLICE: ENDPOINT_SLICES,
-    Kind.POD: PODS,
-    Kind.NODE: NODES,
-    Kind.REPLICA_SET: REPLICA_SETS,
-    Kind.JOB: JOBS,
-    Kind.SERVER: SERVERS,
-    Kind.PROFILE: SERVICE_PROFILES,
-}
-_OPTIONAL: Final = frozenset({Kind.SERVER, Kind.PROFILE})
-"""Kinds whose definition may not be installed; there are none of them then."""
 
 _log = get_logger(__name__)
 
@@ -99,7 +76,9 @@ class Settings(CommonSettings):
         default=True, doc="Let proxies speak HTTP/2 with each other for HTTP/1 clients."
     )
     enable_endpoint_slices: bool = setting(
-        default=True, doc="Must be true: EndpointSlices are where endpoints are read from."
+        default=True,
+        doc="Read endpoints from EndpointSlices; false: from Endpoints objects, which needs "
+        "--enable-ipv6=false.",
     )
     enable_ipv6: bool = setting(
         default=True, doc="Give out IPv6 addresses of pods, and prefer them."
@@ -138,7 +117,7 @@ async def start(settings: Settings, process: Process) -> None:
     client = await connect(settings.kubeconfig, process)
     metrics = ReflectorMetrics(process.registry)
     await asyncio.gather(
-        _read_cluster(client, index, process, metrics),
+        _read_cluster(client, index, process, metrics, slices=settings.enable_endpoint_slices),
         _read_links(client, index, process, metrics, settings),
     )
     caches.open()
@@ -147,10 +126,8 @@ async def start(settings: Settings, process: Process) -> None:
 
 def mesh_of(settings: Settings) -> Mesh:
     """What the settings say of the mesh. Raises SettingsError."""
-    if not settings.enable_endpoint_slices:
-        raise SettingsError(
-            "--enable-endpoint-slices=false: Endpoints objects are not read; leave the flag out"
-        )
+    if settings.enable_ipv6 and not settings.enable_endpoint_slices:
+        raise SettingsError("--enable-endpoint-slices=false needs --enable-ipv6=false")
     if settings.stream_queue_capacity <= 0:
         raise SettingsError("--stream-queue-capacity must be above 0")
     trust_domain = _domain("identity-trust-domain", settings.identity_trust_domain)
@@ -160,7 +137,8 @@ def mesh_of(settings: Settings) -> Mesh:
         opaque_ports=_opaque_ports(settings.default_opaque_ports),
         h2_upgrade=settings.enable_h2_upgrade,
         transport_header=_uses_transport_header(settings.outbound_transport_mode),
-        ipv6=settings.enable_ipv6,
+        # Endpoints objects know no families: what they list is given out as it is.
+        ipv6=settings.enable_ipv6 or not settings.enable_endpoint_slices,
     )
 
 
@@ -222,7 +200,7 @@ async def _read_links(
 
 
 async def _read_cluster(
-    client: KubeClient, index: Index, process: Process, metrics: ReflectorMetrics
+    client: KubeClient, index: Index, process: Process, metrics: ReflectorMetrics, *, slices: bool
 ) -> None:
     """Starts a reflector of every kind; returns when all have synced."""
     reflectors = {
@@ -230,11 +208,12 @@ async def _read_cluster(
             client,
             resource,
             index.listener(kind),
-            missing_ok=kind in _OPTIONAL,
+            missing_ok=kind in OPTIONAL,
+            forbidden_ok=kind in FOREIGN,
             clock=process.clock,
             metrics=metrics,
         )
-        for kind, resource in _SOURCES.items()
+        for kind, resource in sources(slices=slices).items()
     }
     cache_sizes(process.registry, {kind: r.store for kind, r in reflectors.items()})
     for kind, reflector in reflectors.items():
