@@ -93,9 +93,9 @@ def _watching(
         began = _begin(metrics)
         code = grpc.StatusCode.CANCELLED
         call = GrpcCall(context)
-        bell = subscription = None
+        bell, subscription = Bell(), None
         try:
-            bell = calls.enter()
+            calls.enter(bell)
             subscription = subscribed(method, await method.function(decode(method, raw), call))
             await _pump(subscription, bell, context, metrics)
             code = grpc.StatusCode.OK
@@ -103,8 +103,7 @@ def _watching(
             code, message = status_of(method, error)
             await _abort(context, code, message)
         finally:
-            if bell is not None:
-                calls.leave(bell)
+            calls.leave(bell)
             if subscription is not None:
                 close(method, subscription)
             call.ended()

@@ -2,6 +2,7 @@
 when the last has ended."""
 
 import asyncio
+from typing import Protocol
 
 import grpc
 
@@ -45,18 +46,25 @@ class Bell:
         self._rung = False
 
 
+class Watcher(Protocol):
+    """A watching call, as the server sees it: `Bell`, or whatever an engine has for it."""
+
+    def end(self) -> None:
+        """Asks the stream to end, cleanly."""
+
+
 class OpenCalls:
     """The calls in progress on a server; of watching ones at most `limit`."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._bells: set[Bell] = set()
+        self._watchers: set[Watcher] = set()
         self._unary = 0
         self._draining = False
         self._idle: asyncio.Event | None = None
 
     def __len__(self) -> int:
-        return len(self._bells) + self._unary
+        return len(self._watchers) + self._unary
 
     def begin(self) -> None:
         """A unary call begins; `end` it."""
@@ -67,30 +75,28 @@ class OpenCalls:
         self._unary -= 1
         self._tell()
 
-    def enter(self) -> Bell:
-        """A watching call begins, woken by this bell; `leave` it. Raises RpcError
-        RESOURCE_EXHAUSTED when there are too many, and UNAVAILABLE when the server goes away."""
+    def enter(self, watcher: Watcher) -> None:
+        """A watching call begins; it will `leave`. Raises RpcError RESOURCE_EXHAUSTED when there
+        are too many, and UNAVAILABLE when the server goes away."""
         if self._draining:
             raise RpcError(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
-        if len(self._bells) >= self._limit:
+        if len(self._watchers) >= self._limit:
             raise RpcError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"streams: {self._limit} are open, which is the limit",
             )
-        bell = Bell()
-        self._bells.add(bell)
-        return bell
+        self._watchers.add(watcher)
 
-    def leave(self, bell: Bell) -> None:
-        """The watching call has ended."""
-        self._bells.discard(bell)
+    def leave(self, watcher: Watcher) -> None:
+        """The watching call has ended, if it ever began."""
+        self._watchers.discard(watcher)
         self._tell()
 
     def drain(self) -> None:
         """Ends all watching calls cleanly and lets no more in."""
         self._draining = True
-        for bell in tuple(self._bells):
-            bell.end()
+        for watcher in tuple(self._watchers):
+            watcher.end()
 
     async def idle(self) -> None:
         """Returns when no call is in progress."""

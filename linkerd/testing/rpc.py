@@ -14,6 +14,7 @@ import grpc
 from prometheus_client import CollectorRegistry
 
 from linkerd.rpc.grpcio import GrpcServer
+from linkerd.rpc.h2.server import H2Server
 from linkerd.rpc.methods import Call, RpcError, ServiceTable, service
 from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.clock import Clock
@@ -56,7 +57,7 @@ class EngineFactory(Protocol):
     ) -> Engine: ...
 
 
-ENGINES: Final[Mapping[str, EngineFactory]] = {"grpcio": GrpcServer}
+ENGINES: Final[Mapping[str, EngineFactory]] = {"grpcio": GrpcServer, "h2": H2Server}
 
 
 class NumbersTopic(Topic[Numbers]):

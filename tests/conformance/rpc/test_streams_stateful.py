@@ -194,3 +194,4 @@ def suite(name: str) -> Any:
 
 
 TestGrpcio = suite("grpcio")
+TestH2 = suite("h2")

@@ -10,6 +10,13 @@ from linkerd.rpc.open_calls import Bell, OpenCalls
 from linkerd.testing.clock import settle
 
 
+def entered(calls: OpenCalls) -> Bell:
+    """A watching call that has begun."""
+    bell = Bell()
+    calls.enter(bell)
+    return bell
+
+
 async def test_a_ring_before_the_wait_is_not_lost() -> None:
     bell = Bell()
     bell.ring()
@@ -37,30 +44,30 @@ async def test_a_cancelled_wait_can_be_rung() -> None:
 
 def test_streams_beyond_the_limit_are_refused() -> None:
     calls = OpenCalls(2)
-    bells = [calls.enter(), calls.enter()]
+    bells = [entered(calls), entered(calls)]
     with pytest.raises(RpcError, match="streams: 2 are open") as caught:
-        calls.enter()
+        entered(calls)
     assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     calls.leave(bells[0])
     calls.leave(bells[0])
-    calls.enter()
+    entered(calls)
     assert len(calls) == 2
 
 
 def test_draining_ends_all_and_admits_none() -> None:
     calls = OpenCalls(2)
-    bell = calls.enter()
+    bell = entered(calls)
     calls.drain()
     assert bell.ended
     with pytest.raises(RpcError) as caught:
-        calls.enter()
+        entered(calls)
     assert caught.value.code is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_idle_means_that_no_call_is_left() -> None:
     calls = OpenCalls(2)
     await asyncio.wait_for(calls.idle(), 1)
-    bell = calls.enter()
+    bell = entered(calls)
     calls.begin()
     waiting = asyncio.create_task(calls.idle())
     await settle()

@@ -1,0 +1,36 @@
+"""What a method knows of a call: a `Call` over the headers of its request."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from linkerd.rpc.h2.headers import Header, Request, metadata_of
+
+
+class H2Call:
+    """A `Call`. `deadline` is in the loop's time, None without one."""
+
+    __slots__ = ("_clock", "_deadline", "_headers", "_peer")
+
+    def __init__(self, request: Request, peer: str, clock: Any) -> None:
+        self._headers: tuple[Header, ...] = request.metadata
+        self._peer = peer
+        self._clock = clock
+        self._deadline = None if request.timeout is None else clock() + request.timeout
+
+    @property
+    def metadata(self) -> Mapping[str, str | bytes]:
+        """As `Call.metadata`; empty when the call has ended."""
+        return metadata_of(self._headers)
+
+    @property
+    def peer(self) -> str:
+        """As `Call.peer`."""
+        return self._peer
+
+    def time_remaining(self) -> float | None:
+        """As `Call.time_remaining`; None when the call has ended."""
+        return None if self._deadline is None else max(0.0, self._deadline - self._clock())
+
+    def ended(self) -> None:
+        """The call is over."""
+        self._headers, self._deadline = (), None

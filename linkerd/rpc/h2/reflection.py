@@ -1,0 +1,122 @@
+"""gRPC reflection: the only service with a stream in both directions, each request answered by one
+response, computed when there is room to send it."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+from prometheus_client import CollectorRegistry
+
+from linkerd.rpc.errors import RpcError
+from linkerd.rpc.h2.body import Body
+from linkerd.rpc.h2.streams import Behind, Stream
+from linkerd.rpc.methods import Method
+from linkerd.rpc.metrics import RpcMetrics
+from linkerd.streams import StreamEnd
+
+NAME: Final[str] = reflection.SERVICE_NAME
+_pb: Final[Any] = reflection_pb2
+_METHOD: Final = "ServerReflectionInfo"
+
+
+def reflecting(names: Sequence[str]) -> dict[bytes, Behind]:
+    """What to call for the paths of reflection. v1 has v1alpha's messages under another name."""
+    behind = _Reflecting(reflection.ReflectionServicer([*names, NAME]))
+    paths = (NAME, NAME.replace(".v1alpha.", ".v1."))
+    return {f"/{name}/{_METHOD}".encode(): behind for name in paths}
+
+
+class _Reflecting:
+    """`Behind` the paths. Its calls hold up no end of the server, and no metric counts them."""
+
+    def __init__(self, servicer: Any) -> None:
+        self._servicer = servicer
+        request = _pb.ServerReflectionRequest
+        self.method = Method(
+            NAME, _METHOD, request, _pb.ServerReflectionResponse, True, self._unused
+        )
+        self.metrics = RpcMetrics(CollectorRegistry()).method(self.method)
+
+    async def _unused(self, _request: Any, _call: Any) -> Any:
+        raise NotImplementedError
+
+    def opened(self, stream: Stream) -> None:
+        """As `Behind.opened`."""
+        stream.watch(_Conversation(self._servicer))
+
+    def received(self, stream: Stream, body: Body) -> None:
+        """As `Behind.received`."""
+        conversation = stream.subscription
+        while (raw := body.take()) is not None:
+            if isinstance(conversation, _Conversation):
+                conversation.ask(raw)
+
+    def half_closed(self, stream: Stream, body: Body) -> None:
+        """As `Behind.half_closed`."""
+        if len(body):
+            raise RpcError(grpc.StatusCode.INTERNAL, "the request ends within a message")
+        if isinstance(stream.subscription, _Conversation):
+            stream.subscription.no_more()
+
+    def left(self, stream: Stream) -> None:
+        """As `Behind.left`."""
+
+
+class _Conversation:
+    """A `Subscription` whose messages answer what was asked."""
+
+    def __init__(self, servicer: Any) -> None:
+        self._servicer = servicer
+        self._asked: deque[bytes] = deque()
+        self._ended = False
+        self._wake: Callable[[], None] | None = None
+
+    def ask(self, raw: bytes) -> None:
+        """A request has come. Raises RpcError RESOURCE_EXHAUSTED when too many are unanswered."""
+        if len(self._asked) >= _MAX_ASKED:
+            raise RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many unanswered requests")
+        self._asked.append(raw)
+        self._rouse()
+
+    def no_more(self) -> None:
+        """The client asks nothing more."""
+        self._ended = True
+        self._rouse()
+
+    def poll(self) -> bytes | None:
+        """As `Subscription.poll`."""
+        if self._asked:
+            return self._answer(self._asked.popleft())
+        if self._ended:
+            raise StreamEnd(grpc.StatusCode.OK)
+        return None
+
+    def on_wake(self, wake: Callable[[], None]) -> None:
+        """As `Subscription.on_wake`."""
+        self._wake = wake
+
+    def close(self) -> None:
+        """As `Subscription.close`."""
+        self._asked.clear()
+        self._wake = None
+
+    def _rouse(self) -> None:
+        if self._wake is not None:
+            self._wake()
+
+    def _answer(self, raw: bytes) -> bytes:
+        try:
+            request = _pb.ServerReflectionRequest.FromString(raw)
+        except DecodeError:
+            raise RpcError(
+                grpc.StatusCode.INVALID_ARGUMENT, "the request is no ServerReflectionRequest"
+            ) from None
+        answers = self._servicer.ServerReflectionInfo(iter([request]), None)
+        answer: bytes = next(answers).SerializeToString()
+        return answer
+
+
+_MAX_ASKED: Final = 1000  # of at most MAX_HELD_BYTES / 1000 each would be a strange client
