@@ -6,7 +6,7 @@ It starts before anything else and stops last, so that probes get an answer whil
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from aiohttp import web
@@ -25,7 +25,8 @@ _HEADER_BYTES: Final = 8190
 
 
 class AdminServer:
-    """HTTP on `address`: GET /ping, /live, /ready, /metrics; everything else is 404."""
+    """HTTP on `address`: GET /ping, /live, /ready, /metrics, and what `pages` has by path at the
+    time; everything else is 404."""
 
     def __init__(
         self,
@@ -34,10 +35,12 @@ class AdminServer:
         readiness: Readiness,
         registry: CollectorRegistry,
         profiling: bool = False,
+        pages: Mapping[str, Page] | None = None,
     ) -> None:
         self._address = address
         self._readiness = readiness
         self._registry = registry
+        self._pages = {} if pages is None else pages
         self._app = web.Application(client_max_size=_HEADER_BYTES)
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -50,6 +53,7 @@ class AdminServer:
             self.add_page(path, page)
         if profiling:
             self._add_profiling()
+        self.add_page("/{path:.*}", self._other)
 
     def add_page(self, path: str, handler: Page) -> None:
         """Serves GET `path`; before `start` only."""
@@ -77,6 +81,12 @@ class AdminServer:
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=exposition(self._registry), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _other(self, request: web.Request) -> web.StreamResponse:
+        page = self._pages.get(request.path)
+        if page is None:
+            raise web.HTTPNotFound
+        return await page(request)
 
     def _add_profiling(self) -> None:
         self.add_page("/debug/tasks", profiling.tasks_page)

@@ -14,6 +14,7 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
+from linkerd.runtime.admin import Page
 from linkerd.runtime.clock import Clock, SystemClock
 from linkerd.runtime.errors import ProcessError
 from linkerd.runtime.gc import freeze_heap, tune_gc
@@ -26,13 +27,15 @@ _log = get_logger(__name__)
 
 
 class Process:
-    """What `main` gets: readiness, metrics, time, core tasks, clean-ups and the end."""
+    """What `main` gets: readiness, metrics, time, core tasks, clean-ups and the end. `pages` are
+    further ones of its admin server, by path."""
 
     def __init__(self, name: str, tasks: asyncio.TaskGroup, clock: Clock) -> None:
         self.name = name
         self.clock = clock
         self.readiness = Readiness()
         self.registry = registry()
+        self.pages: dict[str, Page] = {}
         self.exit_code = 0
         self.signalled = False
         self._tasks = tasks

@@ -103,6 +103,7 @@ async def _start_admin(settings: CommonSettings, process: Process) -> None:
         readiness=process.readiness,
         registry=process.registry,
         profiling=settings.enable_pprof,
+        pages=process.pages,
     )
     port = await admin.start()
     process.defer(admin.stop)

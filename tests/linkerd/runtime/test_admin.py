@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from linkerd.runtime.admin import AdminServer
+from linkerd.runtime.admin import AdminServer, Page
 from linkerd.runtime.errors import StartError
 from linkerd.runtime.metrics import registry
 from linkerd.runtime.readiness import Readiness
@@ -90,6 +90,19 @@ async def test_pages_can_be_added(readiness: Readiness) -> None:
     server.add_page("/mine", page)
     await server.start()
     assert await get(server, "/mine") == (200, "mine")
+    await server.stop()
+
+
+async def test_pages_that_come_while_it_runs(readiness: Readiness) -> None:
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(text="late")
+
+    pages: dict[str, Page] = {}
+    server = make(readiness, pages=pages)
+    await server.start()
+    assert (await get(server, "/debug/late"))[0] == 404
+    pages["/debug/late"] = page
+    assert await get(server, "/debug/late?x=1") == (200, "late")
     await server.stop()
 
 
