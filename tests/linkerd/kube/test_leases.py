@@ -103,8 +103,20 @@ class Court:
         self.most = 0
         self.reigns: list[str] = []
 
+        self.candidates: list[Candidate] = []
+
     def candidate(self, identity: str, **options: Any) -> "Candidate":
-        return Candidate(self, identity, **options)
+        made = Candidate(self, identity, **options)
+        self.candidates.append(made)
+        return made
+
+    async def close(self) -> None:
+        """Ends all who are left, with a server that answers."""
+        self.clock.rush()
+        for candidate in self.candidates:
+            candidate.line.state = "ok"
+        for candidate in self.candidates:
+            await candidate.stop()
 
 
 class Candidate:
@@ -164,10 +176,10 @@ async def court_of(*identities: str) -> AsyncIterator[tuple[Court, list[Candidat
     for identity in identities:
         candidates.append(court.candidate(identity))
         await settle()
-    yield court, candidates
-    court.clock.rush()
-    for candidate in candidates:
-        await candidate.stop()
+    try:
+        yield court, candidates
+    finally:
+        await court.close()
 
 
 class TestOneCandidate:
@@ -337,13 +349,12 @@ class TestTwoCandidates:
             court = Court()
             spec = {"holderIdentity": "x", "leaseDurationSeconds": 30, "renewTime": stamp}
             court.store.write({"metadata": {}, "spec": spec})
-            b = court.candidate("b")
+            court.candidate("b")
             await court.clock.advance(29)
             assert court.ruling == []
             await court.clock.advance(4)
             assert court.ruling == ["b"]
-            court.clock.rush()
-            await b.stop()
+            await court.close()
 
     async def test_the_holders_own_duration_counts(self) -> None:
         async with court_of() as (court, _):
@@ -375,12 +386,11 @@ class TestTwoCandidates:
 
     async def test_of_two_who_find_no_lease_one_leads(self) -> None:
         court = Court()
-        both = [court.candidate("a"), court.candidate("b")]
+        for name in "ab":
+            court.candidate(name)
         await court.clock.advance(20)
         assert len(court.reigns) == 1
-        court.clock.rush()
-        for candidate in both:
-            await candidate.stop()
+        await court.close()
 
 
 _STATES = st.sampled_from(["ok", "ok", "ok", "refused", "stalled", "deaf"])
@@ -406,6 +416,14 @@ def test_never_two_leaders_and_always_one_in_the_end(
 
 async def _live_through(steps: Sequence[tuple[Any, ...]], slow: float) -> None:
     court = Court()
+    try:
+        await _check(court, steps, slow)
+    finally:
+        await court.close()
+    assert court.store.holder == ""
+
+
+async def _check(court: Court, steps: Sequence[tuple[Any, ...]], slow: float) -> None:
     candidates = [court.candidate(name, slow=slow) for name in "abc"]
     for step in steps:
         await _do(step, court, candidates, slow)
@@ -416,10 +434,6 @@ async def _live_through(steps: Sequence[tuple[Any, ...]], slow: float) -> None:
     assert len(court.ruling) == 1
     assert court.most == 1
     assert court.store.holder == court.ruling[0]
-    court.clock.rush()
-    for candidate in candidates:
-        await candidate.stop()
-    assert court.store.holder == ""
 
 
 async def _do(
