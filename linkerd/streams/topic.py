@@ -76,6 +76,11 @@ class Topic(Generic[S]):
         self._end = end
         self._wake()
 
+    @property
+    def in_step(self) -> int:
+        """How many readers have read everything and wait for more; the others are behind."""
+        return len(self._in_step)
+
     def subscribe(self) -> "Cursor[S]":
         """A new reader, which lacks everything; nothing is sent before there is a state."""
         self.subscribers += 1

@@ -122,6 +122,22 @@ def test_readers_in_step_share_one_computation_and_the_same_bytes() -> None:
     assert calls == [(None, "a")]
 
 
+def test_how_many_are_in_step() -> None:
+    topic = Topic(texts, "a")
+    one, two = topic.subscribe(), topic.subscribe()
+    assert topic.in_step == 0
+    drain(one)
+    two.poll()
+    assert topic.in_step == 1
+    drain(two)
+    assert topic.in_step == 2
+    topic.publish("b")
+    assert topic.in_step == 0
+    drain(one)
+    one.close()
+    assert (topic.in_step, topic.subscribers) == (0, 1)
+
+
 def test_end_reaches_every_cursor_and_those_to_come() -> None:
     topic = Topic(texts, "a")
     resting, unread, wakes = topic.subscribe(), topic.subscribe(), Wakes()
