@@ -15,6 +15,7 @@ from services.destination.index.facts import Facts, of_pod, of_workload
 from services.destination.index.objects import Objects
 from services.destination.index.pod_facts import PodFacts
 from services.destination.index.ports import EXTERNAL_NAME
+from services.destination.index.splits import split_targets
 from services.destination.model.address import Address
 from services.destination.model.ip import canonical_ip
 from services.destination.model.ports import PortSet, parse_ports
@@ -229,11 +230,22 @@ def service_profile(
         name=name,
         service=ServicePort(key.namespace, key.name, port),
         opaque=port in _opaque_ports(context, service),
-        traffic=_traffic(context, name, (client, key.namespace), subjects),
+        traffic=_traffic(context, key, name, client, subjects),
     )
 
 
-def _traffic(
+def _traffic(context: Context, key: Key, name: str, client: str, subjects: set[Subject]) -> Traffic:
+    """What the ServiceProfile says; and where traffic goes, if that leaves it open, a
+    TrafficSplit."""
+    traffic = _profiled(context, name, (client, key.namespace), subjects)
+    if traffic.targets:
+        return traffic
+    subjects.add(on.splits(*key))
+    targets = split_targets(context, key)
+    return replace(traffic, targets=targets) if targets else traffic
+
+
+def _profiled(
     context: Context, name: str, namespaces: Iterable[str], subjects: set[Subject]
 ) -> Traffic:
     """What the ServiceProfile of that name says, in the first of the namespaces that has one."""

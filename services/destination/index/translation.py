@@ -57,7 +57,7 @@ def translate(profile: ServiceProfile, tell: Callable[[str, str], None]) -> Traf
     return Traffic(
         routes=tuple(_route(number, route, tell) for number, route in enumerate(spec.routes)),
         budget=budget,
-        targets=_targets(spec.dst_overrides),
+        targets=_overrides(spec.dst_overrides),
         source=(profile.metadata.namespace, profile.metadata.name),
     )
 
@@ -153,20 +153,27 @@ def _budget(budget: KubeBudget, tell: Callable[[str, str], None]) -> RetryBudget
     return None
 
 
-def _targets(overrides: Iterable[WeightedDestination]) -> tuple[WeightedTarget, ...]:
-    weights = [(item.authority, _weight(item)) for item in overrides]
-    total = sum(weight for _, weight in weights)
+def targets(
+    weights: Iterable[tuple[str, int | float | str]], part: str
+) -> tuple[WeightedTarget, ...]:
+    """Authorities and their shares, of quantities. Raises ProfileError, which names `part`."""
+    parsed = [(authority, _weight(quantity, part)) for authority, quantity in weights]
+    total = sum(weight for _, weight in parsed)
     if total > _MAX_WEIGHTS:
-        weights = [(name, weight * _MAX_WEIGHTS // total) for name, weight in weights]
-    return tuple(WeightedTarget(name, weight) for name, weight in weights)
+        parsed = [(authority, weight * _MAX_WEIGHTS // total) for authority, weight in parsed]
+    return tuple(WeightedTarget(authority, weight) for authority, weight in parsed)
 
 
-def _weight(item: WeightedDestination) -> int:
+def _overrides(overrides: Iterable[WeightedDestination]) -> tuple[WeightedTarget, ...]:
+    return targets(((item.authority, item.weight) for item in overrides), "spec.dstOverrides")
+
+
+def _weight(quantity: float | str, part: str) -> int:
     """Ten-thousandths."""
     try:
-        milli = parse_milli(item.weight)
+        milli = parse_milli(quantity)
     except ValueError as error:
-        raise ProfileError(f"spec.dstOverrides: weight: {error}") from None
+        raise ProfileError(f"{part}: weight: {error}") from None
     if milli < 0:
-        raise ProfileError(f"spec.dstOverrides: weight: {item.weight} is negative")
+        raise ProfileError(f"{part}: weight: {quantity} is negative")
     return milli * 10
