@@ -1,9 +1,14 @@
 """Rendered objects with the few questions that tests ask of them."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
+
+from linkerd.delivery.kubectl import Kubectl
+from linkerd.delivery.tree import ROOT
 
 
 @dataclass(frozen=True)
@@ -62,3 +67,19 @@ def named(objects: list[Manifest], kind: str, name: str) -> Manifest:
     """The one object of that kind and name."""
     (found,) = (o for o in objects if (o.kind, o.name) == (kind, name))
     return found
+
+
+def with_components(kubectl: Kubectl, folder: Path, *components: str) -> list[Manifest]:
+    """The control plane with components of deploy/, by an overlay that is written into `folder`."""
+
+    def there(path: str) -> str:
+        return os.path.relpath(ROOT / "deploy" / path, folder.resolve())
+
+    content = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [there("base")],
+        "components": [there(f"components/{name}") for name in components],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
+    return parse(kubectl.render(folder))

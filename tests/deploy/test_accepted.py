@@ -1,7 +1,8 @@
 """A real API server takes every object, and grants what the services need and no more."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 import pytest
 import yaml
@@ -10,26 +11,28 @@ from linkerd.delivery.errors import KubectlError
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
+from linkerd.profiles.template import template
 from linkerd.testing.manifests import Manifest
+from services.destination.sources import sources
 
 pytestmark = pytest.mark.integration
 
 IDENTITY = "system:serviceaccount:linkerd:linkerd-identity"
 DESTINATION = "system:serviceaccount:linkerd:linkerd-destination"
-WATCHED = (
-    "pods",
-    "services",
-    "nodes",
-    "endpointslices.discovery.k8s.io",
-    "replicasets.apps",
-    "jobs.batch",
-    "serviceprofiles.linkerd.io",
-    "servers.policy.linkerd.io",
-    "externalworkloads.workload.linkerd.io",
+WATCHED = sorted(
+    {
+        f"{resource.plural}.{resource.group}".rstrip(".")
+        for slices in (True, False)
+        for resource in sources(slices=slices).values()
+    }
 )
+"""All that destination reads of the whole cluster, under either setting."""
 
 
-MayDo = Callable[[str, str, str], bool]
+class MayDo(Protocol):
+    """Whether someone may do something with a resource, in one namespace."""
+
+    def __call__(self, who: str, verb: str, resource: str, namespace: str = "shop") -> bool: ...
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +52,9 @@ def may(cluster: LocalCluster, applied: Kubectl) -> Iterator[MayDo]:
     groups = ["system:serviceaccounts", "system:serviceaccounts:linkerd", "system:authenticated"]
     with cluster.api() as api:
 
-        def ask(who: str, verb: str, resource: str) -> bool:
+        def ask(who: str, verb: str, resource: str, namespace: str = "shop") -> bool:
             plural, _, group = resource.partition(".")
-            attributes = {"verb": verb, "group": group, "resource": plural, "namespace": "shop"}
+            attributes = {"verb": verb, "group": group, "resource": plural, "namespace": namespace}
             path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
             spec = {"user": who, "groups": groups, "resourceAttributes": attributes}
             answer = api.request("POST", path, {"spec": spec})
@@ -145,8 +148,22 @@ def test_identity_may_review_tokens_and_see_nothing(may: MayDo) -> None:
         assert not may(IDENTITY, "get", resource)
 
 
-def test_destination_reads_no_secret(may: MayDo) -> None:
-    assert not may(DESTINATION, "get", "secrets")
+def test_destination_reads_secrets_of_its_own_namespace_alone(may: MayDo) -> None:
+    """Where the credentials of linked clusters are."""
+    for verb in ("get", "list", "watch"):
+        assert may(DESTINATION, verb, "secrets", "linkerd")
+        assert not may(DESTINATION, verb, "secrets")
+    for verb in ("create", "update", "patch", "delete"):
+        assert not may(DESTINATION, verb, "secrets", "linkerd")
+
+
+def test_a_profile_to_start_from_is_one(applied: Kubectl) -> None:
+    """What `linkerd profile --template` prints fits the definition."""
+    text = template("web", "linkerd", "cluster.local")
+    applied(
+        "apply", "--server-side", "--dry-run=server", "--validate=strict", "--filename=-",
+        stdin=text,
+    )  # fmt: skip
 
 
 def _server(version: str, spec: dict[str, object]) -> dict[str, object]:

@@ -73,7 +73,8 @@ def test_deployments_select_their_own_pods(tree: list[Manifest]) -> None:
 
 def test_bindings_name_roles_and_accounts_that_exist(control_plane: list[Manifest]) -> None:
     accounts = {(o.namespace, o.name) for o in of_kind(control_plane, "ServiceAccount")}
-    for binding in of_kind(control_plane, "ClusterRoleBinding"):
+    bindings = of_kind(control_plane, "ClusterRoleBinding") + of_kind(control_plane, "RoleBinding")
+    for binding in bindings:
         named(control_plane, binding.body["roleRef"]["kind"], binding.body["roleRef"]["name"])
         for subject in binding.body["subjects"]:
             assert (subject["namespace"], subject["name"]) in accounts

@@ -1,15 +1,13 @@
 """The optional components of identity, as Kustomize renders them and an API server takes them."""
 
-import os
 from pathlib import Path
 
 import pytest
 import yaml
 
 from linkerd.delivery.kubectl import Kubectl
-from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.manifests import Manifest, named, parse
+from linkerd.testing.manifests import Manifest, named, with_components
 
 pytestmark = pytest.mark.integration  # kubectl comes with the cluster's programs
 
@@ -18,18 +16,7 @@ OURS = {"linkerd.io/control-plane-component": "identity"}
 
 def render(cluster: LocalCluster, folder: Path, *components: str) -> list[Manifest]:
     """The base with components."""
-
-    def there(path: str) -> str:
-        return os.path.relpath(ROOT / "deploy" / path, folder.resolve())
-
-    content = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [there("base")],
-        "components": [there(f"components/{name}") for name in components],
-    }
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
-    return parse(Kubectl(cluster.kubeconfig).render(folder))
+    return with_components(Kubectl(cluster.kubeconfig), folder, *components)
 
 
 def test_ha(api_cluster: LocalCluster, tmp_path: Path) -> None:

@@ -1,0 +1,146 @@
+"""Optional components for destination, as Kustomize renders them and an API server takes them."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from linkerd.delivery.kubectl import Kubectl
+from linkerd.local.cluster import LocalCluster
+from linkerd.runtime.settings import load
+from linkerd.testing.manifests import Manifest, named, of_kind, with_components
+from services.destination.app import Settings, mesh_of
+
+pytestmark = pytest.mark.integration  # kubectl comes with the cluster's programs
+
+OURS = {"linkerd.io/control-plane-component": "destination"}
+UNITS = {"Mi": 2**20, "Gi": 2**30}
+
+
+def octets(quantity: str) -> int:
+    return int(quantity[:-2]) * UNITS[quantity[-2:]]
+
+
+@pytest.fixture
+def ha(kubectl: Kubectl, tmp_path: Path) -> list[Manifest]:
+    return with_components(kubectl, tmp_path, "ha")
+
+
+def test_three_replicas_on_three_nodes_spread_over_zones(ha: list[Manifest]) -> None:
+    deployment = named(ha, "Deployment", "linkerd-destination")
+    assert deployment.spec["replicas"] == 3
+    assert deployment.spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 1
+    pod = deployment.pod
+    affinity = pod["spec"]["affinity"]["podAntiAffinity"]
+    (node,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]
+    (zone,) = pod["spec"]["topologySpreadConstraints"]
+    assert node["topologyKey"] == "kubernetes.io/hostname"
+    assert (zone["topologyKey"], zone["maxSkew"]) == ("topology.kubernetes.io/zone", 1)
+    assert zone["whenUnsatisfiable"] == "ScheduleAnyway"  # clusters of one zone, or of none
+    for selecting in (node, zone):
+        labels = selecting["labelSelector"]["matchLabels"]
+        assert labels == OURS
+        assert labels.items() <= pod["metadata"]["labels"].items()
+
+
+def test_one_may_be_away(ha: list[Manifest]) -> None:
+    budget = named(ha, "PodDisruptionBudget", "linkerd-dst")
+    assert budget.spec == {"maxUnavailable": 1, "selector": {"matchLabels": OURS}}
+
+
+def test_memory_holds_what_was_measured(ha: list[Manifest]) -> None:
+    """README and bench: 130 MiB for 10,000 pods, 23 KiB a stream; 15,000 while one is away."""
+    (container,) = named(ha, "Deployment", "linkerd-destination").containers
+    asked, limit = (octets(container["resources"][k]["memory"]) for k in ("requests", "limits"))
+    assert asked >= 130 * 2**20
+    assert limit >= 1.25 * (130 * 2**20 + 15_000 * 23 * 2**10)
+    assert "cpu" not in container["resources"]["limits"]
+
+
+def test_the_component_changes_nothing_else(
+    ha: list[Manifest], control_plane: list[Manifest]
+) -> None:
+    ours = named(ha, "Deployment", "linkerd-destination").containers[0]
+    theirs = named(control_plane, "Deployment", "linkerd-destination").containers[0]
+    assert {k: v for k, v in ours.items() if k != "resources"} == {
+        k: v for k, v in theirs.items() if k != "resources"
+    }
+    unchanged = [o.body for o in ha if o.kind not in {"Deployment", "PodDisruptionBudget"}]
+    assert unchanged == [o.body for o in control_plane if o.kind != "Deployment"]
+
+
+def test_network_policy_lets_through_what_is_served(kubectl: Kubectl, tmp_path: Path) -> None:
+    objects = with_components(kubectl, tmp_path, "network-policy")
+    policy = named(objects, "NetworkPolicy", "linkerd-destination")
+    deployment = named(objects, "Deployment", "linkerd-destination")
+    assert policy.spec["podSelector"] == {"matchLabels": OURS}
+    assert policy.spec["policyTypes"] == ["Ingress", "Egress"]
+    open_ports = {port["port"] for rule in policy.spec["ingress"] for port in rule["ports"]}
+    served = {port["containerPort"] for c in deployment.containers for port in c["ports"]}
+    assert open_ports == served | {4143, 4191}
+    assert all("from" not in rule for rule in policy.spec["ingress"])
+
+
+def test_policies_let_both_sidecars_reach_each_other(kubectl: Kubectl, tmp_path: Path) -> None:
+    objects = with_components(kubectl, tmp_path, "network-policy")
+    peers = {
+        policy.name: [
+            peer["podSelector"]["matchLabels"]["linkerd.io/control-plane-component"]
+            for rule in policy.spec["egress"]
+            for peer in rule.get("to", ())
+        ]
+        for policy in of_kind(objects, "NetworkPolicy")
+    }
+    assert peers == {"linkerd-identity": ["destination"], "linkerd-destination": ["identity"]}
+
+
+@pytest.mark.parametrize("component", ["ha", "network-policy"])
+def test_an_api_server_takes_them(
+    api_cluster: LocalCluster, namespace: str, kubectl: Kubectl, tmp_path: Path, component: str
+) -> None:
+    """In the test's namespace, and without the rest of the control plane."""
+    objects = with_components(kubectl, tmp_path, component)
+    names = {"linkerd-destination", "linkerd-dst"}
+    kinds = {"Deployment", "PodDisruptionBudget", "NetworkPolicy"}
+    mine = [o.body for o in objects if o.kind in kinds and o.name in names]
+    assert len(mine) == 2
+    for body in mine:
+        body["metadata"]["namespace"] = namespace
+    file = tmp_path / "objects.yaml"
+    file.write_text(yaml.safe_dump_all(mine))
+    said = api_cluster.kubectl(
+        "apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", str(file)
+    )
+    assert said.count("serverside-applied") == 2
+
+
+def test_the_flags_are_ones_that_the_service_takes(control_plane: list[Manifest]) -> None:
+    """And say what the rest of the tree says: the namespace, and the domain of identities."""
+    deployment = named(control_plane, "Deployment", "linkerd-destination")
+    (container,) = deployment.containers
+    name, *flags = container["args"]
+    settings = load(Settings, flags, {}, prog="destination", version="")
+    mesh = mesh_of(settings)
+    assert name == "destination"
+    assert settings.controller_namespace == deployment.namespace
+    assert mesh.cluster_domain == mesh.identities.trust_domain == "cluster.local"
+    assert mesh.transport_header
+    assert mesh.h2_upgrade
+    assert not settings.enable_ipv6
+    assert [port in mesh.opaque_ports for port in (25, 3306, 11211, 80)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert settings.meshed_http2_client_params is not None
+    ports = {port["containerPort"] for port in container["ports"]}
+    assert ports == {settings.addr.port, settings.admin_addr.port}
+
+
+def test_the_identity_s_domain_is_that_of_the_flags(control_plane: list[Manifest]) -> None:
+    flags = {
+        d.name: {f for f in d.containers[0]["args"] if f.startswith("-identity-trust-domain")}
+        for d in of_kind(control_plane, "Deployment")
+    }
+    assert flags["linkerd-identity"] == flags["linkerd-destination"]
