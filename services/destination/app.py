@@ -7,6 +7,7 @@ is ready. What was known stays served while the API server is away.
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from linkerd.kube.client import KubeClient
@@ -22,6 +23,7 @@ from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
 from linkerd.runtime.settings import CommonSettings, HostPort, setting
 from services.destination.clusters import ClusterStore
+from services.destination.debug import DebugPages, ages_of
 from services.destination.index import Index
 from services.destination.metrics import IndexCollector, cache_sizes
 from services.destination.model.http2 import Http2Params, parse_http2_params
@@ -97,6 +99,10 @@ class Settings(CommonSettings):
         doc="How long to wait at start for linked clusters to be read. Those that do not answer by "
         "then are read when they do.",
     )
+    enable_debug_pages: bool = setting(
+        default=False,
+        doc="Pages under /debug/ on the admin address that show what is followed, and why.",
+    )
     stream_queue_capacity: int = setting(
         default=100, doc="Accepted for upstream's manifests (above 0); streams have no queues here."
     )
@@ -116,6 +122,9 @@ async def start(settings: Settings, process: Process) -> None:
     process.registry.register(IndexCollector(index, mesh.cluster_domain))
     client = await connect(settings.kubeconfig, process)
     metrics = ReflectorMetrics(process.registry)
+    if settings.enable_debug_pages:
+        debug = DebugPages(index, mesh.cluster_domain, partial(ages_of, metrics))
+        process.pages.update(debug.pages())
     await asyncio.gather(
         _read_cluster(client, index, process, metrics, slices=settings.enable_endpoint_slices),
         _read_links(client, index, process, metrics, settings),

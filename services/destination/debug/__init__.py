@@ -4,6 +4,7 @@ Nothing here decides anything: answers are had as a stream has them, by followin
 reasons come from the code that leaves endpoints out. A request leaves nothing behind.
 """
 
+from services.destination.debug.ages import ages_of
 from services.destination.debug.pages import DebugPages
 
-__all__ = ["DebugPages"]
+__all__ = ["DebugPages", "ages_of"]

@@ -1,7 +1,7 @@
 """The pages: HTTP in, JSON out, of a bounded size."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -9,6 +9,7 @@ from aiohttp import web
 from linkerd.kube.objects import Key
 from linkerd.runtime.admin import Page
 from services.destination.debug import endpoints, objects, profiles, topics
+from services.destination.debug.ages import Age
 from services.destination.debug.objects import Json
 from services.destination.index import Index, Kind
 from services.destination.index.origins import HOME
@@ -30,14 +31,6 @@ _PAGES: Final = {
     "profiles": "what GetProfile says and why: ?authority=NAME or IP:PORT, and of a client: &ns=",
     "objects": "what is known of objects: ?kind=Pod&namespace=NAMESPACE&name=NAME &cluster=LINK",
 }
-
-
-class Age(NamedTuple):
-    """How long ago, in seconds, the API server of a cluster was last heard of one resource."""
-
-    cluster: str
-    resource: str
-    seconds: float
 
 
 class _QueryError(ValueError):

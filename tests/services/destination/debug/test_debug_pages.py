@@ -22,7 +22,8 @@ from linkerd.testing.objects import (
     service_profile,
 )
 from services.destination.debug import DebugPages
-from services.destination.debug.pages import MAX_BYTES, Age
+from services.destination.debug.ages import Age
+from services.destination.debug.pages import MAX_BYTES
 from services.destination.index import Kind
 from services.destination.testing import DOMAIN, World
 
