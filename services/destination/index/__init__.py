@@ -1,6 +1,6 @@
 """Events of the cluster in, states of topics out.
 
-    objects ──> facts (what a pod is to the mesh) ──> parts (a slice's share of a port)
+    objects ──> facts (what a workload is to the mesh) ─> parts (a slice's share of a port)
                       │                                   │ merged
                       v                                   v
                profiles ──> topics          ports ──> audiences (filtered) ──> topics

@@ -22,18 +22,19 @@ from structlog.testing import capture_logs
 
 from linkerd.kube.events import Applied, Deleted
 from linkerd.kube.objects import Key
-from linkerd.testing.objects import (
-    container,
-    endpoint,
-    endpoint_slice,
-    meta,
-    node,
-    owned,
-    pod,
-    proxy,
-    server,
-    service,
-    service_profile,
+from linkerd.testing.objects import meta, node, owned, service
+from linkerd.testing.random_objects import (
+    CLUSTER_IPS,
+    IPS,
+    PORTS,
+    some_endpoints,
+    some_pod,
+    some_profile,
+    some_server,
+    some_service,
+    some_slice,
+    some_split,
+    some_workload,
 )
 from services.destination.index import (
     AmbiguousIpError,
@@ -44,110 +45,23 @@ from services.destination.index import (
 )
 from services.destination.testing import EndpointStream, ProfileStream, World
 
-NAMESPACES: Final = ["fin"] * 9 + ["ops"]
-PODS: Final = ["a", "b", "c"]
-IPS: Final = ["10.4.0.1", "10.4.0.2", "10.4.0.3", "fd00:4::1", "fd00:4::2"]
-CLUSTER_IPS: Final = ["10.96.0.1", "10.96.0.2", "fd00:96::1"]
-PORTS: Final = [{"": 8080}, {"web": 8080, "db": 3306}, {"web": 3306, "": 8080}]
-OPAQUE: Final = "config.linkerd.io/opaque-ports"
-ANNOTATIONS: Final = [{}, {}, {OPAQUE: "8080"}, {OPAQUE: "web"}, {OPAQUE: ""}]
-GATEWAYS: Final = {
-    "mirror.linkerd.io/remote-gateway-identity": "gw.north.test",
-    "mirror.linkerd.io/remote-svc-fq-name": "ledger.fin.svc.north.test",
-}
-MIRRORED: Final = {"mirror.linkerd.io/cluster-name": "north"}
-
-
-def some_service(r: Random) -> Any:
-    return service(
-        r.choice(["ledger", "ledger", "ledger", "vault"]),
-        r.choice(NAMESPACES),
-        *r.sample(CLUSTER_IPS, r.choice([0, 1, 1, 2])),
-        ports=r.choice(PORTS),
-        type=r.choice(["ClusterIP"] * 19 + ["ExternalName"]),
-        local=r.random() < 0.2,
-        annotations=r.choice(ANNOTATIONS),
-    )
-
-
-def some_endpoint(r: Random, *, hinted: bool) -> Any:
-    return endpoint(
-        r.choice(IPS),
-        pod=r.choice([None, *PODS, *PODS, ("ExternalWorkload", "m")]),
-        namespace=r.choice([""] * 7 + ["ops"]),
-        ready=r.choice([None, None, True, True, True, False]),
-        zone=r.choice([None, "z1", "z2"]),
-        hints=r.choice([("z1",), ("z2",), ("z1", "z2")]) if hinted else (),
-        hostname=r.choice([None, "h0"]),
-    )
-
-
-def some_slice(r: Random) -> Any:
-    mirrored, hinted = r.random() < 0.2, r.random() < 0.6
-    return endpoint_slice(
-        r.choice(["s1", "s2", "s3"]),
-        r.choice([None, "vault", *["ledger"] * 8]),
-        *(some_endpoint(r, hinted=hinted) for _ in range(r.randrange(7))),
-        namespace=r.choice(NAMESPACES),
-        ports=r.choice([*PORTS, *PORTS, *PORTS, {}]),
-        annotations=GATEWAYS if mirrored else {},
-        labels=MIRRORED if mirrored else {},
-    )
-
-
-def some_pod(r: Random) -> Any:
-    return pod(
-        r.choice(PODS),
-        r.choice(NAMESPACES),
-        *r.sample(IPS, r.choice([0, 1, 1, 2])),
-        meshed=r.random() < 0.7,
-        containers=[container(web=(8080, r.choice([0, 0, 7711])))],
-        init_containers=[
-            r.choice([proxy(), proxy(), proxy(), proxy(), proxy(""), proxy(control="")])
-        ],
-        labels={"app": r.choice(["ledger", "vault"])},
-        node=r.choice(["n1", "n2"]),
-        account=r.choice(["", "sa"]),
-        phase=r.choice(["Running"] * 8 + ["Pending", "Failed"]),
-        host_network=r.random() < 0.15,
-        host_ip="192.0.2.8",
-        owners=r.choice([[], [("ReplicaSet", "r")], [("Job", "r")]]),
-        annotations=r.choice(ANNOTATIONS),
-        deleting=r.random() < 0.2,
-    )
-
-
-def some_server(r: Random) -> Any:
-    return server(
-        r.choice(["v1", "v2"]),
-        8080 if r.random() < 0.5 else "web",
-        namespace=r.choice(NAMESPACES),
-        selects=r.choice([None, {}, {"app": "ledger"}]),
-        protocol=r.choice(["opaque", "opaque", "HTTP/2"]),
-    )
-
-
-def some_profile(r: Random) -> Any:
-    return service_profile(
-        "ledger.fin.svc.mesh.test",
-        r.choice(["fin", "ops"]),
-        routes=[
-            {"name": "a", "condition": {"method": method}} for method in r.choice(["GP", "", [""]])
-        ],
-    )
-
-
-MAKERS: Final[list[tuple[int, Kind, Callable[[Random], Any]]]] = [
+SHARED: Final[list[tuple[int, Kind, Callable[[Random], Any]]]] = [
     (3, Kind.SERVICE, some_service),
-    (8, Kind.SLICE, some_slice),
     (6, Kind.POD, some_pod),
+    (4, Kind.EXTERNAL_WORKLOAD, some_workload),
     (2, Kind.SERVER, some_server),
     (2, Kind.PROFILE, some_profile),
+    (2, Kind.SPLIT, some_split),
     (2, Kind.NODE, lambda r: node(r.choice(["n1", "n2"]), r.choice(["", "z1", "z2"]))),
     (1, Kind.REPLICA_SET, lambda r: owned("r", "fin", (r.choice(["Deployment", "X"]), "d"))),
     (1, Kind.JOB, lambda r: owned("r", "fin", (r.choice(["CronJob", "X"]), "c"))),
 ]
-WEIGHTS: Final = [weight for weight, _, _ in MAKERS]
+MAKERS: Final = {
+    Kind.SLICE: [(8, Kind.SLICE, some_slice), *SHARED],
+    Kind.ENDPOINTS: [(8, Kind.ENDPOINTS, some_endpoints), *SHARED],
+}
+"""By where endpoints are read from."""
+
 LEDGER: Final = "ledger.fin.svc.mesh.test"
 GETS: Final = [
     *(f"{LEDGER}:8080", f"{LEDGER}:8080", f"{LEDGER}:3306", f"h0.{LEDGER}:8080"),
@@ -166,6 +80,7 @@ class History:
     """A world, what exists in it, and who follows it."""
 
     random: Random
+    source: Kind = Kind.SLICE
     world: World = field(default_factory=World)
     objects: dict[tuple[Kind, Key], Any] = field(default_factory=dict)
     streams: list[tuple[str, str, str, Stream]] = field(default_factory=list)
@@ -179,7 +94,9 @@ class History:
         ]
         everything += [(Kind.SERVICE, service("ledger", ports=r.choice(PORTS)))]
         everything += [(Kind.POD, some_pod(r)) for _ in range(6)]
-        everything += [(Kind.SLICE, some_slice(r)) for _ in range(3)]
+        everything += [(Kind.EXTERNAL_WORKLOAD, some_workload(r)) for _ in range(2)]
+        ((_, source, make), *_) = MAKERS[self.source]
+        everything += [(source, make(r)) for _ in range(3)]
         for kind, item in everything:
             self._come(kind, item)
         self.world.index.flush()
@@ -193,7 +110,8 @@ class History:
     def events(self) -> None:
         """A batch; each object may come twice."""
         for _ in range(self.random.randint(1, 3)):
-            ((_, kind, make),) = self.random.choices(MAKERS, WEIGHTS)
+            makers = MAKERS[self.source]
+            ((_, kind, make),) = self.random.choices(makers, [weight for weight, *_ in makers])
             item = make(self.random)
             key = kind, item.metadata.key
             if self.random.random() < 0.8:
@@ -285,9 +203,9 @@ def _quiet() -> Iterator[None]:
 
 
 @settings(max_examples=2_000, deadline=None, suppress_health_check=[*HealthCheck])
-@given(st.integers(0, 1 << 64), st.integers(1, 40))
-def test_any_history_ends_like_a_rebuild(seed: int, length: int) -> None:
-    history = History(Random(seed))
+@given(st.integers(0, 1 << 64), st.integers(1, 40), st.sampled_from(list(MAKERS)))
+def test_any_history_ends_like_a_rebuild(seed: int, length: int, source: Kind) -> None:
+    history = History(Random(seed), source)
     history.begin()
     for _ in range(length):
         history.step()
