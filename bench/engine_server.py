@@ -3,6 +3,10 @@
 What it costs beyond the grpc-go peer is the engine's; what destination costs beyond this is the
 service's. The protocol is the peer's: it prints where it serves, and every line on standard
 input is one change.
+
+    python -m bench.engine_server [grpcio|h2 [BYTES]]
+
+BYTES is the size of the first message.
 """
 
 import asyncio
@@ -12,6 +16,7 @@ import sys
 from collections.abc import Sequence
 
 from linkerd.rpc.grpcio import GrpcServer
+from linkerd.rpc.h2.server import H2Server
 from linkerd.rpc.methods import Call, service
 from linkerd.runtime.logs import configure_logging
 from linkerd.runtime.process import Process, run
@@ -19,16 +24,19 @@ from linkerd.runtime.values import HostPort
 from linkerd.streams import Subscription, Topic
 from linkerd.stubs.proxy import destination_pb2
 
-FIRST = bytes(20_000)
+ENGINES = {"grpcio": GrpcServer, "h2": H2Server}
+FIRST = 20_000
 DELTA = bytes(150)
 
 
-def _delta(last: int | None, current: int) -> Sequence[bytes]:
-    return (FIRST,) if last is None else (DELTA,)
-
-
 async def _main(process: Process) -> None:
-    topic = Topic(_delta, 0)
+    engine, size = [*sys.argv[1:], *("grpcio", str(FIRST))[len(sys.argv) - 1 :]]
+    first = bytes(int(size))
+
+    def delta(last: int | None, current: int) -> Sequence[bytes]:
+        return (first,) if last is None else (DELTA,)
+
+    topic = Topic(delta, 0)
 
     async def watch(request: object, call: Call) -> Subscription:
         del request, call
@@ -37,7 +45,7 @@ async def _main(process: Process) -> None:
     table = service(
         destination_pb2.DESCRIPTOR.services_by_name["Destination"], Get=watch, GetProfile=watch
     )
-    server = GrpcServer(
+    server = ENGINES[engine](
         HostPort("127.0.0.1", 0), [table], readiness=process.readiness, registry=process.registry
     )
     port = await server.start()

@@ -18,7 +18,7 @@ from linkerd.rpc.h2.limits import MAX_UNREAD_BYTES, WRITE_BYTES, Budget
 from linkerd.rpc.h2.streams import Behind, Stream
 from linkerd.rpc.h2.wire import PACK_FRAME, PACK_MESSAGE, PACK_PREFIX, Wire
 
-_QUANTUM: Final = 16 << 10
+_QUANTUM: Final = 64 << 10
 _MAX_FRAME: Final = 64 << 10  # peers may allow 16 MiB, which would be unfair to other streams
 _GOOD_FRAME: Final = 512  # bytes; smaller ones earn the peer nothing unless they end a message
 

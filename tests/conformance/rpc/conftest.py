@@ -1,9 +1,12 @@
-"""The engines under test, one parameter each, and servers that end with their test."""
+"""The engines under test and the event loops under them, one parameter each, and servers that end
+with their test."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import grpc.aio
 import pytest
+import uvloop
 from prometheus_client import CollectorRegistry
 
 from linkerd.rpc.options import ServerOptions
@@ -15,6 +18,11 @@ from linkerd.testing.rpc import ENGINES, Engine, EngineFactory, World
 ANY_PORT = HostPort("127.0.0.1", 0)
 
 Serve = Callable[..., Awaitable[Engine]]
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Processes run on uvloop where it is installed, whose transports are its own."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(params=list(ENGINES))

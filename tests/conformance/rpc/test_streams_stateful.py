@@ -5,12 +5,14 @@ topic without readers, whatever happened on the way.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import grpc
 import grpc.aio
 import hypothesis.strategies as st
+import uvloop
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     Bundle,
@@ -76,11 +78,12 @@ class EngineMachine(RuleBasedStateMachine):
     """The reference is the topics themselves."""
 
     factory: ClassVar[EngineFactory]
+    loop: ClassVar[Callable[[], asyncio.AbstractEventLoop]]
     clients: Bundle[Client] = Bundle("clients")
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
+        self.runner = asyncio.Runner(loop_factory=type(self).loop)
         self.world = World()
         self.retired: list[NumbersTopic] = []
         self.open: list[Client] = []
@@ -180,9 +183,10 @@ class EngineMachine(RuleBasedStateMachine):
             assert topic.subscribers == 0
 
 
-def suite(name: str) -> Any:
-    """The test case for one engine."""
-    machine: Any = type(f"{name}Machine", (EngineMachine,), {"factory": ENGINES[name]})
+def suite(name: str, loop: Callable[[], asyncio.AbstractEventLoop]) -> Any:
+    """The test case for one engine on one event loop."""
+    parts = {"factory": ENGINES[name], "loop": staticmethod(loop)}
+    machine: Any = type(f"{name}Machine", (EngineMachine,), parts)
     case = machine.TestCase
     case.settings = settings(
         max_examples=25,
@@ -193,5 +197,6 @@ def suite(name: str) -> Any:
     return case
 
 
-TestGrpcio = suite("grpcio")
-TestH2 = suite("h2")
+TestGrpcio = suite("grpcio", asyncio.new_event_loop)
+TestH2 = suite("h2", asyncio.new_event_loop)
+TestH2OnUvloop = suite("h2", uvloop.new_event_loop)
