@@ -1,0 +1,83 @@
+"""The program while the API server is away, and when it is asked to end. Ids of the catalogue: N25,
+N27."""
+
+import asyncio
+from pathlib import Path
+
+import grpc.aio
+import pytest
+
+from linkerd.local.cluster import LocalCluster
+from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
+from services.destination.testing_api import Objects, connect, start
+
+pytestmark = pytest.mark.integration
+
+
+class TestTrouble:
+    async def test_the_api_server_is_out_of_reach(
+        self, api_cluster: LocalCluster, objects: Objects, tmp_path: Path
+    ) -> None:
+        """No stream ends, nothing is removed, new streams hear the last known state; and
+        afterwards what happened meanwhile comes, without anything told twice."""
+        authority = objects.ledger("10.4.0.7", "10.4.0.8")
+        async with CutProxy(*api_server_of(api_cluster.kubeconfig)) as wire:
+            kubeconfig = kubeconfig_through(api_cluster.kubeconfig, wire, tmp_path)
+            with start(kubeconfig) as program:
+                await asyncio.to_thread(program.event, "ready")
+                async with connect(program) as client:
+                    stream = client.get(authority)
+                    await stream.until("10.4.0.7", "10.4.0.8")
+                    await wire.cut()
+                    lost = "out of touch with the API server; the last known state stays in use"
+                    await asyncio.to_thread(program.event, lost, resource="endpointslices")
+                    objects.slice("ledger-1", "ledger", ["10.4.0.8"])
+                    late = client.get(authority)
+                    await late.until("10.4.0.7", "10.4.0.8")
+                    assert len(stream.messages) == 1
+                    wire.heal()
+                    await stream.until("10.4.0.8")
+                    await late.until("10.4.0.8")
+                    for each in (stream, late):
+                        kinds = [update.WhichOneof("update") for _, update in each.messages]
+                        assert kinds == ["add", "remove"]
+                        assert each.code is None
+
+    async def test_n27_the_api_server_is_killed_and_comes_back(
+        self, own_api_cluster: LocalCluster
+    ) -> None:
+        with own_api_cluster.api() as api:
+            api.request("POST", "/api/v1/namespaces", {"metadata": {"name": "fin"}})
+            authority = Objects(api, "fin").ledger("10.4.0.7", "10.4.0.8")
+        with start(own_api_cluster.kubeconfig) as program:
+            await asyncio.to_thread(program.event, "ready")
+            async with connect(program) as client:
+                stream = client.get(authority)
+                await stream.until("10.4.0.7", "10.4.0.8")
+                await asyncio.to_thread(own_api_cluster.stop, "kube-apiserver")
+                lost = "out of touch with the API server; the last known state stays in use"
+                await asyncio.to_thread(program.event, lost, resource="pods")
+                await client.get(authority).until("10.4.0.7", "10.4.0.8")
+                await asyncio.to_thread(own_api_cluster.start, "kube-apiserver")
+                with own_api_cluster.api() as api:
+                    Objects(api, "fin").slice("ledger-1", "ledger", ["10.4.0.8"])
+                await stream.until("10.4.0.8")
+                kinds = [update.WhichOneof("update") for _, update in stream.messages]
+                assert kinds == ["add", "remove"]
+
+    async def test_n25_it_is_asked_to_end_with_streams_open(
+        self, api_cluster: LocalCluster, objects: Objects
+    ) -> None:
+        authority = objects.ledger("10.4.0.7")
+        with start(api_cluster.kubeconfig) as program:
+            await asyncio.to_thread(program.event, "ready")
+            async with connect(program) as client:
+                streams = [client.get(authority) for _ in range(50)]
+                for stream in streams:
+                    await stream.until("10.4.0.7")
+                assert await asyncio.to_thread(program.terminate) == 0, program.log
+                await asyncio.gather(*client.tasks)
+                assert {stream.code for stream in streams} == {grpc.StatusCode.OK}
+        said = [entry["event"] for entry in program.entries]
+        assert said.index("not ready") < said.index("stopped")
+        assert "Traceback" not in program.log
