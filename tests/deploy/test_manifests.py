@@ -154,6 +154,8 @@ def test_local_overlay_only_changes_images_and_flags(
         (container,) = deployment.containers
         assert container["image"] == "localhost/linkerd-py:local"
         assert container["imagePullPolicy"] == "Never"
+        if deployment.name == "linkerd-destination":
+            assert container["args"].pop() == "-enable-debug-pages=true"
         assert container["args"].pop() == "-enable-reflection=true"
         (base,) = named(control_plane, "Deployment", deployment.name).containers
         container["image"], container["imagePullPolicy"] = base["image"], base["imagePullPolicy"]

@@ -19,6 +19,8 @@ def test_addresses_are_those_of_the_containers_on_loopback(tmp_path: Path) -> No
         assert "-controller-namespace=linkerd" in service.argv
         assert f"--kubeconfig={tmp_path / 'kubeconfig'}" in service.argv
         assert (f"--issuer={trust.issuer}" in service.argv) == (service.name == "identity")
+        debug = "--enable-debug-pages=true" in service.argv
+        assert debug == (service.name == "destination")
 
 
 def test_trust_is_made_once_and_private(tmp_path: Path) -> None:
