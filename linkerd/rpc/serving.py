@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from linkerd.rpc.grpcio import GrpcServer, ServerOptions
+from linkerd.rpc.engines import ENGINES, Engine
 from linkerd.rpc.methods import ServiceTable
+from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
 from linkerd.runtime.settings import CommonSettings
@@ -12,10 +13,10 @@ _GRACE: Final = 5.0  # seconds for unary calls to finish once the server stops; 
 _log = get_logger(__name__)
 
 
-async def serve(settings: CommonSettings, process: Process, *tables: ServiceTable) -> GrpcServer:
+async def serve(settings: CommonSettings, process: Process, *tables: ServiceTable) -> Engine:
     """Serves `tables` on the settings' address until the process stops. Raises StartError when
-    the address is not to be had."""
-    server = GrpcServer(
+    the address is not to be had, or the engine lacks what they ask for."""
+    server = ENGINES[settings.grpc_engine](
         settings.addr,
         tables,
         readiness=process.readiness,
@@ -29,5 +30,5 @@ async def serve(settings: CommonSettings, process: Process, *tables: ServiceTabl
     )
     port = await server.start()
     process.defer(lambda: server.stop(_GRACE))
-    _log.info("serving", addr=str(settings.addr), port=port)
+    _log.info("serving", addr=str(settings.addr), port=port, engine=settings.grpc_engine)
     return server

@@ -95,6 +95,10 @@ class CommonSettings(JobSettings):
     admin_addr: HostPort = setting(
         default=HostPort("", 9990), doc="Address of /ping, /live, /ready and /metrics (HTTP)."
     )
+    grpc_engine: Literal["grpcio", "h2"] = setting(
+        default="grpcio",
+        doc="What serves gRPC: gRPC core, or the lighter engine for many streams.",
+    )
     enable_pprof: bool = setting(
         default=False, doc="Serve profiling pages under /debug/ on the admin address."
     )
@@ -102,7 +106,7 @@ class CommonSettings(JobSettings):
         default=False, doc="Serve gRPC reflection, so that grpcurl knows the methods."
     )
     enable_channelz: bool = setting(
-        default=False, doc="Serve gRPC channelz, the state of every connection."
+        default=False, doc="Serve gRPC channelz, the state of every connection; engine grpcio only."
     )
     lame_duck: timedelta = setting(
         default=timedelta(0),

@@ -1,25 +1,17 @@
 """A small world for tests of gRPC engines: a service that can do everything, and its clients.
 
 `Get` follows the topic that the request's `path` names, a set of numbers told as addresses;
-`GetProfile` misbehaves as its path says; `Certify` does what its `identity` says. Engines are
-started through `ENGINES`, so that one suite runs over each of them.
+`GetProfile` misbehaves as its path says; `Certify` does what its `identity` says.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 import grpc
-from prometheus_client import CollectorRegistry
 
-from linkerd.rpc.grpcio import GrpcServer
-from linkerd.rpc.h2.server import H2Server
 from linkerd.rpc.methods import Call, RpcError, ServiceTable, service
-from linkerd.rpc.options import ServerOptions
-from linkerd.runtime.clock import Clock
-from linkerd.runtime.readiness import Readiness
-from linkerd.runtime.values import HostPort
 from linkerd.streams import Cursor, StreamEnd, Topic
 from linkerd.stubs.proxy import destination_pb2, identity_pb2, net_pb2
 
@@ -28,36 +20,6 @@ Numbers = frozenset[int]
 GET: Final = "/io.linkerd.proxy.destination.Destination/Get"
 GET_PROFILE: Final = "/io.linkerd.proxy.destination.Destination/GetProfile"
 CERTIFY: Final = "/io.linkerd.proxy.identity.Identity/Certify"
-
-
-class Engine(Protocol):
-    """A server that an engine runs."""
-
-    port: int
-
-    async def start(self) -> int:
-        """Listens; the port."""
-
-    async def stop(self, grace: float) -> None:
-        """Stops serving in order."""
-
-
-class EngineFactory(Protocol):
-    """How an engine is made; GrpcServer's signature."""
-
-    def __call__(
-        self,
-        address: HostPort,
-        tables: Sequence[ServiceTable],
-        *,
-        readiness: Readiness,
-        registry: CollectorRegistry,
-        options: ServerOptions | None = None,
-        clock: Clock | None = None,
-    ) -> Engine: ...
-
-
-ENGINES: Final[Mapping[str, EngineFactory]] = {"grpcio": GrpcServer, "h2": H2Server}
 
 
 class NumbersTopic(Topic[Numbers]):

@@ -45,7 +45,9 @@ class H2Server:
         self.port = 0
         self.options = options or ServerOptions()
         if self.options.channelz:
-            raise StartError("the gRPC engine h2 has no channelz; choose grpcio for it")
+            raise StartError(
+                "the gRPC engine h2 has no channelz; choose grpcio for it (--grpc-engine=grpcio)"
+            )
         self.calls = OpenCalls(self.options.max_concurrent_streams)
         self._address = address
         self._clock = clock or SystemClock()

@@ -9,11 +9,12 @@ import pytest
 import uvloop
 from prometheus_client import CollectorRegistry
 
+from linkerd.rpc.engines import ENGINES, Engine, EngineFactory
 from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
 from linkerd.testing.clock import FakeClock
-from linkerd.testing.rpc import ENGINES, Engine, EngineFactory, World
+from linkerd.testing.rpc import World
 
 ANY_PORT = HostPort("127.0.0.1", 0)
 

@@ -9,10 +9,10 @@ from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from linkerd.rpc.engines import Engine
 from linkerd.rpc.h2.server import H2Server
 from linkerd.runtime.errors import StartError
 from linkerd.runtime.readiness import Readiness
-from linkerd.testing.rpc import Engine
 
 pb: Any = health_pb2  # the published stubs are older than the messages
 SERVING, NOT_SERVING = pb.HealthCheckResponse.SERVING, pb.HealthCheckResponse.NOT_SERVING
