@@ -25,13 +25,13 @@ def doubling(lines: int, first: str, each: str) -> bytes:
 
 
 def test_aliases_of_aliases_are_bounded() -> None:
-    text = doubling(60, "a0: &a0 [x, x]", "{name}: &{name} [{before}, {before}]")
+    text = doubling(22, "a0: &a0 [x, x]", "{name}: &{name} [{before}, {before}]")
     with pytest.raises(SourceError, match=f"more than {MAX_VALUES} values"):
         read_document(text)
 
 
 def test_merges_of_merges_are_bounded() -> None:
-    text = doubling(60, "a0: &a0 {x: 1}", "{name}: &{name} {{<<: [{before}, {before}]}}")
+    text = doubling(20, "a0: &a0 {x: 1}", "{name}: &{name} {{<<: [{before}, {before}]}}")
     with pytest.raises(SourceError, match='"<<" brings in more than'):
         read_document(text)
     many = ", ".join(["*a"] * 2000)
