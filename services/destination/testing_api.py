@@ -2,6 +2,7 @@
 kubelets would, and streams are read as proxies do."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,27 +41,41 @@ class Objects:
     namespace: str
 
     def service(self, name: str, **more: Any) -> dict[str, Any]:
+        """A service with a port `http`, 8080; what the server made of it."""
         spec = {"ports": [{"name": "http", "port": 8080}], **more.pop("spec", {})}
         return self.create("services", {"metadata": {"name": name, **more}, "spec": spec})
 
     def pod(self, name: str, ip: str, *, phase: str = "Running", **metadata: Any) -> None:
+        """A meshed pod."""
         metadata.setdefault("labels", {"linkerd.io/control-plane-ns": "linkerd"})
         spec = {"containers": [{"name": "app", "image": "app"}, PROXY], "nodeName": "n1"}
         self.create("pods", {"metadata": {"name": name, **metadata}, "spec": spec})
         self.pod_status(name, ip, phase)
 
     def pod_status(self, name: str, ip: str, phase: str) -> None:
+        """What a kubelet says of a pod."""
         status = {"phase": phase, "podIP": ip, "podIPs": [{"ip": ip}]} if ip else {"phase": phase}
         path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/status"
         self.api.request("PATCH", path, {"status": status}, kind="merge-patch+json")
 
-    def slice(self, name: str, service: str, ips: list[str], ports: Any = None) -> None:
-        """Makes the slice hold the pods that are called by their IPs' last parts."""
+    def slice(
+        self,
+        name: str,
+        service: str,
+        ips: list[str],
+        ports: Any = None,
+        *,
+        kind: str = "Pod",
+        zones: dict[str, str] | None = None,
+    ) -> None:
+        """Makes the slice hold the pods (or others) that are called by their IPs' last parts.
+        `zones` are hints, by IP."""
         endpoints = [
             {
                 "addresses": [ip],
                 "conditions": {"ready": True},
-                "targetRef": {"kind": "Pod", "name": pod_name(ip), "namespace": self.namespace},
+                "targetRef": {"kind": kind, "name": pod_name(ip), "namespace": self.namespace},
+                "hints": {"forZones": [{"name": zones[ip]}]} if zones else None,
             }
             for ip in ips
         ]
@@ -75,8 +90,11 @@ class Objects:
         group = f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices"
         self.api.apply(f"{group}/{name}", manifest)
 
-    def create(self, plural: str, manifest: dict[str, Any]) -> dict[str, Any]:
-        path = f"/api/v1/namespaces/{self.namespace}/{plural}"
+    def create(
+        self, plural: str, manifest: dict[str, Any], *, group: str = "/api/v1"
+    ) -> dict[str, Any]:
+        """Makes any object of the namespace; `group` is the path of the API's group and version."""
+        path = f"{group}/namespaces/{self.namespace}/{plural}"
         made: dict[str, Any] = self.api.request("POST", path, manifest)
         return made
 
@@ -123,8 +141,10 @@ class Client:
     stub: "destination_pb2_grpc.DestinationAsyncStub"
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def get(self, path: str) -> Stream:
-        stream = Stream(self.stub.Get(pb.GetDestination(path=path)))
+    def get(self, path: str, node: str = "") -> Stream:
+        """Follows endpoints, as a proxy on that node."""
+        token = json.dumps({"nodeName": node}) if node else ""
+        stream = Stream(self.stub.Get(pb.GetDestination(path=path, context_token=token)))
         self.tasks.append(asyncio.create_task(stream.follow()))
         return stream
 

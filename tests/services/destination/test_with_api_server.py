@@ -1,5 +1,5 @@
 """The program against a real API server: what is written there is what proxies hear. Ids of the
-catalogue: T3, T23, T26, T28, T199 in small."""
+catalogue: T3, T23, T26, T28, T199 to T201."""
 
 import time
 from typing import Any
@@ -46,7 +46,7 @@ class TestEndpoints:
         assert came - began < SOON
         assert len(stream.messages) == 3
 
-    async def test_others_hear_nothing(self, client: Client, objects: Objects) -> None:
+    async def test_t200_others_hear_nothing(self, client: Client, objects: Objects) -> None:
         mine = client.get(await known(client, objects.ledger("10.4.0.7")))
         await mine.until("10.4.0.7")
         objects.service("other")
@@ -60,6 +60,36 @@ class TestEndpoints:
         objects.pod("p1", "10.4.1.1")
         await other.until("10.4.1.1")
         assert len(mine.messages) == 1
+
+    async def test_t199_a_rollout_ends_with_what_the_slices_hold(
+        self, client: Client, objects: Objects
+    ) -> None:
+        """Three pods are replaced one by one, as a Deployment's controllers do it."""
+        old, new = ([f"10.4.{n}.{last}" for last in (1, 2, 3)] for n in (2, 3))
+        stream = client.get(await known(client, objects.ledger(*old)))
+        await stream.until(*old)
+        for number in range(3):
+            objects.pod(f"new-{number}", new[number])
+            objects.slice("ledger-1", "ledger", [*old[number:], *new[: number + 1]])
+            objects.slice("ledger-1", "ledger", [*old[number + 1 :], *new[: number + 1]])
+        await stream.until(*new)
+        assert stream.code is None
+
+    async def test_t201_zone_hints(self, client: Client, objects: Objects) -> None:
+        authority = objects.ledger("10.4.0.7", "10.4.0.8")
+        zones = {"10.4.0.7": "z1", "10.4.0.8": "z2"}
+        objects.slice("ledger-1", "ledger", list(zones), zones=zones)
+        node = f"{objects.namespace}-n1"
+        labels = {"topology.kubernetes.io/zone": "z1"}
+        manifest = {"metadata": {"name": node, "labels": labels}}
+        objects.api.request("POST", "/api/v1/nodes", manifest)
+        try:
+            anywhere = client.get(await known(client, authority))
+            await anywhere.until("10.4.0.7", "10.4.0.8")
+            near = client.get(authority, node=node)
+            await near.until("10.4.0.7")
+        finally:
+            objects.api.request("DELETE", f"/api/v1/nodes/{node}")
 
     async def test_malformed_objects_are_reported_once_and_disturb_nobody(
         self, program: Program, client: Client, objects: Objects
