@@ -7,6 +7,7 @@ may be closed already when its first event comes.
 
 import asyncio
 import random
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -78,6 +79,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The peer is there; says our settings."""
         self._transport = transport = cast("asyncio.Transport", transport)  # uvloop has its own
+        # asyncio does so only for sockets whose protocol number is spelt out.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         options = self._shared.options
         self._peer = _address(transport.get_extra_info("peername"))
         self._wire = Wire(options.max_concurrent_streams)
