@@ -85,6 +85,11 @@ class Program:
         self._process.send_signal(signal.SIGTERM)
         return self.wait()
 
+    def kill(self) -> int:
+        """Ends it as a crash does, with SIGKILL; the exit code."""
+        self._process.kill()
+        return self.wait()
+
     def wait(self) -> int:
         """The exit code, once it has ended; fails after DEADLINE."""
         code = self._process.wait(DEADLINE)
