@@ -4,7 +4,9 @@ A node lives in a network namespace of its own. One link (a veth pair) joins it 
 host has a route to the pods and one to the Services through it. So the host reaches every pod IP
 and every ClusterIP, nothing in the node listens on an interface of the host, and all of it is gone
 when the namespace is, however it ended. The host keeps only three firewall rules that let pods
-reach the outside; they carry the cluster's id in a comment and are removed by it.
+reach the outside; they carry the cluster's id in a comment and are removed by it. Rules whose
+cluster has no link any more, because it was killed and its files deleted, go when the next one
+comes up.
 """
 
 import json
@@ -28,6 +30,7 @@ _CANDIDATES: Final = (
 )
 _HALVES: Final = 1  # a VPN takes the place of the default route with two routes this wide
 _TABLES: Final = ("nat", "filter")
+_COMMENT: Final = "linkerd-local-"
 
 
 def choose_network(existing: Iterable[IPv4Network]) -> Network:
@@ -84,11 +87,12 @@ class Link:
 
     def __init__(self, identity: str, network: Network) -> None:
         self._network = network
-        self._comment = f"linkerd-local-{identity}"
+        self._comment = f"{_COMMENT}{identity}"
         self.name = f"{LINK_PREFIX}{identity}"
 
     def connect(self, namespace_pid: int) -> None:
         """Join the host and the namespace of that process; set routes and rules of the host."""
+        _remove_rules_of_the_dead()
         network = self._network
         peer = ("peer", "name", "eth0", "netns", str(namespace_pid))
         run("ip", "link", "add", self.name, "type", "veth", *peer)
@@ -121,10 +125,9 @@ class Link:
 
     def remove(self) -> None:
         """Take away what `connect` made on the host, as far as it is there."""
-        if Path(f"/sys/class/net/{self.name}").exists():
+        if _exists(self.name):
             run("ip", "link", "delete", self.name, check=False)
-        for table in _TABLES:
-            self._remove_rules(table)
+        _remove_rules(self._comment)
 
     def _open_the_way_out(self) -> None:
         cluster, comment = self._network.cluster, ("-m", "comment", "--comment", self._comment)
@@ -144,11 +147,28 @@ class Link:
         for side in ("-s", "-d"):
             run("iptables", "-w", "-I", "FORWARD", side, cluster, *comment, "-j", "ACCEPT")
 
-    def _remove_rules(self, table: str) -> None:
-        for rule in rules_with_comment(
-            run("iptables-save", "-t", table, check=False), self._comment
-        ):
+
+def _exists(link: str) -> bool:
+    return Path(f"/sys/class/net/{link}").exists()
+
+
+def _remove_rules_of_the_dead() -> None:
+    for table in _TABLES:
+        for identity in identities_in(run("iptables-save", "-t", table, check=False)):
+            if not _exists(f"{LINK_PREFIX}{identity}"):
+                _remove_rules(f"{_COMMENT}{identity}")
+
+
+def _remove_rules(comment: str) -> None:
+    for table in _TABLES:
+        for rule in rules_with_comment(run("iptables-save", "-t", table, check=False), comment):
             run("iptables", "-w", "-t", table, "-D", *rule, check=False)
+
+
+def identities_in(saved: str) -> set[str]:
+    """The ids of the clusters that have rules in the output of iptables-save."""
+    words = (word.strip('"') for line in saved.splitlines() for word in line.split())
+    return {word.removeprefix(_COMMENT) for word in words if word.startswith(_COMMENT)}
 
 
 def rules_with_comment(saved: str, comment: str) -> list[list[str]]:

@@ -11,6 +11,7 @@ from linkerd.local.network import (
     choose_network,
     collisions,
     host_networks,
+    identities_in,
     rules_with_comment,
 )
 
@@ -86,3 +87,8 @@ def test_only_rules_with_exactly_the_comment_are_found() -> None:
     assert [rule[rule.index("-s") + 1] for rule in found] == ["10.244.0.0/16", "10.246.0.0/16"]
     assert all(rule[0] == "POSTROUTING" for rule in found)
     assert not any('"' in word for rule in found for word in rule)
+
+
+def test_the_clusters_of_rules_are_known_by_their_comments() -> None:
+    assert identities_in(SAVED) == {"abc", "abcd"}
+    assert identities_in("-A INPUT -m comment --comment other -j ACCEPT") == set()

@@ -293,9 +293,12 @@ def test_killed_node_is_cleared_and_comes_up_again(own_node: LocalCluster, tmp_p
     assert traces(own_node)
     assert Condition.READY not in {component.condition for component in own_node.status()}
 
+    orphan = ("FORWARD", "-s", "192.0.2.1", "-m", "comment", "--comment", "linkerd-local-gone")
+    run("iptables", "-w", "-A", *orphan, "-j", "ACCEPT")
     own_node.up()
     web.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     assert len([line for line in traces(own_node) if "MASQUERADE" in line]) == 1
+    assert "linkerd-local-gone" not in run("iptables-save")  # of a cluster without a link
 
     own_node.down()
     assert traces(own_node) == set()
