@@ -15,14 +15,13 @@ from linkerd.cli._options import kubeconfig_option, linkerd_namespace_option
 from linkerd.delivery.errors import KubectlError
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.kube.errors import KubeError
-from linkerd.names import is_dns_label
+from linkerd.names import is_dns_label, is_dns_subdomain
 from linkerd.profiles.documents import MAX_BYTES
 from linkerd.profiles.errors import ProfilesError
 from linkerd.profiles.openapi import openapi_routes
 from linkerd.profiles.protobuf import protobuf_routes
 from linkerd.profiles.routes import Route, profile_of
 from linkerd.profiles.template import template as template_for
-from linkerd.profiles.validation import validate
 
 _DOMAIN: Final = "cluster.local"
 
@@ -82,6 +81,8 @@ def command(
             )
     routes = _routes(open_api, proto)
     domain = _DOMAIN if ignore_cluster else _domain(kubeconfig, linkerd_namespace)
+    if not is_dns_subdomain(name := f"{service}.{namespace}.svc.{domain}"):
+        raise click.ClickException(f"{name} is no DNS name; --ignore-cluster takes {_DOMAIN}")
     if routes is None:
         click.echo(_template(service, namespace, domain, output), nl=False)
     else:
@@ -135,7 +136,6 @@ def _profile(
 ) -> str:
     try:
         profile = profile_of(service, namespace, domain, routes)
-        validate(profile)
     except ProfilesError as error:
         raise click.ClickException(str(error)) from error
     return _written(profile, output)

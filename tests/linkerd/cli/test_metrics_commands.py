@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linkerd.cli import _scrape as scraping
 from linkerd.cli._metrics import _selector
 from linkerd.cli._scrape import obfuscated
 from linkerd.cli.main import cli
@@ -25,11 +26,13 @@ METRICS = 'http_total{authority="web.shop",direction="in"} 3\n'
 
 
 class _Metrics(BaseHTTPRequestHandler):
+    status = 200
+
     def do_GET(self) -> None:
-        good = self.path == "/metrics"
-        self.send_response(200 if good else 404)
+        assert self.path == "/metrics"
+        self.send_response(self.status)
         self.end_headers()
-        self.wfile.write(METRICS.encode() if good else b"")
+        self.wfile.write(METRICS.encode())
 
     def log_message(self, *arguments: Any) -> None:
         del arguments
@@ -131,6 +134,31 @@ def test_a_pod_that_does_not_answer(
     assert any(x.startswith("# ERROR ") and said in x for x in answer.stdout.splitlines())
     assert answer.stderr.startswith(f"Error: pod {name}: ")
     assert answer.stderr.count("\n") == 1
+
+
+@pytest.mark.integration
+@pytest.mark.usefixtures("forwards")
+@pytest.mark.parametrize(
+    ("patched", "value", "said"),
+    [
+        (_Metrics, ("status", 503), "503, message='Service Unavailable'"),
+        (scraping, ("_MAX_BYTES", 10), "more than 10 bytes of metrics"),
+    ],
+)
+def test_an_answer_that_is_no_page(
+    api_cluster: LocalCluster,
+    namespace: str,
+    monkeypatch: pytest.MonkeyPatch,
+    patched: Any,
+    value: tuple[str, int],
+    said: str,
+) -> None:
+    monkeypatch.setattr(patched, *value)
+    add_pod(api_cluster, namespace, "up-1", container("identity", ident_admin=9991))
+    answer = run(api_cluster, "controller-metrics", "-L", namespace)
+    assert answer.exit_code == 1
+    assert said in answer.stderr
+    assert METRICS not in answer.stdout
 
 
 @pytest.mark.integration

@@ -192,6 +192,28 @@ def test_the_domain_is_the_control_plane_s(
     assert yaml.safe_load(answer.stdout)["metadata"]["name"] == f"web.shop.svc.{domain}"
 
 
+def test_a_domain_that_is_none(api_cluster: LocalCluster, namespace: str) -> None:
+    with api_cluster.api() as api:
+        path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+        api.request("POST", path, deployment("-cluster-domain=Mesh.test"))
+    cluster = ("-L", namespace, f"--kubeconfig={api_cluster.kubeconfig}")
+    answer = run("--template", "-n", "shop", *cluster, "web")
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert answer.stderr.startswith("Error: web.shop.svc.Mesh.test is no DNS name")
+
+
+def test_no_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is not needed, unless a cluster is asked."""
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    for name in ("XDG_CACHE_HOME", "PATH"):
+        monkeypatch.setenv(name, str(tmp_path))
+    answer = run("--template", "--ignore-cluster", "web")
+    assert yaml.safe_load(answer.stdout)["metadata"]["namespace"] == "default"
+    answer = run("--template", "web")
+    assert answer.exit_code == 1
+    assert "there is no kubectl" in answer.stderr
+
+
 def test_no_control_plane(api_cluster: LocalCluster, namespace: str) -> None:
     cluster = ("-L", namespace, f"--kubeconfig={api_cluster.kubeconfig}")
     answer = run("--template", *cluster, "web")
