@@ -1,10 +1,9 @@
-"""How an endpoint is described. Ids of the catalogue: T8 to T10, T56 to T63, T67 for pods, T76,
-T136 to T142, T193, T195, N18."""
+"""How an endpoint is described. Ids of the catalogue: T8, T59 to T63, T73, T76, T193, T195."""
 
 import pytest
 from structlog.testing import capture_logs
 
-from linkerd.kube.objects import Container, LabelSelector, Requirement
+from linkerd.kube.objects import Container
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.testing.objects import (
     container,
@@ -13,7 +12,6 @@ from linkerd.testing.objects import (
     owned,
     pod,
     proxy,
-    server,
     service,
 )
 from services.destination.index import Kind
@@ -217,162 +215,3 @@ def test_q5_a_pod_whose_proxy_is_unclear_is_left_out_and_reported_once(
 
 def test_an_unclear_inbound_port_does_not_matter_where_it_is_not_told() -> None:
     assert hint(address(pod("a", "fin", IP, init_containers=[proxy("")]))) == ("h2", 0)
-
-
-@pytest.mark.parametrize("port", [4040, "wire"])
-@pytest.mark.parametrize("sidecar", [True, False])
-def test_t9_t10_a_server_makes_a_port_opaque(port: int | str, *, sidecar: bool) -> None:
-    world = World()
-    wire = container(wire=4040)
-    subject = pod(
-        "a",
-        "fin",
-        IP,
-        labels={"app": "ledger"},
-        containers=[wire] if sidecar else [wire, proxy()],
-        init_containers=[proxy()] if sidecar else [],
-    )
-    world.apply(server("s1", port, selects={"app": "ledger"}))
-    stream = open_stream(world, subject, 4040)
-    assert hint(stream.address(f"{IP}:4040")) == ("opaque", 4143)
-    world.apply(server("s1", port, selects={"app": "nothing"}))
-    assert stream.read() == [f"add {IP}:4040"]
-    assert hint(stream.address(f"{IP}:4040")) == ("h2", 0)
-    world.apply(server("s1", port, selects={"app": "ledger"}))
-    assert stream.read() == [f"add {IP}:4040"]
-    assert hint(stream.address(f"{IP}:4040")) == ("opaque", 4143)
-
-
-def test_n18_of_two_servers_one_is_enough() -> None:
-    world = World()
-    stream = open_stream(world, pod("a", "fin", IP))
-    first, second = server("s1", 8080, selects={}), server("s2", 8080, selects={})
-    world.apply(first, second)
-    assert stream.read() == [f"add {IP}:8080"]
-    world.delete(first)
-    assert stream.read() == []
-    world.apply(server("s2", 8080, selects={}, protocol="HTTP/1"))
-    assert stream.read() == [f"add {IP}:8080"]
-    assert hint(stream.address(f"{IP}:8080")) == ("h2", 0)
-
-
-def test_t109_servers_of_other_namespaces_and_without_selector_do_not_count() -> None:
-    world = World()
-    stream = open_stream(world, pod("a", "fin", IP))
-    world.apply(server("s1", 8080, namespace="ops", selects={}), server("s2", 8080, selects=None))
-    assert stream.read() == []
-
-
-def test_a_server_with_a_senseless_selector_is_reported_and_ignored() -> None:
-    world = World()
-    senseless = LabelSelector(match_expressions=(Requirement("app", "Near"),))
-    with capture_logs() as logs:
-        world.apply(server("s1", 8080, selects=senseless))
-        stream = open_stream(world, pod("a", "fin", IP))
-        world.apply(pod("a", "fin", IP, account="other"))
-    assert [(entry["kind"], entry["name"]) for entry in logs] == [("Server", "s1")]
-    assert hint(stream.address(f"{IP}:8080")) == ("h2", 0)
-
-
-def test_opaque_ports_banana_is_reported_once_and_the_rest_counts() -> None:
-    world = World()
-    annotations = {"config.linkerd.io/opaque-ports": "banana,8080"}
-    with capture_logs() as logs:
-        stream = open_stream(world, pod("a", "fin", IP, annotations=annotations))
-        world.apply(pod("a", "fin", IP, annotations=annotations, account="other"))
-        stream.read()
-    assert hint(stream.address(f"{IP}:8080")) == ("opaque", 4143)
-    assert len(logs) == 1
-    assert "banana" in logs[0]["error"]
-
-
-def test_a_slice_without_ports_is_reported_once_and_disturbs_nobody() -> None:
-    world = World()
-    with capture_logs() as logs:
-        stream = open_stream(world, pod("a", "fin", IP))
-        for _ in range(3):
-            world.apply(endpoint_slice("bad", "ledger", endpoint("192.0.2.1"), ports={}))
-    assert stream.sockets == {f"{IP}:8080"}
-    assert [entry["name"] for entry in logs] == ["bad"]
-
-
-@pytest.mark.parametrize("ports", [{"": None}, {"": 0}, {"": 70000}, {"": -1}, {"x": 80}])
-def test_a_slice_whose_port_is_no_port(ports: dict[str, int | None]) -> None:
-    world = World()
-    stream = open_stream(world, pod("a", "fin", IP))
-    world.apply(endpoint_slice("bad", "ledger", endpoint("192.0.2.1"), ports=ports))
-    assert stream.read() == []
-
-
-@pytest.mark.parametrize("ip", ["", "example.org", "10.0.0.256", "fe80::1%eth0", "\0"])
-def test_an_address_that_is_no_ip_is_skipped(ip: str) -> None:
-    world = World()
-    stream = open_stream(world, pod("a", "fin", IP))
-    world.apply(endpoint_slice("odd", "ledger", endpoint(ip, "192.0.2.1"), endpoint(ip, pod="a")))
-    assert stream.read() == ["add 192.0.2.1:8080"]
-
-
-def test_targets_that_are_no_pods_are_left_out() -> None:
-    world = World()
-    stream = open_stream(world, pod("a", "fin", IP))
-    world.apply(endpoint_slice("odd", "ledger", endpoint("192.0.2.1", pod=("Node", "n1"))))
-    assert stream.read() == []
-
-
-GATEWAY = "mirror.linkerd.io/remote-gateway-identity"
-FQN = "mirror.linkerd.io/remote-svc-fq-name"
-CLUSTER = {"mirror.linkerd.io/cluster-name": "north"}
-
-
-def mirror(annotations: dict[str, str]) -> object:
-    return endpoint_slice(
-        "mirror",
-        "ledger",
-        endpoint("192.0.2.1"),
-        ports={"": 4143},
-        labels=CLUSTER,
-        annotations=annotations,
-    )
-
-
-def test_t136_t137_t139_a_mirrored_service_leads_to_its_gateway() -> None:
-    world = World(PARAMS)
-    world.apply(service("ledger", ports={"": 9009}))
-    world.apply(mirror({GATEWAY: "gw.north.test", FQN: "ledger.fin.svc.north.test"}))
-    stream = world.get("ledger.fin.svc.mesh.test:9009")
-    assert stream.read() == ["add 192.0.2.1:4143"]
-    said = stream.address("192.0.2.1:4143")
-    assert said.tls_identity.dns_like_identity.name == "gw.north.test"
-    assert not said.tls_identity.HasField("server_name")
-    assert said.authority_override.authority_override == "ledger.fin.svc.north.test:9009"
-    assert hint(said) == ("h2", 0)
-    assert said.HasField("http2")
-    assert dict(said.metric_labels) == {"zone_locality": "unknown"}
-    assert stream.reader.labels == {
-        "namespace": "fin",
-        "service": "ledger",
-        "target_cluster": "north",
-        "target_service": "ledger",
-        "target_service_namespace": "fin",
-    }
-
-
-@pytest.mark.parametrize("annotations", [{}, {GATEWAY: ""}])
-def test_t56_t138_t140_a_gateway_without_identity(annotations: dict[str, str]) -> None:
-    world = World(PARAMS)
-    world.apply(service("ledger"), mirror(annotations))
-    stream = world.get("ledger.fin.svc.mesh.test:8080")
-    stream.read()
-    said = stream.address("192.0.2.1:4143")
-    assert set(fields(said)) == {"addr", "weight", "metric_labels"}
-
-
-def test_t141_t142_the_gateways_identity_changes() -> None:
-    world = World()
-    world.apply(service("ledger"), mirror({GATEWAY: "gw.north.test"}))
-    stream = world.get("ledger.fin.svc.mesh.test:8080")
-    stream.read()
-    world.apply(mirror({GATEWAY: "gw.north.test"}))
-    assert stream.read() == []
-    world.apply(mirror({GATEWAY: "other.north.test"}))
-    assert stream.read() == ["add 192.0.2.1:4143"]

@@ -101,6 +101,26 @@ def test_t78_to_t84_profiles_come_and_go() -> None:
     assert (len(world.index.home.dependencies), len(world.index.home.profiles)) == (0, 0)
 
 
+def test_t92_without_a_profile_there_are_no_routes_and_the_usual_retries() -> None:
+    profile = with_service().profile(PATH).one()
+    assert not profile.routes
+    assert not profile.dst_overrides
+    budget = profile.retry_budget
+    assert (round(budget.retry_ratio, 3), budget.min_retries_per_second) == (0.2, 10)
+    assert budget.ttl.ToTimedelta() == timedelta(seconds=10)
+
+
+def test_t149_t150_a_profile_that_is_there_and_that_goes() -> None:
+    world = with_service()
+    mine = service_profile(FQN, routes=[route("a")])
+    world.apply(mine)
+    stream = world.profile(PATH)
+    assert names(stream.one()) == ["a"]
+    for _ in range(2):  # a deletion may be told twice
+        world.delete(mine)
+    assert names(stream.one()) == []
+
+
 def test_t194_profiles_of_other_services_and_of_other_clients_do_not_count() -> None:
     world = with_service()
     world.apply(service_profile("other.fin.svc.mesh.test", routes=[route("other")]))
@@ -247,40 +267,6 @@ def test_a_budget_that_proxies_would_drop_is_left_out_and_told(budget: dict[str,
     assert not profile.HasField("retry_budget")
     assert len(profile.routes) == 1
     assert len(logs) == 1
-
-
-@pytest.mark.parametrize(
-    ("authority", "expected"),
-    [
-        ("a.fin.svc.mesh.test", "a.fin.svc.mesh.test:9000"),
-        ("a.fin.svc.mesh.test:1", "a.fin.svc.mesh.test:1"),
-        ("a.fin.svc.mesh.test.", "a.fin.svc.mesh.test.:9000"),
-        ("fd00::1", "[fd00::1]:9000"),
-        ("[fd00::1]", "[fd00::1]:9000"),
-        ("[fd00::1]:1", "[fd00::1]:1"),
-    ],
-)
-def test_authorities_of_overrides(authority: str, expected: str) -> None:
-    (target,) = said(dstOverrides=[{"authority": authority, "weight": 1}]).dst_overrides
-    assert target.authority == expected
-
-
-@pytest.mark.parametrize(
-    ("weight", "expected"), [("500m", 5000), (1, 10_000), ("900m", 9000), ("2k", 20_000_000)]
-)
-def test_weights_of_overrides(weight: str | int, expected: int) -> None:
-    assert said(dstOverrides=[{"authority": "a.b", "weight": weight}]).dst_overrides[0].weight == (
-        expected
-    )
-
-
-def test_weights_that_would_overflow_a_proxy_are_scaled() -> None:
-    overrides = [
-        {"authority": f"a{i}.b", "weight": weight} for i, weight in enumerate(["1G", "3G"])
-    ]
-    first, second = said(dstOverrides=overrides).dst_overrides
-    assert first.weight + second.weight < 1 << 32
-    assert round(second.weight / first.weight, 6) == 3
 
 
 def test_profiles_do_not_reach_a_port_that_the_service_does_not_declare() -> None:

@@ -50,6 +50,10 @@ def test_the_empty_profile_is_no_bytes_at_all() -> None:
     assert DELTAS(None, EMPTY_PROFILE) == (b"",)
 
 
+def test_t74_the_first_state_is_one_message() -> None:
+    assert len(DELTAS(None, Profile(endpoint=Address("10.4.0.1", 80)))) == 1
+
+
 def test_t75_an_equal_profile_is_not_told_again() -> None:
     assert DELTAS(Profile(), Profile()) == ()
     assert DELTAS(Profile(), Profile(opaque=True)) != ()
