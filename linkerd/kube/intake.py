@@ -20,6 +20,7 @@ from linkerd.kube.decode import (
 )
 from linkerd.kube.errors import ApiError
 from linkerd.kube.events import Event
+from linkerd.kube.lag import UpdateLag
 from linkerd.kube.objects import Key, KubeObject
 from linkerd.kube.reflector_metrics import Meter
 from linkerd.kube.resource import Resource
@@ -39,11 +40,12 @@ class Intake(Generic[T]):
     `expire`.
     """
 
-    def __init__(self, resource: Resource[T], meter: Meter) -> None:
+    def __init__(self, resource: Resource[T], meter: Meter, lag: UpdateLag | None = None) -> None:
         self._resource = resource
         self._decoder = ObjectDecoder(resource.type)
         self._store: Store[T] = Store()
         self._meter = meter
+        self._lag = lag
         self._seen: set[Key] = set()
         self._reported: dict[Key, str] = {}
         self.objects = self._store.objects
@@ -64,6 +66,8 @@ class Intake(Generic[T]):
     def end_list(self, version: str) -> list[Event[T]]:
         """The list, now complete, is the state at `version`: what it did not hold is gone."""
         events = self._store.retain(self._seen)
+        for event in events:
+            self._forget(event.object.metadata.key)
         self._reported = {key: at for key, at in self._reported.items() if key in self._seen}
         self._seen = set()
         self.version = version
@@ -101,7 +105,10 @@ class Intake(Generic[T]):
             self._advance(item.version)
             return self._spoiled(item)
         self._advance(item.metadata.resource_version)
-        return self._put(item)
+        events = self._put(item)
+        if events and self._lag is not None:
+            self._lag.saw(item.metadata.key, raw)
+        return events
 
     def _deleted(self, raw: msgspec.Raw) -> list[Event[T]]:
         whose = identify(bytes(raw), "")
@@ -109,7 +116,12 @@ class Intake(Generic[T]):
         if whose.key is None:
             return []
         self._reported.pop(whose.key, None)
+        self._forget(whose.key)
         return self._store.remove(whose.key)
+
+    def _forget(self, key: Key) -> None:
+        if self._lag is not None:
+            self._lag.forget(key)
 
     def _put(self, item: T) -> list[Event[T]]:
         if self._reported:

@@ -27,6 +27,7 @@ from linkerd.kube.decode import Page, decode_page
 from linkerd.kube.errors import ApiError, Forbidden, Gone, KubeError, NotFound, Unreachable
 from linkerd.kube.events import Event
 from linkerd.kube.intake import Intake
+from linkerd.kube.lag import UpdateLag
 from linkerd.kube.objects import Key, KubeObject
 from linkerd.kube.reflector_metrics import HOME, ReflectorMetrics
 from linkerd.kube.resource import Resource
@@ -64,12 +65,14 @@ class Reflector(Generic[T]):
         cluster: str = HOME,
         clock: Clock | None = None,
         metrics: ReflectorMetrics | None = None,
+        lag: Callable[[float], None] | None = None,
         random: Random | None = None,
         idle_timeout: float = IDLE,
     ) -> None:
         """`missing_ok`: a resource that the server does not have (a CRD that is not installed)
         counts as synced and empty; it is asked for again now and then; `forbidden_ok`: so does one
-        that we may not read. `cluster` names it in metrics and logs. `idle_timeout`: seconds."""
+        that we may not read. `cluster` names it in metrics and logs. `lag` hears how long, in
+        seconds, each update took to reach us. `idle_timeout`: seconds."""
         self._client = client
         self._resource = resource
         self._on_events = on_events
@@ -93,7 +96,9 @@ class Reflector(Generic[T]):
             lambda: len(self.store),
             cluster,
         )
-        self._intake = Intake(resource, self._meter)
+        self._intake = Intake(
+            resource, self._meter, UpdateLag(lag, self._clock) if lag is not None else None
+        )
         self._log = _log.bind(resource=resource.plural, namespace=namespace or "")
         if cluster != HOME:
             self._log = self._log.bind(cluster=cluster)
