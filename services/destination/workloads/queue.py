@@ -1,0 +1,147 @@
+"""Keys that wait to be worked on, each once, with a delay after failures.
+
+As client-go's work queue: a key that is added while it is worked on comes again afterwards, never
+twice at a time. Failures of one key are tried again after 5 ms, doubling up to 1000 s, and all
+retries together are limited to 10 a second after a burst of 100.
+"""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from linkerd.kube.objects import Key
+from linkerd.runtime.clock import Clock
+from services.destination.workloads.queue_metrics import QueueMetrics
+
+FIRST_DELAY: Final = 0.005
+LONGEST_DELAY: Final = 1000.0
+RETRIES_PER_SECOND: Final = 10.0
+BURST: Final = 100.0
+_MOST_DOUBLINGS: Final = 32
+
+
+class RateLimiter:
+    """How long a key that failed has to wait."""
+
+    def __init__(self) -> None:
+        self._failures: dict[Key, int] = {}
+        self._tokens = BURST
+        self._last = 0.0
+
+    def failures(self, key: Key) -> int:
+        """Failures of the key since it was forgotten."""
+        return self._failures.get(key, 0)
+
+    def forget(self, key: Key) -> None:
+        """The key has worked, or is given up."""
+        self._failures.pop(key, None)
+
+    def next_delay(self, key: Key, now: float) -> float:
+        """Seconds to wait after one more failure; `now` is monotonic."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        own = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures, _MOST_DOUBLINGS))
+        return max(own, self._reserve(now))
+
+    def _reserve(self, now: float) -> float:
+        """Takes a token, on credit if need be; how long until it is there."""
+        self._tokens = min(BURST, self._tokens + (now - self._last) * RETRIES_PER_SECOND)
+        self._last = now
+        self._tokens -= 1
+        return max(0.0, -self._tokens / RETRIES_PER_SECOND)
+
+
+class WorkQueue:
+    """`add`, then `get`, work, `done`. One loop, any number of workers."""
+
+    def __init__(self, clock: Clock, metrics: QueueMetrics) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._limiter = RateLimiter()
+        self._ready: deque[Key] = deque()
+        self._waiting: set[Key] = set()  # in `_ready`, or to come again when done
+        self._active: set[Key] = set()
+        self._delayed: dict[Key, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def add(self, key: Key) -> None:
+        """Asks for the key to be worked on, soon."""
+        if key in self._waiting:
+            return
+        self._waiting.add(key)
+        self._metrics.added(key, self._clock.monotonic())
+        if key not in self._active:
+            self._push(key)
+
+    def retry(self, key: Key) -> None:
+        """Asks for it again after its failure, in a while."""
+        delay = self._limiter.next_delay(key, self._clock.monotonic())
+        self._metrics.retried()
+        if key not in self._delayed:
+            self._delayed[key] = asyncio.create_task(
+                self._add_later(key, delay), name=f"retry {key}"
+            )
+
+    def failures(self, key: Key) -> int:
+        """How often it was to be tried again since it last worked."""
+        return self._limiter.failures(key)
+
+    def forget(self, key: Key) -> None:
+        """It worked, or is given up: the next failure is a first one."""
+        self._limiter.forget(key)
+
+    async def get(self) -> Key:
+        """The next key, once there is one. `done` must follow."""
+        while not self._ready:
+            self._wake.clear()
+            await self._wake.wait()
+        key = self._ready.popleft()
+        self._waiting.discard(key)
+        self._active.add(key)
+        self._metrics.began(key, self._clock.monotonic(), len(self._ready))
+        return key
+
+    def done(self, key: Key) -> None:
+        """The work on the key is over, however it went."""
+        self._active.discard(key)
+        self._metrics.finished(key, self._clock.monotonic())
+        if key in self._waiting:
+            self._push(key)
+        elif not self._ready and not self._active:
+            self._idle.set()
+
+    def clear(self) -> None:
+        """Forgets all that waits, failures too."""
+        self._drop_delayed()
+        self._ready.clear()
+        self._waiting.clear()
+        self._limiter = RateLimiter()
+        self._metrics.cleared()
+        if not self._active:
+            self._idle.set()
+
+    async def drained(self) -> None:
+        """Returns when nothing waits and nothing is worked on. Retries to come are dropped."""
+        self._drop_delayed()
+        await self._idle.wait()
+
+    def _push(self, key: Key) -> None:
+        self._ready.append(key)
+        self._metrics.depth(len(self._ready))
+        self._idle.clear()
+        self._wake.set()
+
+    def _drop_delayed(self) -> None:
+        for task in self._delayed.values():
+            task.cancel()
+        self._delayed.clear()
+
+    async def _add_later(self, key: Key, delay: float) -> None:
+        await self._clock.sleep(delay)
+        del self._delayed[key]
+        self.add(key)

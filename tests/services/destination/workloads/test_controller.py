@@ -1,0 +1,89 @@
+"""The controller before a server that is not there, in time that nobody waits for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from linkerd.kube.client import KubeClient
+from linkerd.kube.events import Applied
+from linkerd.testing.eventually import eventually
+from linkerd.testing.reflecting import ImpatientClock
+from services.destination.workloads.controller import MOST_RETRIES, Controller
+from services.destination.workloads.testing import machine, make_service
+
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: nobody
+clusters: [{name: nobody, cluster: {server: "http://127.0.0.1:1"}}]
+contexts: [{name: nobody, context: {cluster: nobody, user: nobody}}]
+users: [{name: nobody, user: {}}]
+"""
+
+
+class Bench:
+    """A controller whose writes all fail."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self.registry = CollectorRegistry()
+        self.controller = Controller(
+            client, ImpatientClock(), self.registry, queue_metrics=self.registry
+        )
+
+    def value(self, name: str) -> float | None:
+        return self.registry.get_sample_value(name)
+
+    def queue_value(self, name: str) -> float | None:
+        labels = {"name": "endpoints_controller_workqueue"}
+        return self.registry.get_sample_value(f"workqueue_{name}", labels)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(KUBECONFIG)
+    async with await KubeClient.connect(kubeconfig, user_agent="test") as client:
+        yield Bench(client)
+
+
+async def lead(bench: Bench, until: Any, what: str) -> None:
+    leading = asyncio.create_task(bench.controller.lead())
+    try:
+        await eventually(until, what, 30)
+    finally:
+        leading.cancel()
+        await asyncio.wait((leading,))
+
+
+async def test_what_cannot_be_written_is_given_up_after_fifteen_retries(bench: Bench) -> None:
+    bench.controller.take_services([Applied(make_service()), Applied(make_service("idle"))])
+    bench.controller.take_workloads([Applied(machine("m1"))])
+    with capture_logs() as logs:
+        await lead(bench, lambda: bench.queue_value("drops_total") == 2, "the drops")
+    assert bench.queue_value("retries_total") == 2 * MOST_RETRIES
+    assert bench.value("workload_slices_failures_total") == 2 * (MOST_RETRIES + 1)
+    said = [(entry["log_level"], entry["name"]) for entry in logs if "name" in entry]
+    assert said.count(("error", "ledger")) == 1
+    assert said.count(("warning", "ledger")) == 1
+
+
+async def test_who_does_not_lead_does_nothing(bench: Bench) -> None:
+    bench.controller.take_services([Applied(make_service())])
+    bench.controller.take_workloads([Applied(machine("m1"))])
+    assert bench.queue_value("adds_total") == 0
+    async with asyncio.timeout(5):
+        await bench.controller.drained()
+
+
+async def test_an_event_that_cannot_be_taken_in_is_counted_and_the_next_one_is(
+    bench: Bench,
+) -> None:
+    broken: Sequence[Any] = [Applied(None), Applied(make_service(selector=None))]
+    bench.controller.take_services(broken)
+    assert bench.value("workload_slices_failures_total") == 1
+    await lead(bench, lambda: bench.queue_value("work_duration_seconds_count") == 1, "the work")
