@@ -96,6 +96,11 @@ class _Collected(Collector):
         return self.families
 
 
+def snapshot(source: Collector) -> Collector:
+    """What a registry gives now, fit to be written out in another thread."""
+    return _Collected(list(source.collect()))
+
+
 def exposition(source: Collector) -> bytes:
     """The metrics of a registry in Prometheus's text format."""
     collected = _Collected(list(source.collect()))
