@@ -25,7 +25,7 @@ from linkerd.runtime.settings import CommonSettings, HostPort, setting
 from services.destination.clusters import ClusterStore
 from services.destination.debug import DebugPages, ages_of
 from services.destination.index import Index
-from services.destination.metrics import IndexCollector, cache_sizes
+from services.destination.metrics import CacheCollector, IndexCollector, lag_histograms
 from services.destination.model.http2 import Http2Params, parse_http2_params
 from services.destination.model.mesh import Mesh
 from services.destination.model.ports import PortSet, parse_ports
@@ -122,6 +122,7 @@ async def start(settings: Settings, process: Process) -> None:
     process.registry.register(IndexCollector(index, mesh.cluster_domain))
     client = await connect(settings.kubeconfig, process)
     metrics = ReflectorMetrics(process.registry)
+    process.registry.register(CacheCollector(metrics))
     if settings.enable_debug_pages:
         debug = DebugPages(index, mesh.cluster_domain, partial(ages_of, metrics))
         process.pages.update(debug.pages())
@@ -212,6 +213,8 @@ async def _read_cluster(
     client: KubeClient, index: Index, process: Process, metrics: ReflectorMetrics, *, slices: bool
 ) -> None:
     """Starts a reflector of every kind; returns when all have synced."""
+    found = sources(slices=slices)
+    lags = lag_histograms(process.registry, found)
     reflectors = {
         kind: Reflector(
             client,
@@ -221,10 +224,10 @@ async def _read_cluster(
             forbidden_ok=kind in FOREIGN,
             clock=process.clock,
             metrics=metrics,
+            lag=lags[kind].observe if kind in lags else None,
         )
-        for kind, resource in sources(slices=slices).items()
+        for kind, resource in found.items()
     }
-    cache_sizes(process.registry, {kind: r.store for kind, r in reflectors.items()})
     for kind, reflector in reflectors.items():
         process.start(f"reflect {kind.value}", reflector.run())
     await asyncio.gather(*(reflector.wait_synced() for reflector in reflectors.values()))

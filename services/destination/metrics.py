@@ -1,26 +1,57 @@
 """What the index tells Prometheus, under upstream's names as far as dashboards know them.
 
 Everything is read from the index when it is scraped; what is followed costs nothing for it. Series
-of endpoints are summed over the nodes that clients are on (`nodename` is empty): one for each node
-would be as many as services times nodes.
+of endpoints are those of each origin (of a service itself, or of the services that it stands for,
+in whichever cluster), summed over the nodes that clients are on (`nodename` is empty): one for each
+node would be as many as services times nodes.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sized
-from functools import partial
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from linkerd.kube.reflector_metrics import HOME, ReflectorMetrics
 from linkerd.runtime.metrics import PlainCounter
+from linkerd.streams import Topic
 from services.destination.index import Index, Kind
+from services.destination.index.context import View
+from services.destination.index.origins import Origin
 from services.destination.index.ports import AudienceTopic, PortView
-from services.destination.index.profiles import ServiceProfileView, WorkloadProfileView
+from services.destination.index.profiles import (
+    ProfileView,
+    ServiceProfileView,
+    WorkloadProfileView,
+)
+from services.destination.model.endpoints import Endpoints
 
-CLUSTER: Final = "local"
-_CACHE_NAMES: Final = {Kind.SLICE: "endpointslices"}
+CLUSTER: Final = HOME
+_CACHES: Final = {
+    "endpoints": "endpoints",
+    "endpointslices": "endpointslices",
+    "externalworkloads": "externalworkload",
+    "jobs": "job",
+    "nodes": "node",
+    "pods": "pod",
+    "replicasets": "replicaset",
+    "servers": "server",
+    "serviceprofiles": "serviceprofile",
+    "services": "service",
+    "trafficsplits": "trafficsplit",
+}
+_LAGS: Final = {
+    Kind.ENDPOINTS: "endpoints",
+    Kind.EXTERNAL_WORKLOAD: "externalworkload",
+    Kind.POD: "pods",
+    Kind.PROFILE: "serviceprofiles",
+    Kind.SERVER: "servers",
+    Kind.SERVICE: "services",
+    Kind.SLICE: "endpointslices",
+}
+_LAG_BUCKETS: Final = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 1000)  # seconds
 _ENDPOINTS: Final = ("cluster", "namespace", "service", "port", "hostname", "nodename")
 _PROFILE: Final = ("namespace", "profile")
 _SERVICE: Final = ("namespace", "name")
@@ -47,26 +78,24 @@ class IndexCollector(Collector):
         yield from self._self()
 
     def _endpoints(self) -> Iterator[Metric]:
-        groups: dict[Labels, list[AudienceTopic]] = defaultdict(list)
+        groups: dict[Labels, list[_Share]] = defaultdict(list)
         for view in self._index.views.values():
             if isinstance(view, PortView):
                 for entry in view.audiences.values():
-                    key = view.key
-                    hostname = entry.audience.hostname
-                    place = (CLUSTER, key.namespace, key.name, str(view.port), hostname, "")
-                    groups[place].append(entry)
-        largest = {place: max(map(_size, entries)) for place, entries in groups.items()}
+                    for share in _shares(entry):
+                        groups[_place(share.origin, view.port, entry)].append(share)
+        largest = {place: max(s.endpoints for s in shares) for place, shares in groups.items()}
         yield _gauge(
             "endpoints_subscribers",
             "Streams that follow the endpoints of a port.",
             _ENDPOINTS,
-            {place: sum(e.topic.subscribers for e in group) for place, group in groups.items()},
+            {place: sum(s.topic.subscribers for s in group) for place, group in groups.items()},
         )
         yield from _counter(
             "endpoints_updates",
             "Changes of the endpoints of a port since it is followed.",
             _ENDPOINTS,
-            {place: max(e.topic.version - 1 for e in group) for place, group in groups.items()},
+            {place: max(s.topic.version - 1 for s in group) for place, group in groups.items()},
         )
         yield _gauge("endpoints_pods", "Endpoints of a port.", _ENDPOINTS, largest)
         yield _gauge(
@@ -106,7 +135,16 @@ class IndexCollector(Collector):
 
     def _self(self) -> Iterator[Metric]:
         index = self._index
-        yield _gauge("destination_topics", "States that streams follow.", (), {(): index.topics()})
+        topics = [topic for view in index.views.values() for topic in _topics(view)]
+        streams = sum(topic.subscribers for topic in topics)
+        behind = streams - sum(topic.in_step for topic in topics)
+        for name, documentation, value in (
+            ("destination_topics", "States that streams follow.", len(topics)),
+            ("destination_streams", "Streams that follow something.", streams),
+            ("destination_streams_behind", "Streams that have not read the newest.", behind),
+            ("cluster_store_size", "Linked clusters that are known.", len(index.clusters.linked())),
+        ):
+            yield _gauge(name, documentation, (), {(): value})
         yield CounterMetricFamily(
             "destination_malformed_objects",
             "Complaints about objects that were made (and logged).",
@@ -119,9 +157,29 @@ class IndexCollector(Collector):
         )
 
 
-def _size(entry: AudienceTopic) -> int:
-    state = entry.topic.state
-    return sum(len(part.addresses) for part in state or ())
+class _Share(NamedTuple):
+    """What one origin adds to a topic."""
+
+    origin: Origin
+    topic: Topic[Endpoints]
+    endpoints: int
+
+
+def _shares(entry: AudienceTopic) -> Iterator[_Share]:
+    for part in entry.topic.state or ():
+        if isinstance(part.origin, Origin):
+            yield _Share(part.origin, entry.topic, len(part.addresses))
+
+
+def _place(origin: Origin, port: int, entry: AudienceTopic) -> Labels:
+    cluster, key = origin.cluster or CLUSTER, origin.service
+    return cluster, key.namespace, key.name, str(port), entry.audience.hostname, ""
+
+
+def _topics(view: View) -> Iterable[Topic[Any]]:
+    if isinstance(view, PortView):
+        return [entry.topic for entry in view.audiences.values()]
+    return [view.topic] if isinstance(view, ProfileView) else []
 
 
 def _gauge(
@@ -142,13 +200,39 @@ def _counter(
     return counter.collect()
 
 
-def cache_sizes(registry: CollectorRegistry, stores: Mapping[Kind, Sized]) -> None:
-    """A gauge `<kind>_cache_size` for each store."""
-    for kind, store in stores.items():
-        gauge = Gauge(
-            f"{_CACHE_NAMES.get(kind, kind.value.lower())}_cache_size",
-            f"Objects of kind {kind.value} that are known.",
-            ("cluster",),
+class CacheCollector(Collector):
+    """`<kind>_cache_size{cluster}`: how many objects are known of each cluster that is read."""
+
+    def __init__(self, metrics: ReflectorMetrics) -> None:
+        self._metrics = metrics
+
+    def describe(self) -> Iterable[Metric]:
+        """As that of `IndexCollector`."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """A family for each kind."""
+        found: dict[str, dict[Labels, float]] = defaultdict(dict)
+        for family in self._metrics.objects.collect():
+            for sample in family.samples:
+                name = _CACHES.get(sample.labels["resource"])
+                if name is not None:
+                    found[name][(sample.labels["cluster"],)] = sample.value
+        for name in sorted(found):
+            documentation = f"Objects that are known: {name}."
+            yield _gauge(f"{name}_cache_size", documentation, ("cluster",), found[name])
+
+
+def lag_histograms(registry: CollectorRegistry, kinds: Iterable[Kind]) -> dict[Kind, Histogram]:
+    """`<kind>_informer_lag_seconds`, of those kinds whose lag is worth knowing: from when an object
+    was updated until we heard of it."""
+    return {
+        kind: Histogram(
+            f"{_LAGS[kind]}_informer_lag_seconds",
+            f"From an update of a {kind.value} to its event here.",
+            buckets=_LAG_BUCKETS,
             registry=registry,
         )
-        gauge.labels(CLUSTER).set_function(partial(len, store))
+        for kind in kinds
+        if kind in _LAGS
+    }

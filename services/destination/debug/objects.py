@@ -15,6 +15,7 @@ from linkerd.kube.objects import (
     Server,
     TargetRef,
 )
+from linkerd.kube.reflector_metrics import HOME as HOME_NAME
 from linkerd.kube.resource import (
     ENDPOINT_SLICES,
     ENDPOINTS,
@@ -56,7 +57,7 @@ PLURALS: Final[Mapping[Kind, str]] = {
 }
 """What the API server, and metrics of reflectors, call each kind."""
 
-LOCAL: Final = "local"
+LOCAL: Final = HOME_NAME
 """What our own cluster is called where a linked one has its name."""
 
 Json = dict[str, Any]

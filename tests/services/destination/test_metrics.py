@@ -1,14 +1,23 @@
 """What dashboards read."""
 
+import shutil
+import subprocess
+
+import pytest
 from prometheus_client import CollectorRegistry
 
-from linkerd.runtime.metrics import exposition
+from linkerd.kube.reflector_metrics import ReflectorMetrics
+from linkerd.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY
+from linkerd.runtime.metrics import exposition, registry
 from linkerd.testing.objects import endpoint, endpoint_slice, pod, service
+from linkerd.testing.prometheus import ABSENT
 from services.destination.index import Kind
-from services.destination.metrics import IndexCollector, cache_sizes
+from services.destination.metrics import CacheCollector, IndexCollector, lag_histograms
+from services.destination.sources import sources
 from services.destination.testing import DOMAIN, World
 
 PLACE = 'cluster="local",hostname="",namespace="fin",nodename="",port="8080",service="ledger"'
+UPSTREAMS = {"endpoints_updates", "profile_updates", "workload_updates"}
 LEDGER = "ledger.fin.svc.mesh.test:8080"
 
 
@@ -69,10 +78,112 @@ def test_our_own() -> None:
     assert "destination_index_failures_total 0.0" in lines
 
 
+def test_each_origin_has_its_own_series() -> None:
+    """Of a service of a linked cluster, and of every member of a federated one."""
+    world = World()
+    annotations = {LOCAL_DISCOVERY: "ledger", REMOTE_DISCOVERY: "ledger@north,ledger@west"}
+    world.apply(service("all", annotations=annotations), service("ledger"))
+    world.apply(endpoint_slice("s", "ledger", endpoint("192.0.2.1")))
+    north = world.cluster("north")
+    north.apply(service("ledger"))
+    north.apply(endpoint_slice("s", "ledger", endpoint("192.0.2.2"), endpoint("192.0.2.3")))
+    assert "cluster_store_size 0.0" in scrape(world)
+    north.link()
+    everywhere, here = world.get("all.fin.svc.mesh.test:8080"), world.get(LEDGER)
+    lines = scrape(world)
+    there = PLACE.replace("local", "north")
+    for line in (
+        f"endpoints_pods{{{PLACE}}} 1.0",
+        f"endpoints_pods{{{there}}} 2.0",
+        f"endpoints_subscribers{{{PLACE}}} 2.0",
+        f"endpoints_subscribers{{{there}}} 1.0",
+        "cluster_store_size 1.0",
+        "destination_topics 2.0",
+    ):
+        assert line in lines
+    assert not [line for line in lines if 'service="all"' in line or '"west"' in line]
+    for stream in (everywhere, here):
+        stream.subscription.close()
+
+
+def test_streams_that_are_behind() -> None:
+    world = World()
+    world.apply(service("ledger"))
+    quick, slow, profile = world.get(LEDGER), world.get(LEDGER), world.profile(LEDGER)
+    for stream in (quick, slow, profile):
+        stream.read()
+    assert {"destination_streams 3.0", "destination_streams_behind 0.0"} <= set(scrape(world))
+    world.apply(endpoint_slice("s", "ledger", endpoint("192.0.2.1")))
+    assert "destination_streams_behind 2.0" in scrape(world)
+    quick.read()
+    assert "destination_streams_behind 1.0" in scrape(world)
+
+
 def test_cache_sizes() -> None:
     source, pods = CollectorRegistry(), {1, 2}
-    cache_sizes(source, {Kind.POD: pods, Kind.SLICE: set()})
+    metrics = ReflectorMetrics(CollectorRegistry())
+    metrics.of("pods", "", lambda: 0, lambda: len(pods))
+    metrics.of("pods", "", lambda: 0, lambda: 7, "north")
+    metrics.of("endpointslices", "", lambda: 0, lambda: 0)
+    metrics.of("secrets", "linkerd", lambda: 0, lambda: 1)
+    source.register(CacheCollector(metrics))
     pods.add(3)
     lines = exposition(source).decode().splitlines()
     assert 'pod_cache_size{cluster="local"} 3.0' in lines
+    assert 'pod_cache_size{cluster="north"} 7.0' in lines
     assert 'endpointslices_cache_size{cluster="local"} 0.0' in lines
+    assert not [line for line in lines if "secret" in line]
+    metrics.forget("north")
+    assert "north" not in exposition(source).decode()
+
+
+def test_every_kind_that_is_read_has_a_cache_size() -> None:
+    metrics = ReflectorMetrics(CollectorRegistry())
+    kinds = [*sources(slices=True).values(), *sources(slices=False).values()]
+    for each in kinds:
+        metrics.of(each.plural, "", lambda: 0, lambda: 0)
+    families = list(CacheCollector(metrics).collect())
+    assert len(families) == len({each.plural for each in kinds})
+
+
+def test_lags() -> None:
+    """Upstream's names and bounds; of Nodes and the like it has none."""
+    source = CollectorRegistry()
+    lags = lag_histograms(source, sources(slices=True))
+    lags[Kind.POD].observe(3)
+    lines = exposition(source).decode().splitlines()
+    assert "pods_informer_lag_seconds_count 1.0" in lines
+    assert 'pods_informer_lag_seconds_bucket{le="2.5"} 0.0' in lines
+    assert [line for line in lines if line.startswith("pods_informer_lag_seconds_bucket")][-1] == (
+        'pods_informer_lag_seconds_bucket{le="+Inf"} 1.0'
+    )
+    assert {line.split()[2] for line in lines if line.startswith("# TYPE")} == {
+        f"{name}_informer_lag_seconds"
+        for name in (
+            *("endpointslices", "externalworkload", "pods"),
+            *("serviceprofiles", "servers", "services"),
+        )
+    }
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason=ABSENT)
+def test_prometheus_finds_nothing_odd_but_upstreams_names() -> None:
+    """Counters without `_total` are upstream's; so are the labels that repeat a metric's name."""
+    world, source = World(), registry()
+    world.apply(service("ledger"), endpoint_slice("s", "ledger", endpoint("192.0.2.1")))
+    world.get(LEDGER), world.profile(LEDGER)
+    metrics = ReflectorMetrics(source)
+    metrics.of("pods", "", lambda: 0, lambda: 0)
+    source.register(CacheCollector(metrics))
+    source.register(IndexCollector(world.index, DOMAIN))
+    lag_histograms(source, Kind)
+    done = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=exposition(source),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode in {0, 3}, done.stderr
+    said = done.stderr.decode().splitlines()
+    assert {line.split()[0] for line in said if "_total" in line} <= UPSTREAMS, said
+    assert [line for line in said if "_total" not in line] == []
