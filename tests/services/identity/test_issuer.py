@@ -1,8 +1,7 @@
 """Loading issuers and anchors: both Secret forms, chains, and clear errors that name the file."""
 
 import subprocess
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,47 +18,18 @@ from linkerd.testing.certificates import (
     DOMAIN,
     IDENTITY,
     Credentials,
-    PrivateKey,
     certificate_pem,
     key_pem,
     make_ca,
     p256,
-    write_issuer,
 )
 from services.identity.errors import CredentialsError, IssuerNotReadyError, IssuerUntrustedError
 from services.identity.issuer import IssuerSlot, load_anchors, load_issuer
 from services.identity.leaf import sign_leaf
-from services.identity.model import Issuer, Window
+from services.identity.model import Window
+from services.identity.testing_issuer import Authorities, now
 
 DAY = timedelta(days=1)
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-class Authorities:
-    """A root and an issuer below it, written as a Secret; parts can be replaced."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.root_key: PrivateKey = p256()
-        self.root = make_ca("root", self.root_key)
-        self.key: PrivateKey = p256()
-
-    def issue(self, **options: object) -> x509.Certificate:
-        return make_ca("issuer", self.key, (self.root, self.root_key), **options)  # type: ignore[arg-type]  # passed through
-
-    def load(
-        self,
-        *certificates: x509.Certificate,
-        anchors: Sequence[x509.Certificate] | None = None,
-        moment: datetime | None = None,
-        key: bytes | None = None,
-    ) -> Issuer:
-        write_issuer(self.directory, certificate_pem(*certificates), key or key_pem(self.key))
-        trusted = [self.root] if anchors is None else anchors
-        return load_issuer(self.directory, "linkerd.io/tls", trusted, DOMAIN, moment or now())
 
 
 @pytest.fixture

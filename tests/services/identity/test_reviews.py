@@ -1,7 +1,7 @@
 """Reviews in turn: bounds, retries, the circuit breaker, and verdicts that are kept."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from random import Random
 
 import pytest
@@ -19,35 +19,9 @@ from services.identity.cache import MAX_ENTRIES, CachedReviewer
 from services.identity.errors import ReviewRefusedError, ReviewUnavailableError
 from services.identity.metrics import Metrics
 from services.identity.reviews import GuardedReviewer, Limits
+from services.identity.testing_reviews import GOOD, OURS, ApiServer
 
-OURS = ("identity.l5d.io",)
-GOOD = TokenReviewStatus(authenticated=True, audiences=OURS)
 AWAY = ReviewUnavailableError("away")
-
-
-class ApiServer:
-    """Answers when it is let, and counts."""
-
-    def __init__(self) -> None:
-        self.verdict: TokenReviewStatus | Exception = GOOD
-        self.script: list[TokenReviewStatus | Exception] = []
-        self.asked: list[str] = []
-        self.under_way = self.most = 0
-        self.open = asyncio.Event()
-        self.open.set()
-
-    async def __call__(self, token: str, audiences: Sequence[str]) -> TokenReviewStatus:
-        self.asked.append(token)
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
-        try:
-            await self.open.wait()
-        finally:
-            self.under_way -= 1
-        verdict = self.script.pop(0) if self.script else self.verdict
-        if isinstance(verdict, Exception):
-            raise verdict
-        return verdict
 
 
 class Guarded:
