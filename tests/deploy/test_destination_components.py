@@ -1,11 +1,14 @@
-"""Optional components for destination, as Kustomize renders them and an API server takes them."""
+"""Optional components for destination, as Kustomize renders them and an API server takes them; and
+what its manual says of its manifests."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from linkerd.delivery.kubectl import Kubectl
+from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
 from linkerd.runtime.settings import load
 from linkerd.testing.manifests import Manifest, named, of_kind, with_components
@@ -144,3 +147,31 @@ def test_the_identity_s_domain_is_that_of_the_flags(control_plane: list[Manifest
         for d in of_kind(control_plane, "Deployment")
     }
     assert flags["linkerd-identity"] == flags["linkerd-destination"]
+
+
+def test_roles_allow_what_the_manual_says(control_plane: list[Manifest]) -> None:
+    """And the manual says all that they allow."""
+    manual = (ROOT / "services" / "destination" / "README.md").read_text()
+    _, _, rest = manual.partition("\n## Permissions\n")
+    table = re.findall(
+        r"^\| (\S+) \| (`[^|]*) \| ([^|;]*)", rest.partition("\n## ")[0], re.MULTILINE
+    )
+    said = {
+        (group.strip("`").replace("core", ""), resource, verb.strip())
+        for group, resources, verbs in table
+        for resource in re.findall(r"`([a-z/]+)`", resources)
+        for verb in verbs.split(",")
+    }
+    roles = [
+        named(control_plane, "ClusterRole", "linkerd-linkerd-destination"),
+        *(o for o in of_kind(control_plane, "Role") if "destination" in o.labels.values()),
+    ]
+    allowed = {
+        (group, resource, verb)
+        for role in roles
+        for rule in role.body["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert said == allowed

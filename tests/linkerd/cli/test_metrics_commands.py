@@ -184,13 +184,13 @@ def test_proxies(api_cluster: LocalCluster, namespace: str, words: list[str]) ->
 
 
 @pytest.mark.integration
-@pytest.mark.usefixtures("forwards")
-def test_names_can_be_hidden(api_cluster: LocalCluster, namespace: str) -> None:
-    """Case 47 of the command line's catalogue."""
+def test_names_can_be_hidden(api_cluster: LocalCluster, namespace: str, forwards: Path) -> None:
+    """Case 47 of the command line's catalogue. A port without a name is the usual one."""
     add_pod(api_cluster, namespace, "up-1", container("linkerd-proxy"))
     answer = run(api_cluster, "proxy-metrics", "-n", namespace, "pod/up-1", "--obfuscate")
     assert 'http_total{authority="' in answer.stdout
     assert "web.shop" not in answer.stdout
+    assert forwards.read_text().split()[-1] == ":4191"
 
 
 @pytest.mark.integration
