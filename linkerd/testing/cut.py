@@ -80,6 +80,7 @@ class CutProxy:
         self._links.add(link)
         await self._notify()
         await asyncio.wait([link])
+        _reset(writer)  # a link that was cut before it had begun has not done it
         self._links.discard(link)
         await self._notify()
 

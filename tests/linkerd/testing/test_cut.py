@@ -89,3 +89,14 @@ async def test_stall_holds_everything_back_until_healed(proxy: CutProxy) -> None
     assert await late == b"c"
     for each in (writer, late_writer):
         each.close()
+
+
+async def test_a_connection_that_had_not_got_through_is_reset_too(proxy: CutProxy) -> None:
+    proxy.stall()
+    reader, writer = await _open(proxy)
+    await proxy.until(lambda p: p.open_connections == 1)
+    await proxy.cut()
+    async with asyncio.timeout(5):
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+    writer.close()
