@@ -160,6 +160,8 @@ def _makes_opaque(
     context: Context, server: Server, workload: Pod | ExternalWorkload, port: int
 ) -> bool:
     """Whether the port would be opaque if nothing else than this Server spoke of it."""
+    if isinstance(server.spec.port, int) and server.spec.port != port:
+        return False
     alone, key = Objects(), server.metadata.key
     alone.opaque_servers = {key.namespace: {key: server}}
     sources = Sources(replace(context.mesh, opaque_ports=NO_PORTS), alone, context.complaints)

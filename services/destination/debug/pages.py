@@ -41,6 +41,10 @@ class _MissingError(LookupError):
     """There is no such thing."""
 
 
+class _TooLargeError(Exception):
+    """Even with nothing listed the page is too large."""
+
+
 class DebugPages:
     """Pages about `index`. `ages` tells how old what is known may be."""
 
@@ -129,6 +133,8 @@ def _served(make: Callable[[Mapping[str, str], int], Json]) -> Page:
             return _answer(400, _encode({"error": str(error)}))
         except _MissingError as error:
             return _answer(404, _encode({"error": str(error)}))
+        except _TooLargeError as error:
+            return _answer(413, _encode({"error": str(error)}))
 
     return page
 
@@ -136,7 +142,9 @@ def _served(make: Callable[[Mapping[str, str], int], Json]) -> Page:
 def _bounded(make: Callable[[Mapping[str, str], int], Json], query: Mapping[str, str]) -> bytes:
     """The page, with as many entries as fit."""
     limit = _limit(query.get("limit"))
-    while len(body := _encode(make(query, limit))) > MAX_BYTES and limit:
+    while len(body := _encode(make(query, limit))) > MAX_BYTES:
+        if not limit:
+            raise _TooLargeError(f"this takes {len(body)} bytes; pages have {MAX_BYTES} at most")
         limit //= 4
     return body
 

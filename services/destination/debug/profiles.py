@@ -1,6 +1,10 @@
-"""What `GetProfile` says to a client, and the objects that it says it because of."""
+"""What `GetProfile` says to a client, and the objects that it says it because of.
 
-from collections.abc import Iterator
+What was looked at, and who was found, is read off the subjects that the answer depends on.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict
@@ -11,10 +15,24 @@ from linkerd.streams import Subscription, drain
 from linkerd.stubs.proxy import destination_pb2 as pb
 from services.destination.debug.objects import Json, opaque_by, reference, reference_in
 from services.destination.index import Index, WatchError
+from services.destination.index import dependencies as on
 from services.destination.index.context import Context
-from services.destination.index.profiles import declares, instance
+from services.destination.index.dependencies import Subject
+from services.destination.index.facts import of_pod, of_workload
+from services.destination.index.profiles import (
+    InstanceProfileView,
+    ProfileView,
+    ServiceProfileView,
+    SocketProfileView,
+    declares,
+    instance,
+)
+from services.destination.index.splits import age
 from services.destination.index.translation import ProfileError, translate
 from services.destination.model.authority import IpTarget, ServiceTarget, Target
+
+Subjects = AbstractSet[Subject]
+"""What an answer depends on."""
 
 _STAYS: Final = "stays"
 _LEAVES: Final = "is about to go"
@@ -24,49 +42,49 @@ _ENDED: Final = "has ended"
 def page(index: Index, authority: str, target: Target, client: str) -> Json:
     """The answer for clients of the namespace `client`, and the objects behind it."""
     home = index.home
-    result: Json = {"authority": authority, "client": {"namespace": client}}
-    result["answer"] = _answer(index, target, client)
+    said, subjects = _answer(index, target, client)
+    result: Json = {"authority": authority, "client": {"namespace": client}, "answer": said}
+    services: Iterable[Key] = ()
     if isinstance(target, IpTarget):
-        services = home.objects.services_by_ip.get(target.ip, ())
-        result["services"] = [_service(home, key, target.port) for key in sorted(services)]
-        result["holders"] = list(_holders(home, target))
-        names = services
+        services = sorted(home.objects.services_by_ip.get(target.ip, ()))
+        result["holders"] = list(_holders(home, target, subjects))
     elif target.hostname:
         result["instance"] = _instance(home, target)
-        names = ()
     else:
-        names = (Key(target.namespace, target.service),)
-        result["services"] = [_service(home, names[0], target.port)]
-    result["service_profiles"] = [c for key in names for c in _candidates(home, key, client)]
-    result["traffic_splits"] = [
-        reference(split.metadata)
-        for key in names
-        for _, split in sorted(home.objects.splits_of.get(key, {}).items())
+        services = (Key(target.namespace, target.service),)
+    result["services"] = [_service(home, key, target.port) for key in services]
+    result["service_profiles"] = [
+        found for key in services for found in _candidates(home, key, client, subjects)
     ]
+    result["traffic_splits"] = [found for key in services for found in _splits(home, key, subjects)]
     return result
 
 
-def _answer(index: Index, target: Target, client: str) -> Json:
+def _answer(index: Index, target: Target, client: str) -> tuple[Json, Subjects]:
+    """What a client is told, and what that depends on."""
     try:
-        subscription = _follow(index, target, client)
+        subscription, view = _follow(index, target, client)
     except WatchError as error:
-        return {"error": f"{type(error).__name__}: {error}"}
+        return {"error": f"{type(error).__name__}: {error}"}, frozenset()
     try:
-        messages = drain(subscription)
+        messages, found = drain(subscription), index.views.get(view)
+        subjects = found.subjects if isinstance(found, ProfileView) else frozenset()
     finally:
         subscription.close()
     profile = pb.DestinationProfile.FromString(messages[-1])
-    said: Json = MessageToDict(profile, preserving_proto_field_name=True)
-    return said
+    return MessageToDict(profile, preserving_proto_field_name=True), subjects
 
 
-def _follow(index: Index, target: Target, client: str) -> Subscription:
+def _follow(index: Index, target: Target, client: str) -> tuple[Subscription, Hashable]:
+    """A stream, and the name of the view that it follows."""
     if isinstance(target, IpTarget):
-        return index.watch_socket(target.ip, target.port, client)
-    key = Key(target.namespace, target.service)
-    if target.hostname:
-        return index.watch_instance(key, target.hostname, target.port)
-    return index.watch_service(key, target.port, client)
+        ip, port = target.ip, target.port
+        return index.watch_socket(ip, port, client), (SocketProfileView, ip, port, client)
+    key, port, hostname = Key(target.namespace, target.service), target.port, target.hostname
+    if hostname:
+        view = (InstanceProfileView, key, hostname, port)
+        return index.watch_instance(key, hostname, port), view
+    return index.watch_service(key, port, client), (ServiceProfileView, key, port, client)
 
 
 def _service(context: Context, key: Key, port: int) -> Json:
@@ -82,27 +100,24 @@ def _service(context: Context, key: Key, port: int) -> Json:
     return found
 
 
-def _candidates(context: Context, key: Key, client: str) -> Iterator[Json]:
-    """The ServiceProfiles that could count, the first of which does if it exists."""
+def _candidates(context: Context, key: Key, client: str, subjects: Subjects) -> Iterator[Json]:
+    """The ServiceProfiles that could count, those of the client's namespace before ours."""
     name = f"{key.name}.{key.namespace}.svc.{context.mesh.cluster_domain}"
-    chosen = False
     for namespace in dict.fromkeys((client, key.namespace)):
-        if not namespace:
-            continue
-        found = reference_in(context.objects.profiles, Key(namespace, name))
-        profile = context.objects.profiles.get(Key(namespace, name))
-        found["chosen"] = profile is not None and not chosen
-        if profile is None:
-            found["why"] = "there is none in this namespace"
-        elif chosen:
-            found["why"] = "that of the client's namespace goes before"
-        else:
-            found["why"] = _judge(profile)
-        chosen = chosen or profile is not None
-        yield found
+        if namespace:
+            profile = context.objects.profiles.get(Key(namespace, name))
+            asked = on.profile(namespace, name) in subjects
+            found = reference_in(context.objects.profiles, Key(namespace, name))
+            found["chosen"] = profile is not None and asked
+            found["why"] = _judge(profile, asked)
+            yield found
 
 
-def _judge(profile: ServiceProfile) -> str:
+def _judge(profile: ServiceProfile | None, asked: bool) -> str:
+    if profile is None:
+        return "there is none in this namespace"
+    if not asked:
+        return "it is not looked for: another goes before, or the port has no profile"
     left_out: list[str] = []
     try:
         translate(profile, lambda part, problem: left_out.append(f"{part}: {problem}"))
@@ -111,18 +126,34 @@ def _judge(profile: ServiceProfile) -> str:
     return "; ".join(["it is the first there is", *left_out])
 
 
-def _holders(context: Context, at: IpTarget) -> Iterator[Json]:
+def _splits(context: Context, key: Key, subjects: Subjects) -> Iterator[Json]:
+    """The TrafficSplits of a service, the one that counts first."""
+    asked = on.splits(*key) in subjects
+    splits = context.objects.splits_of.get(key, {}).values()
+    for number, split in enumerate(sorted(splits, key=age)):
+        found = reference(split.metadata)
+        found["chosen"] = asked and number == 0
+        if not asked:
+            found["why"] = "it is not looked for: the ServiceProfile says where traffic goes"
+        elif number:
+            found["why"] = "an older one goes before"
+        yield found
+
+
+def _holders(context: Context, at: IpTarget, subjects: Subjects) -> Iterator[Json]:
     """Who could have the socket, in the order in which they count: of each tier the one that stays,
     or else the only one of all that is about to go."""
     objects, socket = context.objects, (at.ip, at.port)
-    for tier, keys, table in (
-        ("pod's IP", objects.pods_by_ip.get(at.ip, ()), objects.pods),
-        ("port of the pod's node", objects.pods_by_socket.get(socket, ()), objects.pods),
-        ("ExternalWorkload", objects.workloads_by_socket.get(socket, ()), objects.workloads),
+    workloads = objects.workloads_by_socket.get(socket, ())
+    for tier, keys, table, facts in (
+        ("pod's IP", objects.pods_by_ip.get(at.ip, ()), objects.pods, of_pod),
+        ("port of the pod's node", objects.pods_by_socket.get(socket, ()), objects.pods, of_pod),
+        ("ExternalWorkload", workloads, objects.workloads, of_workload),
     ):
         known: Any = table
         for key in sorted(keys):
-            yield {"tier": tier} | _holder(context, known.get(key), key, at.port)
+            chosen = facts(key) in subjects
+            yield {"tier": tier, "chosen": chosen} | _holder(context, known.get(key), key, at.port)
 
 
 def _holder(context: Context, item: Pod | ExternalWorkload | None, key: Key, port: int) -> Json:

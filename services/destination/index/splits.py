@@ -19,7 +19,7 @@ def split_targets(context: Context, service: Key) -> tuple[WeightedTarget, ...]:
     splits = context.objects.splits_of.get(service)
     if not splits:
         return ()
-    first, *others = sorted(splits.values(), key=_age)
+    first, *others = sorted(splits.values(), key=age)
     for other in others:
         problem = f"{service.name} is split by the older {first.metadata.name}; this is ignored"
         context.complaints.about(_KIND, *other.metadata.key, "spec.service", problem)
@@ -40,5 +40,6 @@ def _targets(split: TrafficSplit, domain: str) -> tuple[WeightedTarget, ...]:
     return targets(weights, _BACKENDS)
 
 
-def _age(split: TrafficSplit) -> tuple[str, str]:
+def age(split: TrafficSplit) -> tuple[str, str]:
+    """What splits go by: the oldest first."""
     return split.metadata.creation_timestamp, split.metadata.name

@@ -20,6 +20,7 @@ from linkerd.testing.objects import (
     server,
     service,
     service_profile,
+    traffic_split,
 )
 from services.destination.debug import DebugPages
 from services.destination.debug.ages import Age
@@ -241,10 +242,25 @@ class TestProfiles:
         ]
         mine, other = (found["why"] for found in page["service_profiles"])
         assert mine.endswith("as if it were empty: spec.routes[0]: it has no condition")
-        assert other == "that of the client's namespace goes before"
+        assert other.startswith("it is not looked for: another goes before")
         (found,) = (await browser.read("profiles", authority=LEDGER))["service_profiles"]
         assert found["chosen"]
         assert len(world.index.home.profiles) == 0
+
+    async def test_which_split_counts(self, world: World, browser: Browser) -> None:
+        world.apply(
+            service("ledger"),
+            traffic_split("new", "ledger", created="2026-02-01T00:00:00Z", a=1),
+            traffic_split("old", "ledger", created="2026-01-01T00:00:00Z", b=1),
+        )
+        page = await browser.read("profiles", authority=LEDGER)
+        found = {split["name"]: split.get("why") for split in page["traffic_splits"]}
+        assert found == {"old": None, "new": "an older one goes before"}
+        assert [split["chosen"] for split in page["traffic_splits"]] == [True, False]
+        name = f"ledger.fin.svc.{DOMAIN}"
+        world.apply(service_profile(name, dstOverrides=[{"authority": "x:1", "weight": "1"}]))
+        page = await browser.read("profiles", authority=LEDGER)
+        assert not any(split["chosen"] for split in page["traffic_splits"])
 
     async def test_who_has_an_ip(self, world: World, browser: Browser) -> None:
         world.apply(pod("a", "fin", "10.4.0.1"), pod("b", "fin", "10.4.0.1"))
