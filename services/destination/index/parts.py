@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from linkerd.kube.objects import Endpoint, EndpointSlice, Key, TargetRef
 from linkerd.labels import REMOTE_GATEWAY_IDENTITY, REMOTE_SERVICE_FQ_NAME
+from linkerd.names import is_dns_subdomain
 from services.destination.index.addresses import (
     NOWHERE,
     Place,
@@ -40,11 +41,13 @@ class _Made(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Terms:
-    """What all endpoints of a slice have in common."""
+    """What all endpoints of a slice have in common. `problem` is why those without a target cannot
+    be reached, if they cannot."""
 
     port: int
     gateway: str
     authority: str
+    problem: str
 
 
 class SlicePart(Dependent):
@@ -161,11 +164,13 @@ class SlicePart(Dependent):
             # Kubernetes gives addresses after the first no meaning.
             for ip in self._ips(now, endpoint, endpoint.addresses[:1]):
                 yield from self._backed(facts, ip, terms.port, endpoint, place)
-        elif endpoint.target_ref is None:
+        elif endpoint.target_ref is not None:
+            self.leave_out(endpoint, _nobody(now, endpoint.target_ref))
+        elif terms.problem:
+            self.leave_out(endpoint, terms.problem)
+        else:
             for ip in self._ips(now, endpoint, endpoint.addresses):
                 yield self._bare(ip, terms, place)
-        else:
-            self.leave_out(endpoint, _nobody(now, endpoint.target_ref))
 
     def _backed(
         self, facts: Facts, ip: str, port: int, endpoint: Endpoint, place: Place
@@ -196,8 +201,20 @@ class SlicePart(Dependent):
             return None
         annotations = now.metadata.annotations
         gateway = annotations.get(REMOTE_GATEWAY_IDENTITY, "")
-        remote = annotations.get(REMOTE_SERVICE_FQ_NAME)
-        return _Terms(port, gateway, f"{remote}:{self._requested}" if remote else "")
+        remote = annotations.get(REMOTE_SERVICE_FQ_NAME, "")
+        problem = self._odd_name(now, REMOTE_GATEWAY_IDENTITY, gateway) or self._odd_name(
+            now, REMOTE_SERVICE_FQ_NAME, remote
+        )
+        return _Terms(port, gateway, f"{remote}:{self._requested}" if remote else "", problem)
+
+    def _odd_name(self, now: EndpointSlice, annotation: str, name: str) -> str:
+        """What is wrong with a name that leads to another cluster. Proxies ignore names that are
+        none, and would speak to the gateway in plain text, or about another service."""
+        if not name or is_dns_subdomain(name):
+            return ""
+        problem = f"{name[:100]!r} is not a DNS name"
+        self._complain(now, annotation, f"{problem}; endpoints without a target are left out")
+        return f"{annotation}: {problem}"
 
     def _port(self, now: EndpointSlice, wanted: PortName) -> int | None:
         if not now.ports:

@@ -17,7 +17,7 @@ from linkerd.labels import (
 from linkerd.runtime.values import parse_host_port
 from services.destination.index.objects import Objects
 from services.destination.index.opacity import PODS, Names, Sources, listed_ports, opaque_ports
-from services.destination.model.address import Labels, TlsIdentity
+from services.destination.model.address import INBOUND_PORTS, Labels, TlsIdentity
 from services.destination.model.mesh import Mesh
 from services.destination.model.ports import NO_PORTS, PortSet
 
@@ -147,8 +147,9 @@ def _proxy_ports(containers: tuple[Container, ...]) -> ProxyPorts:
     proxy = next((item for item in containers if item.name == PROXY_CONTAINER), None)
     if proxy is None:
         return ProxyPorts()
+    inbound = _listen_port(proxy, PROXY_INBOUND_LISTEN_ADDR)
     return ProxyPorts(
-        inbound=_listen_port(proxy, PROXY_INBOUND_LISTEN_ADDR) or None,
+        inbound=inbound if inbound in INBOUND_PORTS else None,
         admin=_listen_port(proxy, PROXY_ADMIN_LISTEN_ADDR),
         control=_listen_port(proxy, PROXY_CONTROL_LISTEN_ADDR),
     )

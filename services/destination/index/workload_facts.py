@@ -8,12 +8,11 @@ from linkerd.kube.objects import ExternalWorkload, Key
 from linkerd.labels import PROXY_CONTAINER
 from linkerd.names import is_dns_subdomain
 from services.destination.index.opacity import WORKLOADS, Sources, opaque_ports
-from services.destination.model.address import Labels, TlsIdentity
+from services.destination.model.address import INBOUND_PORTS, Labels, TlsIdentity
 from services.destination.model.ports import PortSet
 
 _INBOUND: Final = 4143  # where proxies listen unless told otherwise
 _INBOUND_NAME: Final = PROXY_CONTAINER  # of the port where its proxy listens, as of the container
-_INBOUNDS: Final = range(1, 65535)  # that proxies take
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+", re.ASCII)
 
 
@@ -73,6 +72,6 @@ def _problem(identity: TlsIdentity, inbound: int) -> str:
         return f"spec.meshTLS.identity {identity.name[:100]!r} is neither a URI nor a DNS name"
     if not is_dns_subdomain(identity.server_name):
         return f"spec.meshTLS.serverName {identity.server_name[:100]!r} is not a DNS name"
-    if inbound not in _INBOUNDS:
-        return f"its port {_INBOUND_NAME}, {inbound}, is not from 1 to {_INBOUNDS[-1]}"
+    if inbound not in INBOUND_PORTS:
+        return f"its port {_INBOUND_NAME}, {inbound}, is not from 1 to {INBOUND_PORTS[-1]}"
     return ""

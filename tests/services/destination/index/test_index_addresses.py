@@ -215,3 +215,11 @@ def test_q5_a_pod_whose_proxy_is_unclear_is_left_out_and_reported_once(
 
 def test_an_unclear_inbound_port_does_not_matter_where_it_is_not_told() -> None:
     assert hint(address(pod("a", "fin", IP, init_containers=[proxy("")]))) == ("h2", 0)
+
+
+def test_an_inbound_port_that_proxies_ignore_is_unclear() -> None:
+    subject = pod("a", "fin", IP, init_containers=[proxy("0.0.0.0:65535")])
+    with capture_logs() as logs:
+        stream = open_stream(World(transport_header=True), subject)
+    assert stream.sockets == set()
+    assert "inbound address" in logs[0]["error"]

@@ -2,6 +2,7 @@
 to T142."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from linkerd.testing.objects import (
     endpoint,
@@ -72,4 +73,20 @@ def test_t141_t142_the_gateways_identity_changes() -> None:
     world.apply(mirror({GATEWAY: "gw.north.test"}))
     assert stream.read() == []
     world.apply(mirror({GATEWAY: "other.north.test"}))
+    assert stream.read() == ["add 192.0.2.1:4143"]
+
+
+@pytest.mark.parametrize(("annotation", "name"), [(GATEWAY, "gw north"), (FQN, "not a name")])
+def test_a_gateway_whose_name_proxies_would_ignore_is_left_out(annotation: str, name: str) -> None:
+    """They would speak plain text to it, or ask it for another service."""
+    world = World()
+    names = {GATEWAY: "gw.north.test", FQN: "ledger.fin.svc.north.test"}
+    world.apply(service("ledger", ports={"": 9009}))
+    with capture_logs() as logs:
+        world.apply(mirror(names | {annotation: name}))
+        stream = world.get("ledger.fin.svc.mesh.test:9009")
+    assert stream.read() == ["no_endpoints"]
+    (said,) = logs
+    assert said["error"].startswith(f"{annotation}: {name!r} is not a DNS name")
+    world.apply(mirror(names))
     assert stream.read() == ["add 192.0.2.1:4143"]
