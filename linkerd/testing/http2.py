@@ -78,6 +78,7 @@ class RawClient:
                 SettingCodes.ENABLE_PUSH: 0,
             },
         )
+        self.wire.max_inbound_frame_size = max_frame
         self.heard: defaultdict[int, Heard] = defaultdict(Heard)
         self.goaway: int | None = None
         self.goaway_last: list[int] = []

@@ -15,10 +15,11 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, Event
+from h2.exceptions import DenialOfServiceError, ProtocolError
 from h2.settings import SettingCodes, Settings
 from h2.stream import H2Stream
-from hpack import Encoder
-from hyperframe.frame import Frame, GoAwayFrame
+from hpack import Encoder, HPACKError
+from hyperframe.frame import Frame, GoAwayFrame, HeadersFrame
 
 from linkerd.rpc.h2.limits import MAX_HEADER_BYTES
 
@@ -76,6 +77,12 @@ class _StatelessEncoder(Encoder):
         return block
 
 
+class _CompressionError(ProtocolError):
+    """Headers that cannot be decompressed."""
+
+    error_code = ErrorCodes.COMPRESSION_ERROR
+
+
 class Wire(H2Connection):
     """The state machine of one connection."""
 
@@ -108,6 +115,17 @@ class Wire(H2Connection):
         """Says that no stream after `last_stream_id` will be served; the others go on."""
         frame = GoAwayFrame(0, last_stream_id=last_stream_id, error_code=ErrorCodes.NO_ERROR)
         self._prepare_for_sending([frame])
+
+    def _receive_headers_frame(self, frame: HeadersFrame) -> tuple[list[Frame], list[Event]]:
+        """The library has the wrong code for what cannot be decompressed."""
+        try:
+            return super()._receive_headers_frame(frame)
+        except DenialOfServiceError:
+            raise
+        except ProtocolError as error:
+            if isinstance(error.__cause__, HPACKError):
+                raise _CompressionError(str(error)) from error
+            raise
 
     def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[Event]]:
         """The peer will open no more; unlike the library we let its open streams go on."""
