@@ -21,7 +21,7 @@ from linkerd.rpc.serving import serve
 from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
-from linkerd.runtime.settings import CommonSettings, HostPort, setting
+from linkerd.runtime.settings import CommonSettings, GrpcEngine, HostPort, setting
 from services.destination.clusters import ClusterStore
 from services.destination.debug import DebugPages, ages_of
 from services.destination.index import Index
@@ -30,10 +30,11 @@ from services.destination.model.http2 import Http2Params, parse_http2_params
 from services.destination.model.mesh import Mesh
 from services.destination.model.ports import PortSet, parse_ports
 from services.destination.server import Destination
-from services.destination.sources import FOREIGN, OPTIONAL, sources
+from services.destination.sources import FOREIGN, OPTIONAL, chained, sources
 from services.destination.wire.addresses import AddressEncoder
 from services.destination.wire.endpoints import EndpointDeltas
 from services.destination.wire.profiles import ProfileDeltas
+from services.destination.workloads import WorkloadSlices, own_identity
 
 NAME: Final = "destination"
 
@@ -54,6 +55,7 @@ class Settings(CommonSettings):
         aliases=("admin-addr",),
         doc="Address of /ping, /live, /ready and /metrics (HTTP).",
     )
+    grpc_engine: GrpcEngine = "h2"
     controller_namespace: str = setting(
         default="linkerd",
         doc="Namespace of the control plane; pods that belong to another get no identity.",
@@ -107,7 +109,7 @@ class Settings(CommonSettings):
         default=100, doc="Accepted for upstream's manifests (above 0); streams have no queues here."
     )
     export_queue_metrics: bool = setting(
-        default=True, doc="Accepted for upstream's manifests; there are no queues to measure."
+        default=True, doc="Metrics of the queue of services whose ExternalWorkloads need slices."
     )
     trace_collector: str = setting(
         default="", doc="Accepted for upstream's manifests; no traces are sent."
@@ -126,10 +128,14 @@ async def start(settings: Settings, process: Process) -> None:
     if settings.enable_debug_pages:
         debug = DebugPages(index, mesh.cluster_domain, partial(ages_of, metrics))
         process.pages.update(debug.pages())
+    keeper = _slice_keeper(settings, client, process)
     await asyncio.gather(
-        _read_cluster(client, index, process, metrics, slices=settings.enable_endpoint_slices),
+        _read_cluster(client, index, process, metrics, keeper),
         _read_links(client, index, process, metrics, settings),
     )
+    if keeper is not None:
+        process.start("keep slices of workloads", keeper.run())
+        process.defer(keeper.stop)
     caches.open()
     await serve(settings, process, Destination(index, mesh.cluster_domain).table())
 
@@ -182,6 +188,22 @@ def _uses_transport_header(mode: str) -> bool:
     return mode == _TRANSPORT_HEADER
 
 
+def _slice_keeper(
+    settings: Settings, client: KubeClient, process: Process
+) -> WorkloadSlices | None:
+    """What writes slices for ExternalWorkloads; nobody where slices are off."""
+    if not settings.enable_endpoint_slices:
+        return None
+    return WorkloadSlices(
+        client,
+        settings.controller_namespace,
+        own_identity(),
+        process.clock,
+        process.registry,
+        queue_metrics=settings.export_queue_metrics,
+    )
+
+
 async def _read_links(
     client: KubeClient,
     index: Index,
@@ -210,16 +232,20 @@ async def _read_links(
 
 
 async def _read_cluster(
-    client: KubeClient, index: Index, process: Process, metrics: ReflectorMetrics, *, slices: bool
+    client: KubeClient,
+    index: Index,
+    process: Process,
+    metrics: ReflectorMetrics,
+    keeper: WorkloadSlices | None,
 ) -> None:
     """Starts a reflector of every kind; returns when all have synced."""
-    found = sources(slices=slices)
+    found = sources(slices=keeper is not None)
     lags = lag_histograms(process.registry, found)
     reflectors = {
         kind: Reflector(
             client,
             resource,
-            index.listener(kind),
+            chained(index.listener(kind), keeper.listener(kind.value) if keeper else None),
             missing_ok=kind in OPTIONAL,
             forbidden_ok=kind in FOREIGN,
             clock=process.clock,

@@ -1,8 +1,9 @@
 """Which kinds the index is fed with, and where the API server keeps them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from linkerd.kube.events import Event
 from linkerd.kube.resource import (
     ENDPOINT_SLICES,
     ENDPOINTS,
@@ -18,6 +19,8 @@ from linkerd.kube.resource import (
     Resource,
 )
 from services.destination.index import Kind
+
+Listener = Callable[[Sequence[Event[Any]]], None]
 
 _ALWAYS: Final[Mapping[Kind, Resource[Any]]] = {
     Kind.SERVICE: SERVICES,
@@ -41,3 +44,15 @@ def sources(*, slices: bool) -> Mapping[Kind, Resource[Any]]:
     """What to read: endpoints from EndpointSlices or else from Endpoints, never from both."""
     where = {Kind.SLICE: ENDPOINT_SLICES} if slices else {Kind.ENDPOINTS: ENDPOINTS}
     return {**_ALWAYS, **where}
+
+
+def chained(first: Listener, second: Listener | None) -> Listener:
+    """Both, one after the other."""
+    if second is None:
+        return first
+
+    def both(events: Sequence[Event[Any]]) -> None:
+        first(events)
+        second(events)
+
+    return both

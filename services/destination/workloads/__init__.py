@@ -4,12 +4,14 @@ import asyncio
 import os
 import secrets
 import socket
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
 from linkerd.kube.client import KubeClient
+from linkerd.kube.events import Event
 from linkerd.kube.lease_lock import LeaseLock
 from linkerd.kube.leases import Election, LeaseMetrics, LeaseTimes
 from linkerd.runtime.clock import Clock
@@ -21,15 +23,20 @@ __all__ = ["WorkloadSlices", "own_identity"]
 _DRAIN: Final = 5.0  # seconds that an orderly end spends on what waits
 
 
+Listener = Callable[[Sequence[Event[Any]]], None]
+
+
 def own_identity() -> str:
-    """Who we are among the replicas: HOSTNAME, which in a pod is its name. Elsewhere, where it may
-    not be set and several processes may share a host, a name that is ours alone."""
-    return os.environ.get("HOSTNAME") or f"{socket.gethostname()}_{secrets.token_hex(4)}"
+    """Who we are among the replicas. In a pod HOSTNAME, its name; elsewhere several processes may
+    share a host, and the name is made one that is this process's alone."""
+    name = os.environ.get("HOSTNAME") or socket.gethostname()
+    in_pod = "KUBERNETES_SERVICE_HOST" in os.environ
+    return name if in_pod else f"{name}_{secrets.token_hex(4)}"
 
 
 class WorkloadSlices:
-    """Chain `controller.take_*` behind the reflectors of Services, ExternalWorkloads and
-    EndpointSlices, start `run` when these have synced, and defer `stop`."""
+    """Chain `listener` behind those of the reflectors, start `run` when these have synced, and
+    defer `stop`."""
 
     def __init__(
         self,
@@ -58,6 +65,16 @@ class WorkloadSlices:
             times=times,
         )
         self._running: asyncio.Task[None] | None = None
+
+    def listener(self, kind: str) -> Listener | None:
+        """What the reflector of a kind (Kubernetes' name of it) is to call with each batch of
+        events; None for kinds that do not matter here. It never raises."""
+        takers: dict[str, Listener] = {
+            "Service": self.controller.take_services,
+            "ExternalWorkload": self.controller.take_workloads,
+            "EndpointSlice": self.controller.take_slices,
+        }
+        return takers.get(kind)
 
     async def run(self) -> None:
         """Competes for the Lease, and keeps slices while it has it, until `stop`."""
