@@ -18,6 +18,12 @@ def is_dns_subdomain(text: str) -> bool:
     return 0 < len(text) <= _MAX_SUBDOMAIN and all(map(is_dns_label, text.split(".")))
 
 
+def is_dns_name(text: str) -> bool:
+    """Whether `text` is a subdomain that TLS takes for the name of somebody: not one that ends in a
+    number, as IPs do."""
+    return is_dns_subdomain(text) and not text.rpartition(".")[2].isdigit()
+
+
 @dataclass(frozen=True, slots=True)
 class IdentityDomain:
     """Where identities of this mesh live: the control plane's namespace and the trust domain."""

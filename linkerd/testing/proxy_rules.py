@@ -9,26 +9,21 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
-from linkerd.names import is_dns_subdomain
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.stubs.proxy import net_pb2
+from linkerd.testing.profile_rules import check_profile
+from linkerd.testing.rules import MAX_MESSAGE, RuleError, check_labels, is_proxy_name
+from linkerd.testing.rules import require as _require
+
+__all__ = ["Endpoints", "ProfileReader", "RuleError", "Socket", "check_address", "socket_of"]
 
 _MAX_PORT: Final = 65535
-_MAX_MESSAGE: Final = 4 << 20
-_AUTHORITY: Final = re.compile(r"[A-Za-z0-9._-]+:[0-9]{1,5}")
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+", re.ASCII)
 _LOCALITIES: Final = {"local", "remote", "unknown"}
 
 Socket = tuple[str, int]
-
-
-class RuleError(AssertionError):
-    """A message breaks a rule."""
-
-
-def _require(condition: object, rule: str) -> None:
-    if not condition:
-        raise RuleError(rule)
 
 
 @dataclass
@@ -38,11 +33,15 @@ class Endpoints:
     known: dict[Socket, bytes] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)  # of the last Add
     labels_of: dict[Socket, dict[str, str]] = field(default_factory=dict)  # those of its Add
-    messages: int = 0
+    messages: int = 0  # of the stream that is open
+
+    def reconnect(self) -> None:
+        """Another stream begins; until it says something, what is known stays in use."""
+        self.messages = 0
 
     def take(self, raw: bytes) -> pb.Update:
         """Applies a message. Raises RuleError."""
-        _require(len(raw) <= _MAX_MESSAGE, "a message is below 4 MiB")
+        _require(len(raw) <= MAX_MESSAGE, "a message is below 4 MiB")
         update = pb.Update.FromString(raw)
         match update.WhichOneof("update"):
             case "add":
@@ -60,6 +59,10 @@ class Endpoints:
         _require(add.addrs, "an Add is not empty")
         sockets = [check_address(item, listed=True) for item in add.addrs]
         _require(len(set(sockets)) == len(sockets), "an Add names each socket once")
+        check_labels(add.metric_labels, "Add")
+        if not self.messages:  # it replaces whatever an earlier stream told
+            self.known.clear()
+            self.labels_of.clear()
         self.labels = dict(add.metric_labels)
         for socket, item in zip(sockets, add.addrs, strict=True):
             said = item.SerializeToString(deterministic=True)
@@ -89,28 +92,23 @@ class ProfileReader:
     """A `GetProfile` stream's reader."""
 
     last: bytes | None = None
+    messages: int = 0  # of the stream that is open
+
+    def reconnect(self) -> None:
+        """Another stream begins; until it says something, the last profile stays in use."""
+        self.messages = 0
 
     def take(self, raw: bytes) -> pb.DestinationProfile:
         """Takes a message. Raises RuleError."""
-        _require(raw != self.last, "a profile says something new")
+        _require(len(raw) <= MAX_MESSAGE, "a message is below 4 MiB")
+        _require(not self.messages or raw != self.last, "a profile says something new")
         self.last = raw
+        self.messages += 1
         profile = pb.DestinationProfile.FromString(raw)
         check_profile(profile)
+        if profile.HasField("endpoint"):
+            check_address(profile.endpoint, listed=False)
         return profile
-
-
-def check_profile(profile: pb.DestinationProfile) -> None:
-    """Raises RuleError if a proxy would discard a part of `profile`."""
-    name = profile.fully_qualified_name
-    _require(not name or is_dns_subdomain(name), "the name is a DNS name")
-    if profile.HasField("retry_budget"):
-        budget = profile.retry_budget
-        _require(0 <= budget.retry_ratio <= 1000, "the retry ratio is 0 to 1000")
-        _require(budget.min_retries_per_second < 1 << 31, "the least retries fit 31 bits")
-        _require(1 <= budget.ttl.seconds <= 60, "the budget's ttl is 1 s to 60 s")
-    if profile.HasField("endpoint"):
-        check_address(profile.endpoint, listed=False)
-    _require(sum(dst.weight for dst in profile.dst_overrides) < 1 << 32, "weights fit 32 bits")
 
 
 def check_address(address: pb.WeightedAddr, *, listed: bool) -> Socket:
@@ -118,7 +116,7 @@ def check_address(address: pb.WeightedAddr, *, listed: bool) -> Socket:
     it is one of a `Get` stream's."""
     _require(address.weight, "the weight is not 0")
     labels = address.metric_labels
-    _require(all(labels), "no label has an empty name")
+    check_labels(labels, "address")
     locality = labels.get("zone_locality")
     _require((locality in _LOCALITIES) if listed else locality is None, "locality is for Get")
     if address.HasField("tls_identity"):
@@ -127,18 +125,29 @@ def check_address(address: pb.WeightedAddr, *, listed: bool) -> Socket:
         port = address.protocol_hint.opaque_transport.inbound_port
         _require(0 < port < _MAX_PORT, "an inbound port is 1 to 65534")
     if address.HasField("authority_override"):
-        authority = address.authority_override.authority_override
-        _require(_AUTHORITY.fullmatch(authority), "an authority is host:port")
+        _check_authority(address.authority_override.authority_override)
     return socket_of(address.addr)
 
 
+def _check_authority(authority: str) -> None:
+    """A gateway finds the service by it."""
+    host, _, port = authority.rpartition(":")
+    _require(is_proxy_name(host), "an authority has the name of a service")
+    _require(port.isascii() and port.isdigit() and int(port) <= _MAX_PORT, "and a port")
+
+
 def _check_identity(identity: pb.TlsIdentity) -> None:
+    """Of one that it cannot read a proxy thinks that there is none, and speaks plain text."""
     strategy = identity.WhichOneof("strategy")
     _require(strategy, "an identity has a strategy")
     if strategy == "dns_like_identity":
-        _require(is_dns_subdomain(identity.dns_like_identity.name), "an identity is a DNS name")
+        _require(is_proxy_name(identity.dns_like_identity.name), "an identity is a DNS name")
     else:
+        uri = identity.uri_like_identity.uri
+        _require(_URI.fullmatch(uri) and urlsplit(uri).scheme, "an identity is a URI")
         _require(identity.HasField("server_name"), "a URI identity has a server name")
+    if identity.HasField("server_name"):
+        _require(is_proxy_name(identity.server_name.name), "a server name is a DNS name")
 
 
 def socket_of(address: net_pb2.TcpAddress) -> Socket:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from linkerd.kube.objects import Endpoint, EndpointSlice, Key, TargetRef
 from linkerd.labels import REMOTE_GATEWAY_IDENTITY, REMOTE_SERVICE_FQ_NAME
-from linkerd.names import is_dns_subdomain
+from linkerd.names import is_dns_name
 from services.destination.index.addresses import (
     NOWHERE,
     Place,
@@ -22,6 +22,7 @@ from services.destination.index.pod_facts import PodFacts
 from services.destination.index.workload_facts import WorkloadFacts
 from services.destination.model.address import Address, Socket
 from services.destination.model.ip import canonical_ip
+from services.destination.model.labels import label_value
 
 PortName = str | int
 """What to look for in a slice: the name of a service's port, or a number as it is."""
@@ -210,7 +211,7 @@ class SlicePart(Dependent):
     def _odd_name(self, now: EndpointSlice, annotation: str, name: str) -> str:
         """What is wrong with a name that leads to another cluster. Proxies ignore names that are
         none, and would speak to the gateway in plain text, or about another service."""
-        if not name or is_dns_subdomain(name):
+        if not name or is_dns_name(name):
             return ""
         problem = f"{name[:100]!r} is not a DNS name"
         self._complain(now, annotation, f"{problem}; endpoints without a target are left out")
@@ -254,7 +255,7 @@ def _place(endpoint: Endpoint) -> Place:
     if not (endpoint.zone or zones or endpoint.hostname):
         return NOWHERE
     hints = frozenset(zone.name for zone in zones)
-    return Place(endpoint.zone or "", hints, endpoint.hostname or "")
+    return Place(label_value(endpoint.zone or ""), hints, endpoint.hostname or "")
 
 
 def _nobody(now: EndpointSlice, target: TargetRef) -> str:

@@ -14,11 +14,12 @@ from linkerd.labels import (
     PROXY_INBOUND_LISTEN_ADDR,
     SKIP_INBOUND_PORTS,
 )
+from linkerd.names import is_dns_name
 from linkerd.runtime.values import parse_host_port
 from services.destination.index.objects import Objects
 from services.destination.index.opacity import PODS, Names, Sources, listed_ports, opaque_ports
 from services.destination.model.address import INBOUND_PORTS, Labels, TlsIdentity
-from services.destination.model.mesh import Mesh
+from services.destination.model.labels import is_label_name, label_value
 from services.destination.model.ports import NO_PORTS, PortSet
 
 _WORKLOADS: Final = 4_096  # whose containers are remembered as parsed
@@ -63,7 +64,7 @@ def pod_facts(sources: Sources, pod: Pod) -> PodFacts:
         running=pod.status.phase == "Running",
         labels=_labels(pod, *owner_of(pod, sources.objects)),
         meshed=control_plane != "",
-        identity=_identity(sources.mesh, pod, control_plane),
+        identity=_identity(sources, pod, control_plane),
         proxy=said.proxy,
         opaque=opaque_ports(
             sources, PODS, pod.metadata, said.port_names, lambda name: _numbers(name, pod)
@@ -81,20 +82,27 @@ def owner_of(pod: Pod, objects: Objects) -> tuple[str, str]:
     """Kind (lower case) and name of the workload that the pod belongs to; of a pod on its own, the
     pod. ReplicaSets and Jobs are looked through to what made them."""
     references = pod.metadata.owner_references
-    if len(references) != 1:
+    if len(references) != 1 or not is_label_name(references[0].kind.lower()):
         return "pod", pod.metadata.name
     kind, name = references[0].kind, references[0].name
     above = objects.owner(kind, Key(pod.metadata.namespace, name))
-    if above is not None and (kind == "Job" or above.kind in _OWNERS_OF_REPLICA_SETS):
+    if above is not None and (
+        above.kind in _OWNERS_OF_REPLICA_SETS
+        or (kind == "Job" and is_label_name(above.kind.lower()))
+    ):
         kind, name = above.kind, above.name
     return kind.lower(), name
 
 
-def _identity(mesh: Mesh, pod: Pod, control_plane: str) -> TlsIdentity | None:
-    identities = mesh.identities
+def _identity(sources: Sources, pod: Pod, control_plane: str) -> TlsIdentity | None:
+    identities = sources.mesh.identities
     if not identities.trust_domain or control_plane != identities.controller_namespace:
         return None
     name = identities.workload(service_account(pod), pod.metadata.namespace)
+    if not is_dns_name(name):  # a long ServiceAccount's is too long for a certificate
+        problem = f"{name[:300]!r} is no DNS name; clients are told no identity"
+        sources.complaints.about(PODS.kind, *pod.metadata.key, "spec.serviceAccountName", problem)
+        return None
     return TlsIdentity(name, server_name=name)
 
 
@@ -110,7 +118,7 @@ def _labels(pod: Pod, owner_kind: str, owner_name: str) -> Labels:
     ):
         if key in pod.metadata.labels:
             labels[label] = pod.metadata.labels[key]
-    return tuple(labels.items())
+    return tuple((label, label_value(value)) for label, value in labels.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from services.destination.index.origins import HOME, Origin, origins_of
 from services.destination.index.parts import PortName, SlicePart
 from services.destination.model.address import Address, Labels, Socket
 from services.destination.model.endpoints import Endpoints, EndpointSet
+from services.destination.model.labels import label_value
 
 EXTERNAL_NAME: Final = "ExternalName"
 _LOCAL: Final = "Local"
@@ -293,4 +294,4 @@ def _labels(key: Key, slices: Mapping[Key, EndpointSlice]) -> Labels:
         names = mirror.annotations.get(REMOTE_SERVICE_FQ_NAME, "").split(".")
         if len(names) > 1:
             labels["target_service"], labels["target_service_namespace"] = names[:2]
-    return tuple(labels.items())
+    return tuple((name, label_value(value)) for name, value in labels.items())

@@ -5,7 +5,8 @@ is refused as a whole: half of somebody's routes may be worse than none. What on
 or the retries is left out and told.
 """
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -22,6 +23,8 @@ from linkerd.kube.objects import Route as KubeRoute
 from linkerd.quantity import parse_milli
 from linkerd.runtime.duration import parse_go_duration
 from linkerd.runtime.errors import DurationError
+from services.destination.model.authority import is_target
+from services.destination.model.labels import label_value
 from services.destination.model.routes import (
     AllOf,
     AnyOf,
@@ -37,6 +40,7 @@ from services.destination.model.routes import (
     WeightedTarget,
 )
 
+_METHOD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110's token
 _STATUSES: Final = range(100, 600)
 _TTLS: Final = (timedelta(seconds=1), timedelta(seconds=60))  # of budgets that proxies accept
 _MAX_RATIO: Final = 1000.0
@@ -57,7 +61,7 @@ def translate(profile: ServiceProfile, tell: Callable[[str, str], None]) -> Traf
     return Traffic(
         routes=tuple(_route(number, route, tell) for number, route in enumerate(spec.routes)),
         budget=budget,
-        targets=_overrides(spec.dst_overrides),
+        targets=_overrides(spec.dst_overrides, tell),
         source=(profile.metadata.namespace, profile.metadata.name),
     )
 
@@ -67,7 +71,7 @@ def _route(number: int, route: KubeRoute, tell: Callable[[str, str], None]) -> R
     if route.condition is None:
         raise ProfileError(f"{part}: it has no condition")
     return Route(
-        name=route.name,
+        name=label_value(route.name),
         match=_request(route.condition, f"{part}.condition"),
         response_classes=tuple(_class(item, part) for item in route.response_classes),
         retryable=route.is_retryable,
@@ -92,12 +96,19 @@ def _request(match: RequestMatch, part: str, depth: int = 0) -> Match:
     if match.any is not None:
         found.append(AnyOf(tuple(_request(m, part, depth + 1) for m in match.any)))
     if match.method:
-        found.append(MethodMatch(match.method.upper()))
+        found.append(_method(match.method, part))
     if match.not_ is not None:
         found.append(Not(_request(match.not_, part, depth + 1)))
     if match.path_regex:
         found.append(PathMatch(match.path_regex))
     return _joined(found, part)
+
+
+def _method(name: str, part: str) -> MethodMatch:
+    """Proxies drop a method that is none, also out of an `all`, which would then match more."""
+    if _METHOD.fullmatch(name) is None:
+        raise ProfileError(f"{part}: {name[:100]!r} is no HTTP method")
+    return MethodMatch(name.upper())
 
 
 def _class(item: KubeResponseClass, part: str) -> ResponseClass:
@@ -164,8 +175,20 @@ def targets(
     return tuple(WeightedTarget(authority, weight) for authority, weight in parsed)
 
 
-def _overrides(overrides: Iterable[WeightedDestination]) -> tuple[WeightedTarget, ...]:
-    return targets(((item.authority, item.weight) for item in overrides), "spec.dstOverrides")
+def _overrides(
+    overrides: Iterable[WeightedDestination], tell: Callable[[str, str], None]
+) -> tuple[WeightedTarget, ...]:
+    part = "spec.dstOverrides"
+
+    def usable() -> Iterator[tuple[str, int | float | str]]:
+        for number, item in enumerate(overrides):
+            if is_target(item.authority):
+                yield item.authority, item.weight
+            else:
+                problem = f"{item.authority[:100]!r} is no name of a service; it is left out"
+                tell(f"{part}[{number}].authority", problem)
+
+    return targets(usable(), part)
 
 
 def _weight(quantity: float | str, part: str) -> int:

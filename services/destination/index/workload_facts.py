@@ -6,9 +6,10 @@ from typing import ClassVar, Final
 
 from linkerd.kube.objects import ExternalWorkload, Key
 from linkerd.labels import PROXY_CONTAINER
-from linkerd.names import is_dns_subdomain
+from linkerd.names import is_dns_name
 from services.destination.index.opacity import WORKLOADS, Sources, opaque_ports
 from services.destination.model.address import INBOUND_PORTS, Labels, TlsIdentity
+from services.destination.model.labels import is_label_name, label_value
 from services.destination.model.ports import PortSet
 
 _INBOUND: Final = 4143  # where proxies listen unless told otherwise
@@ -55,22 +56,22 @@ def workload_facts(sources: Sources, workload: ExternalWorkload) -> WorkloadFact
 def _labels(workload: ExternalWorkload) -> Labels:
     labels = {"external_workload": workload.metadata.name}
     owners = workload.metadata.owner_references
-    if len(owners) == 1 and owners[0].kind and owners[0].name:
-        labels[owners[0].kind.lower()] = owners[0].name
+    if len(owners) == 1 and owners[0].name and is_label_name(kind := owners[0].kind.lower()):
+        labels[kind] = label_value(owners[0].name)
     return tuple(labels.items())
 
 
 def _identity(workload: ExternalWorkload) -> TlsIdentity:
     """Its name is a URI, or else a DNS name."""
     tls = workload.spec.mesh_tls
-    return TlsIdentity(tls.identity, tls.server_name, is_uri=not is_dns_subdomain(tls.identity))
+    return TlsIdentity(tls.identity, tls.server_name, is_uri=not is_dns_name(tls.identity))
 
 
 def _problem(identity: TlsIdentity, inbound: int) -> str:
     """Why a proxy would speak plain text to it, or nothing."""
     if identity.is_uri and not _URI.fullmatch(identity.name):
         return f"spec.meshTLS.identity {identity.name[:100]!r} is neither a URI nor a DNS name"
-    if not is_dns_subdomain(identity.server_name):
+    if not is_dns_name(identity.server_name):
         return f"spec.meshTLS.serverName {identity.server_name[:100]!r} is not a DNS name"
     if inbound not in INBOUND_PORTS:
         return f"its port {_INBOUND_NAME}, {inbound}, is not from 1 to {INBOUND_PORTS[-1]}"
