@@ -14,6 +14,8 @@ from services.destination.model.ip import canonical_ip
 DEFAULT_PORT: Final = 80
 _MAX_PORT: Final = 65535
 _SHOWN: Final = 200  # of an authority, in an error message: long trailers break connections
+_MAX_NAME: Final = 253
+_LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)", re.ASCII)
 _DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
 
 
@@ -54,6 +56,30 @@ def parse_authority(path: str, cluster_domain: str) -> Target:
     if labels[-len(tail) :] != tail or len(names) not in {2, 3} or not all(names):
         raise _error(path, f"not a service of .svc.{cluster_domain}")
     return ServiceTarget(names[-1], names[-2], port, names[0] if len(names) == 3 else "")
+
+
+def is_target(authority: str) -> bool:
+    """Whether traffic can be sent to `authority`: a DNS name as proxies read it (with underscores,
+    in any case, with a dot at the end or without), or an IP; and perhaps a port."""
+    if authority.startswith("["):
+        host, bracket, rest = authority[1:].partition("]")
+        known = bool(bracket) and canonical_ip(host) is not None
+        return known and (not rest or (rest[0] == ":" and _is_port(rest[1:])))
+    if authority.count(":") > 1:
+        return canonical_ip(authority) is not None
+    host, colon, port = authority.partition(":")
+    known = _is_name(host.removesuffix(".")) or canonical_ip(host) is not None
+    return known and (not colon or _is_port(port))
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= _MAX_PORT
+
+
+def _is_name(host: str) -> bool:
+    labels = host.split(".")
+    known = len(host) <= _MAX_NAME and all(map(_LABEL.fullmatch, labels))
+    return known and not labels[-1].isdigit()
 
 
 def _split(path: str) -> tuple[str, int]:

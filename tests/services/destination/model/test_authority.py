@@ -10,6 +10,7 @@ from services.destination.model.authority import (
     AuthorityError,
     IpTarget,
     ServiceTarget,
+    is_target,
     parse_authority,
 )
 
@@ -110,3 +111,17 @@ def test_ips_come_back(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, port: 
     assert isinstance(target, IpTarget)
     assert ipaddress.ip_address(target.ip) == ip
     assert target.port == port
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        *[(name, True) for name in ("a", "A_b.c-d.", "a.b:80", "a.b.:0", "1.a", "a" * 63)],
+        *[(ip, True) for ip in ("10.0.0.1", "10.0.0.1:80", "fd00::1", "[fd00::1]", "[fd00::1]:1")],
+        *[(name, False) for name in ("", ".", "a..b", "a b", "-a", "a-", "1", "a.1", "a" * 64)],
+        *[(end, False) for end in ("a:", ":80", "a:b", "a:65536", "a:-1", "a:٣", "a.b..:80")],
+        *[(odd, False) for odd in ("[a]", "[fd00::1", "[fd00::1]80", "a:1:2", ".".join("a" * 128))],
+    ],
+)
+def test_where_traffic_can_be_sent(text: str, *, holds: bool) -> None:
+    assert is_target(text) == holds
