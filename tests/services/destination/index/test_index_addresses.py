@@ -50,7 +50,7 @@ def hint(said: pb.WeightedAddr) -> tuple[str | None, int]:
     )
 
 
-def test_t61_labels_of_a_pod() -> None:
+def test_t61_t195_labels_of_a_pod() -> None:
     world = World()
     world.apply(owned("ledger-7f", "fin", ("Deployment", "ledger")), kind=Kind.REPLICA_SET)
     subject = pod(

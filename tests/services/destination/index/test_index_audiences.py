@@ -53,7 +53,9 @@ def test_n12_n13_n14_when_zones_do_not_filter() -> None:
     hinted, other = endpoint("192.0.2.1", hints=["z2"]), endpoint("192.0.2.2", hints=["z3"])
     world.apply(service("ledger"), ledger(hinted, other))
     both = ["add 192.0.2.1:8080 192.0.2.2:8080"]
-    assert world.get(LEDGER, node="n3").read() == both  # N12: the node has no zone
+    nowhere = world.get(LEDGER, node="n3")
+    assert nowhere.read() == both  # N12: the node has no zone
+    assert nowhere.address("192.0.2.1:8080").metric_labels["zone_locality"] == "unknown"
     assert world.get(LEDGER, node="nowhere").read() == both
     assert world.get(LEDGER).read() == both
     assert world.get(LEDGER, node="n1").read() == both  # N14: nothing for this zone
