@@ -250,10 +250,14 @@ class Reflector(Generic[T]):
         return False
 
     def _note(self, error: KubeError, delay: float) -> None:
-        """Logs a trouble when it begins or changes, not each time that it persists."""
-        if isinstance(error, self._dispensable) and not self.synced:
-            self._log.info("the cluster does not show this resource; taken as empty")
-            self._synced.set()
+        """Logs a trouble when it begins or changes, not each time that it persists. A server that
+        does not show what may be missing is no trouble."""
+        if isinstance(error, self._dispensable) and not self.store:
+            self._heard()
+            if not self.synced:
+                self._log.info("the cluster does not show this resource; taken as empty")
+                self._synced.set()
+            return
         known = self._trouble == error.reason
         self._trouble = error.reason
         log = self._log.debug if known else self._log.warning

@@ -56,10 +56,13 @@ async def test_under_no_version_it_counts_as_empty_and_is_asked_for_now_and_then
     client: KubeClient, peer: ApiPeer, clock: ImpatientClock
 ) -> None:
     async with reflecting(client, NOWHERE, clock=clock, missing_ok=True) as follower:
-        async with asyncio.timeout(10):
-            await follower.reflector.wait_synced()
-        assert follower.names == []
-        await clock.until_slept(3)
+        with capture_logs() as logs:
+            async with asyncio.timeout(10):
+                await follower.reflector.wait_synced()
+            assert follower.names == []
+            await clock.until_slept(12)
+        assert [log["log_level"] for log in logs if "resource" in log] == ["info"]
+        assert sum(clock.slept) > follower.reflector.age_seconds, "the server does answer"
     async with reflecting(client, NOWHERE, clock=clock) as strict:
-        await clock.until_slept(6)
+        await clock.until_slept(18)
         assert not strict.reflector.synced
