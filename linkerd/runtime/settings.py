@@ -22,6 +22,7 @@ from linkerd.runtime.values import HostPort, Parser, parse_host_port, parser_for
 
 __all__ = [
     "CommonSettings",
+    "GrpcEngine",
     "HostPort",
     "JobSettings",
     "SettingsError",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 S = TypeVar("S")
+GrpcEngine = Literal["grpcio", "h2"]
 
 _SPEC: Final = "linkerd.setting"
 _HIDDEN: Final = "[redacted]"  # instead of a secret
@@ -95,7 +97,7 @@ class CommonSettings(JobSettings):
     admin_addr: HostPort = setting(
         default=HostPort("", 9990), doc="Address of /ping, /live, /ready and /metrics (HTTP)."
     )
-    grpc_engine: Literal["grpcio", "h2"] = setting(
+    grpc_engine: GrpcEngine = setting(
         default="grpcio",
         doc="What serves gRPC: gRPC core, or the lighter engine for many streams.",
     )

@@ -21,7 +21,7 @@ from linkerd.rpc.serving import serve
 from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
-from linkerd.runtime.settings import CommonSettings, HostPort, setting
+from linkerd.runtime.settings import CommonSettings, GrpcEngine, HostPort, setting
 from services.destination.clusters import ClusterStore
 from services.destination.debug import DebugPages, ages_of
 from services.destination.index import Index
@@ -55,6 +55,7 @@ class Settings(CommonSettings):
         aliases=("admin-addr",),
         doc="Address of /ping, /live, /ready and /metrics (HTTP).",
     )
+    grpc_engine: GrpcEngine = "h2"
     controller_namespace: str = setting(
         default="linkerd",
         doc="Namespace of the control plane; pods that belong to another get no identity.",

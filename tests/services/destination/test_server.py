@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from linkerd.rpc.grpcio import GrpcServer
+from linkerd.rpc.engines import ENGINES
 from linkerd.runtime.metrics import registry
 from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
@@ -56,8 +56,8 @@ async def take(call: Any) -> Any:
     return message
 
 
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
+@pytest.fixture(params=list(ENGINES))
+async def served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
     world = World()
     world.apply(
         service("ledger", "fin", "10.96.3.3"),
@@ -68,7 +68,7 @@ async def served() -> AsyncIterator[Served]:
         endpoint_slice("ledger-1", "ledger", endpoint("10.4.0.1", pod="a", zone="z1")),
     )
     world.apply(node("n7", "z1"), kind=Kind.NODE)
-    server = GrpcServer(
+    server = ENGINES[request.param](
         HostPort("127.0.0.1", 0),
         [Destination(world.index, DOMAIN).table()],
         readiness=Readiness(),
