@@ -121,7 +121,8 @@ class Election:
             await asyncio.wait((keeper, leader), return_when=asyncio.FIRST_COMPLETED)
             if keeper.done():
                 keeper.result()
-                self._log.warning("leadership lost; competing again", error=self._trouble)
+                why = self._trouble or "this process was held up"
+                self._log.warning("leadership lost; competing again", error=why)
         finally:
             await _end(leader)
             await _end(keeper)
@@ -214,6 +215,7 @@ class Election:
     def _hold(self, lease: Document, sent_at: float) -> None:
         self._held = lease
         self._sent_at = sent_at
+        self._trouble = ""
         self._seen = lease.get("spec") or {}
         self._seen_at = self._clock.monotonic()
 

@@ -5,6 +5,7 @@ again, up to 15 times in a row, and then left until its next event: one service 
 others.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -105,6 +106,7 @@ class Controller:
                     await self._work(key)
                 finally:
                     self._queue.done(key)
+                await asyncio.sleep(0)  # most plans write nothing, and streams want their turn
         finally:
             self._leading = False
             self._queue.clear()

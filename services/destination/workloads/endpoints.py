@@ -6,6 +6,7 @@ one odd workload must not take ninety-nine others with it. Whoever reads calls `
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
@@ -102,16 +103,18 @@ def _addresses(workload: ExternalWorkload, family: str, odd: Odd) -> tuple[str, 
     """Its addresses of a family, canonical, each once, in their order."""
     found: dict[str, None] = {}
     for item in workload.spec.workload_ips:
-        ip = _usable(item.ip)
-        if ip is None:
+        known = _usable(item.ip)
+        if known is None:
             odd(workload, "workloadIPs", f"{item.ip[:100]!r} is no address that others can reach")
-        elif (IPV6 if ip.version == 6 else IPV4) == family:
-            found[str(ip)] = None
+        elif known[0] == family:
+            found[known[1]] = None
     return tuple(found)
 
 
-def _usable(text: str) -> IPv4Address | IPv6Address | None:
-    """An address that the API server takes in a slice."""
+@lru_cache(maxsize=16_384)
+def _usable(text: str) -> tuple[str, str] | None:
+    """Family and canonical text of an address that the API server takes in a slice. Remembered:
+    it is most of what a plan costs."""
     try:
         ip = ip_address(text)
     except ValueError:
@@ -122,7 +125,7 @@ def _usable(text: str) -> IPv4Address | IPv6Address | None:
         ip = ip.ipv4_mapped or ip
     if ip.is_unspecified or ip.is_loopback or ip.is_link_local or _is_local_group(ip):
         return None
-    return ip
+    return IPV4 if isinstance(ip, IPv4Address) else IPV6, str(ip)
 
 
 def _is_local_group(ip: IPv4Address | IPv6Address) -> bool:

@@ -123,7 +123,7 @@ def _could_be_reused(service: Service, slices: Sequence[EndpointSlice]) -> bool:
     families = families_of(service)
     return len(families) == 1 and all(
         each.address_type == families[0]
-        and each.metadata.owner_references[0].uid == service.metadata.uid
+        and any(o.uid == service.metadata.uid for o in each.metadata.owner_references)
         for each in slices
     )
 

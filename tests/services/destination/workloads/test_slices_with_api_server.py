@@ -119,6 +119,11 @@ class World:
         }
         self.api.request("POST", self.path("externalworkloads"), body)
 
+    def crowd(self, number: int) -> None:
+        """As many machines as that, m000 at 10.7.0.1 and so on. Takes a while."""
+        for each in range(number):
+            self.machine(f"m{each:03}", f"10.7.0.{each + 1}")
+
     def ready(self, name: str, status: str = "True") -> None:
         body = {"status": {"conditions": [{"type": "Ready", "status": status}]}}
         self.patch("externalworkloads", f"{name}/status", body)
@@ -275,9 +280,8 @@ class TestSlices:
         assert leader.writes("create") == 1
 
     async def test_t174_hundreds_of_machines(self, world: World, leader: Replica) -> None:
-        """Written one after the other, so that packing follows."""
-        for number in range(250):
-            world.machine(f"m{number:03}", f"10.7.0.{number + 1}")
+        """All there when the service comes."""
+        await asyncio.to_thread(world.crowd, 250)
         world.service()
         expected = sorted(f"10.7.0.{number + 1}" for number in range(250))
         await world.until(lambda: world.addresses() == expected, "all of them")
@@ -288,12 +292,8 @@ class TestSlices:
         self, world: World, leader: Replica
     ) -> None:
         world.service()
-        expected = set()
-        for number in range(120):
-            world.machine(f"m{number:03}", f"10.7.0.{number + 1}")
-            expected.add(f"10.7.0.{number + 1}")
-            if number % 3 == 0:
-                await asyncio.sleep(0)
+        await asyncio.to_thread(world.crowd, 120)
+        expected = [f"10.7.0.{number + 1}" for number in range(120)]
         await world.until(lambda: world.addresses() == sorted(expected), "each once")
         assert all(len(each["endpoints"]) <= 100 for each in world.slices())
 

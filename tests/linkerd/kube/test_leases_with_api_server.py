@@ -1,0 +1,161 @@
+"""Elections over a real Lease, in real time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from linkerd.kube.client import KubeClient
+from linkerd.kube.errors import Conflict, NotFound
+from linkerd.kube.lease_lock import LeaseLock
+from linkerd.kube.leases import Election, LeaseMetrics, LeaseTimes
+from linkerd.local.cluster import LocalCluster
+from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
+from linkerd.testing.eventually import eventually
+
+pytestmark = pytest.mark.integration
+
+QUICK = LeaseTimes(duration=3.0, renew_deadline=1.0, retry=0.1)
+
+
+@pytest.fixture
+async def kube(api_cluster: LocalCluster) -> AsyncIterator[KubeClient]:
+    async with await KubeClient.connect(api_cluster.kubeconfig, user_agent="test") as client:
+        yield client
+
+
+@pytest.fixture
+async def cut(api_cluster: LocalCluster) -> AsyncIterator[CutProxy]:
+    """What stands between `far` and the API server."""
+    async with CutProxy(*api_server_of(api_cluster.kubeconfig)) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def far(
+    api_cluster: LocalCluster, cut: CutProxy, tmp_path: Path
+) -> AsyncIterator[KubeClient]:
+    """A client that can be cut off."""
+    path = kubeconfig_through(api_cluster.kubeconfig, cut, tmp_path)
+    async with await KubeClient.connect(path, user_agent="test") as client:
+        yield client
+
+
+@pytest.fixture
+def lock(kube: KubeClient, namespace: str) -> LeaseLock:
+    return LeaseLock(kube, namespace, "who-writes")
+
+
+@asynccontextmanager
+async def competing(
+    lock: LeaseLock, identity: str, lead: Callable[[], Awaitable[object]]
+) -> AsyncIterator[Election]:
+    metrics = LeaseMetrics(CollectorRegistry())
+    election = Election(lock, identity, metrics=metrics, times=QUICK)
+    task = asyncio.create_task(election.run(lead))
+    try:
+        yield election
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_the_record_is_as_clients_in_go_write_it(lock: LeaseLock) -> None:
+    async with competing(lock, "a", forever) as election:
+        await eventually(lambda: election.leading, "leadership")
+        spec = (await lock.read())["spec"]
+        assert spec.keys() == {
+            "holderIdentity", "leaseDurationSeconds", "acquireTime", "renewTime",
+            "leaseTransitions",
+        }  # fmt: skip
+        assert (spec["holderIdentity"], spec["leaseDurationSeconds"]) == ("a", 3)
+    released = (await lock.read())["spec"]
+    assert (released.get("holderIdentity", ""), released["leaseDurationSeconds"]) == ("", 1)
+
+
+async def test_one_leads_and_the_other_follows(lock: LeaseLock) -> None:
+    async with competing(lock, "b", forever) as second:
+        await eventually(lambda: second.leading, "the first leader")
+        async with competing(lock, "a", forever) as first:
+            await asyncio.wait_for(_some_renewals(lock), 10)
+            assert (first.leading, second.leading) == (False, True)
+
+
+async def _some_renewals(lock: LeaseLock) -> None:
+    versions: set[str] = set()
+    while len(versions) < 5:
+        versions.add((await lock.read())["metadata"]["resourceVersion"])
+        await asyncio.sleep(0.05)
+
+
+async def test_a_leader_that_is_cut_off_stops_before_another_begins(
+    lock: LeaseLock, far: KubeClient, cut: CutProxy, namespace: str
+) -> None:
+    ruling: list[str] = []
+    most = 0
+
+    async def rule(name: str) -> None:
+        nonlocal most
+        ruling.append(name)
+        most = max(most, len(ruling))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ruling.remove(name)
+
+    distant = LeaseLock(far, namespace, "who-writes")
+    for trouble in (cut.cut, _stalling(cut)):
+        async with competing(distant, "far", lambda: rule("far")):
+            await eventually(lambda: ruling == ["far"], "the first to lead")
+            async with competing(lock, "near", lambda: rule("near")):
+                await trouble()
+                await eventually(lambda: ruling == ["near"], "the second to lead", 15)
+            cut.heal()
+            await eventually(lambda: ruling == ["far"], "the first to lead again", 15)
+    assert most == 1
+
+
+def _stalling(cut: CutProxy) -> Callable[[], Awaitable[None]]:
+    async def stall() -> None:
+        cut.stall()
+
+    return stall
+
+
+async def test_of_two_writes_of_one_version_one_is_refused(lock: LeaseLock) -> None:
+    made = await lock.create({"holderIdentity": "a", "leaseDurationSeconds": 3})
+    await lock.replace(made)
+    changed = {**made, "spec": {**made["spec"], "holderIdentity": "b"}}
+    await lock.replace(changed | {"metadata": (await lock.read())["metadata"]})
+    with pytest.raises(Conflict):
+        await lock.replace(made)
+    with pytest.raises(Conflict):
+        await lock.create({"holderIdentity": "c"})
+
+
+async def test_a_namespace_that_is_not_there_is_complained_of_once(kube: KubeClient) -> None:
+    lock = LeaseLock(kube, "nowhere", "who-writes")
+    with pytest.raises(NotFound):
+        await lock.read()
+    reads = 0
+
+    class Counted(LeaseLock):
+        async def read(self) -> dict[str, object]:
+            nonlocal reads
+            reads += 1
+            return await super().read()
+
+    with capture_logs() as logs:
+        async with competing(Counted(kube, "nowhere", "who-writes"), "a", forever) as election:
+            await eventually(lambda: reads > 4, "a few attempts")
+            assert not election.leading
+    assert len([entry for entry in logs if entry["log_level"] == "warning"]) == 1
