@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from linkerd.kube.objects import (
+    Endpoints,
     EndpointSlice,
     ExternalWorkload,
     Pod,
@@ -14,9 +15,10 @@ from linkerd.kube.objects import (
     Server,
     Service,
     ServiceProfile,
+    TrafficSplit,
 )
 from linkerd.kube.objects.pool import MappingPool, Pool
-from linkerd.kube.resource import JOBS, NODES, PODS, SERVICE_PROFILES
+from linkerd.kube.resource import JOBS, NODES, PODS, SERVICE_PROFILES, TRAFFIC_SPLITS
 
 
 def _decode(kind: type[Any], document: dict[str, Any]) -> Any:
@@ -202,10 +204,42 @@ def test_profiles_are_lenient() -> None:
     assert profile.spec.dst_overrides[0].weight == "500m"
 
 
+def test_endpoints_without_those_that_are_not_ready() -> None:
+    target = {"kind": "Pod", "name": "a", "namespace": "shop", "uid": "u"}
+    addresses = [{"ip": "10.4.0.1", "targetRef": target, "nodeName": "n1"}, {"ip": "10.4.0.2"}]
+    subset = {
+        "addresses": addresses,
+        "notReadyAddresses": [{"ip": "10.4.0.3"}],
+        "ports": [{"port": 80}, {"port": 90, "name": "x", "protocol": "UDP"}],
+    }
+    item = _decode(Endpoints, {"metadata": {"name": "a"}, "subsets": [subset, {}]})
+    first, second = item.subsets
+    assert [address.ip for address in first.addresses] == ["10.4.0.1", "10.4.0.2"]
+    assert first.addresses[0].target_ref.name == "a"
+    assert [port.name for port in first.ports] == ["", "x"]
+    assert (second.addresses, second.ports) == ((), ())
+    assert _decode(Endpoints, {"metadata": {"name": "a"}, "subsets": None}).subsets == ()
+
+
+@pytest.mark.parametrize("weight", ["900m", 9, 0.9])
+def test_splits_of_either_version(weight: object) -> None:
+    split = _decode(
+        TrafficSplit,
+        {
+            "metadata": {"name": "s", "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"service": "web", "backends": [{"service": "web-1", "weight": weight}]},
+        },
+    )
+    assert split.spec.backends[0].weight == weight
+    assert split.metadata.creation_timestamp == "2026-01-01T00:00:00Z"
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
         (PODS.path(), "/api/v1/pods"),
+        (PODS.path("ns", version="v9"), "/api/v9/namespaces/ns/pods"),
+        (TRAFFIC_SPLITS.path(), "/apis/split.smi-spec.io/v1alpha1/trafficsplits"),
         (PODS.path("ns", "a"), "/api/v1/namespaces/ns/pods/a"),
         (PODS.path("../x", "a/b"), "/api/v1/namespaces/..%2Fx/pods/a%2Fb"),
         (NODES.path("ns"), "/api/v1/nodes"),
