@@ -218,7 +218,6 @@ def test_endpoints_without_those_that_are_not_ready() -> None:
     assert first.addresses[0].target_ref.name == "a"
     assert [port.name for port in first.ports] == ["", "x"]
     assert (second.addresses, second.ports) == ((), ())
-    assert _decode(Endpoints, {"metadata": {"name": "a"}, "subsets": None}).subsets == ()
 
 
 @pytest.mark.parametrize("weight", ["900m", 9, 0.9])
