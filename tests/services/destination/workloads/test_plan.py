@@ -294,6 +294,14 @@ class TestPacking:
         assert [each.after.metadata.name for each in change.update] == ["b"]
         assert counts(change) == (0, 1, 0)
 
+    def test_of_slices_that_are_written_anyway_the_fullest_is_filled_first(self) -> None:
+        service = make_service()
+        old = machines(150, ready=False)
+        slices = [holding(service, "a", *old[:60]), holding(service, "b", *old[60:])]
+        change = plan(service, machines(160), slices)
+        held = {each.after.metadata.name: len(each.after.endpoints) for each in change.update}
+        assert held == {"a": 60, "b": 100}
+
     def test_t179_ten_slices_become_three(self) -> None:
         """Ten of 30 whose ports are no longer the service's."""
         service = make_service(ports=to_port(8081))
