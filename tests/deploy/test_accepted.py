@@ -17,6 +17,8 @@ from services.destination.sources import sources
 
 pytestmark = pytest.mark.integration
 
+SLICES = "endpointslices.discovery.k8s.io"
+LEASES = "leases.coordination.k8s.io"
 IDENTITY = "system:serviceaccount:linkerd:linkerd-identity"
 DESTINATION = "system:serviceaccount:linkerd:linkerd-destination"
 WATCHED = sorted(
@@ -134,10 +136,19 @@ def test_destination_may_watch_what_it_watches(may: MayDo, resource: str) -> Non
         assert may(DESTINATION, verb, resource)
 
 
-@pytest.mark.parametrize("resource", [*WATCHED, "secrets", "configmaps"])
-def test_destination_may_write_nothing(may: MayDo, resource: str) -> None:
-    for verb in ("create", "update", "patch", "delete"):
-        assert not may(DESTINATION, verb, resource)
+@pytest.mark.parametrize("resource", [*WATCHED, "secrets", "configmaps", LEASES])
+def test_destination_may_write_nothing_but_slices(may: MayDo, resource: str) -> None:
+    """Those of ExternalWorkloads."""
+    allowed = {"create", "patch", "delete"} if resource == SLICES else set()
+    verbs = ("create", "update", "patch", "delete")
+    assert {verb for verb in verbs if may(DESTINATION, verb, resource)} == allowed
+
+
+def test_destination_makes_its_lease_where_it_is(may: MayDo) -> None:
+    """And changes no other one, there or elsewhere."""
+    assert may(DESTINATION, "create", LEASES, "linkerd")
+    for verb in ("get", "list", "update", "patch", "delete"):
+        assert not may(DESTINATION, verb, LEASES, "linkerd")
 
 
 def test_identity_may_review_tokens_and_see_nothing(may: MayDo) -> None:
