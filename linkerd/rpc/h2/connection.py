@@ -1,32 +1,24 @@
-"""One connection: bytes in, calls begun and ended; its timers and its end.
+"""One connection: its beginning, its timers, its end, and what is said about it as a whole.
 
 What the peer does wrong costs it the stream or, as HTTP/2 says, the connection, and nobody else
-anything. The library has taken in all of a read before its events are looked at here, so a stream
-may be closed already when its first event comes.
+anything.
 """
 
 import asyncio
+import contextlib
 import random
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-import grpc
 from h2 import events
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
+from h2.settings import SettingCodes
 
-from linkerd.rpc.errors import RpcError
-from linkerd.rpc.h2 import headers
-from linkerd.rpc.h2.body import Body
-from linkerd.rpc.h2.call import H2Call
-from linkerd.rpc.h2.limits import (
-    LINGER_SECONDS,
-    MAX_HELD_BYTES,
-    PREFACE_SECONDS,
-    Budget,
-)
+from linkerd.rpc.h2.inbox import Inbox
+from linkerd.rpc.h2.limits import LINGER_SECONDS, PREFACE_SECONDS, Budget
 from linkerd.rpc.h2.outbox import Outbox
 from linkerd.rpc.h2.streams import Behind, Stream
 from linkerd.rpc.h2.wire import LAST_STREAM_ID, Wire
@@ -36,12 +28,7 @@ from linkerd.runtime.logs import get_logger
 _READ_BYTES: Final = 64 << 10  # a read's share of a turn, too
 _RETIRING: Final = b"retiring"
 _ALIVE: Final = b"alive?  "
-_SMALL_UPDATE: Final = 1024  # bytes; WINDOW_UPDATEs of less cost more than they bring
-_MAX_TIMER: Final = 30 * 86400.0  # seconds; deadlines beyond are not watched
 _SETTINGS_COST: Final = 10
-_NO_METHOD: Final = headers.status(
-    grpc.StatusCode.UNIMPLEMENTED, "this server has no such method", answered=False
-)
 _log = get_logger(__name__)
 
 
@@ -63,14 +50,8 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._loop = asyncio.get_running_loop()
-        self._clock = self._loop.time
-        self._streams: dict[int, Stream] = {}
-        self._young: set[Stream] = set()  # whose request is not whole
-        self._slow: set[Stream] = set()  # that were young at the last beat
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._held = 0
         self._heard = False
-        self._refusing = False  # new streams, as the peer was told to go
         self._over = False  # nothing is read any more
         self.lost = self._loop.create_future()
 
@@ -80,12 +61,16 @@ class Connection(asyncio.BufferedProtocol):
         """The peer is there; says our settings."""
         self._transport = transport = cast("asyncio.Transport", transport)  # uvloop has its own
         # asyncio does so only for sockets whose protocol number is spelt out.
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):  # it may be gone already
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         options = self._shared.options
         self._peer = _address(transport.get_extra_info("peername"))
         self._wire = Wire(options.max_concurrent_streams)
-        self._budget = Budget(self._clock())
+        self._budget = Budget(self._loop.time())
         self._outbox = Outbox(self._wire, transport, self._budget, self._left)
+        self._inbox = Inbox(
+            self._shared.routes, options, self._peer, self._wire, self._outbox, self._charge
+        )
         if self._shared.stopping:
             transport.abort()
             return
@@ -110,12 +95,10 @@ class Connection(asyncio.BufferedProtocol):
             return
         try:
             for event in self._wire.receive_data(self._shared.buffer[:nbytes]):
-                handle = _HANDLERS.get(type(event))
-                if handle is not None:
-                    handle(self, event)
+                self._take(event)
         except ProtocolError as error:
             _log.debug("a client breaks the protocol", peer=self._peer, error=str(error))
-            self._finish()
+            self._finish(LINGER_SECONDS)
         except Exception as error:  # noqa: BLE001  # of this connection alone
             _log.error("a connection failed", peer=self._peer, exc_info=error)
             self._break(ErrorCodes.INTERNAL_ERROR)
@@ -132,11 +115,7 @@ class Connection(asyncio.BufferedProtocol):
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        streams, self._streams = list(self._streams.values()), {}
-        for stream in streams:
-            stream.abandon()
-        self._young.clear()
-        self._slow.clear()
+        self._inbox.abandon()
         self._shared.connections.discard(self)
         if not self.lost.done():
             self.lost.set_result(None)
@@ -153,8 +132,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def turn_away(self) -> None:
         """Tells the peer to open no more streams here; the connection ends with its last one."""
-        if not self._refusing and not self._over:
-            self._refusing = True
+        if not self._inbox.refusing and not self._over:
+            self._inbox.refusing = True
             self._wire.goaway(self._wire.highest_inbound_stream_id)
             self._outbox.touch()
             self._end_if_empty()
@@ -162,8 +141,7 @@ class Connection(asyncio.BufferedProtocol):
     def cut(self, why: str) -> None:
         """Ends all calls with UNAVAILABLE, and so the connection."""
         self.turn_away()
-        for stream in list(self._streams.values()):
-            stream.cut(grpc.StatusCode.UNAVAILABLE, why)
+        self._inbox.cut(why)
         self._end_if_empty()
 
     def abort(self) -> None:
@@ -171,6 +149,15 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.abort()
 
     # Its own life.
+
+    def _take(self, event: events.Event) -> None:
+        handle = _HANDLERS.get(type(event))
+        if self._over:  # by the event before
+            return
+        if handle is None:
+            self._inbox.take(event)
+        else:
+            handle(self, event)
 
     def _after(self, name: str, seconds: float, call: Callable[[], None]) -> None:
         """Sets the timer `name` anew."""
@@ -185,9 +172,7 @@ class Connection(asyncio.BufferedProtocol):
     def _beat(self) -> None:
         """Looks after a connection that was silent, and after requests that do not get on."""
         options = self._shared.options
-        for stream in self._slow:
-            stream.cut(grpc.StatusCode.CANCELLED, "the request did not come to its end in time")
-        self._slow, self._young = self._young, set()
+        self._inbox.sweep()
         if self._heard:
             self._heard = False
             self._after("beat", options.keepalive_interval.total_seconds(), self._beat)
@@ -214,26 +199,24 @@ class Connection(asyncio.BufferedProtocol):
         self._after("age", grace, lambda: self.cut("the connection is too old"))
 
     def _end_if_empty(self) -> None:
-        if self._refusing and not self._streams and not self._over:
-            self._finish()
+        if self._inbox.refusing and not len(self._inbox) and not self._over:
+            self._finish(self._shared.options.keepalive_timeout.total_seconds())
 
     def _break(self, code: ErrorCodes) -> None:
         """The peer is told why, and the connection ends."""
         self._wire.close_connection(code)
-        self._finish()
+        self._finish(LINGER_SECONDS)
 
-    def _finish(self) -> None:
-        """Sends what there is, listens to nothing more, and waits a little for the peer to close,
-        since to close with unread bytes would destroy our last words on their way."""
+    def _finish(self, linger: float) -> None:
+        """Sends what there is, listens to nothing more, and waits `linger` seconds for the peer to
+        close: to close with unread bytes would destroy our last words on their way."""
         if self._over:
             return
         self._over = True
         self._outbox.flush()
         self._outbox.close()
-        for stream in list(self._streams.values()):
-            self._streams.pop(stream.id)
-            stream.abandon()
-        self._after("linger", LINGER_SECONDS, self.abort)
+        self._inbox.abandon()
+        self._after("linger", linger, self.abort)
         try:
             self._transport.write_eof()
         except OSError:  # it is gone already
@@ -241,139 +224,23 @@ class Connection(asyncio.BufferedProtocol):
 
     def _charge(self, cost: int) -> None:
         """Lets the peer pay for a frame."""
-        if not self._budget.spend(cost, self._clock()) and not self._over:
+        if not self._budget.spend(cost, self._loop.time()) and not self._over:
             _log.warning("a client floods its connection, which ends", peer=self._peer)
             self._break(ErrorCodes.ENHANCE_YOUR_CALM)
 
     def _left(self, stream: Stream) -> None:
         """A stream is over."""
-        self._streams.pop(stream.id, None)
-        self._complete(stream)
-        if self._refusing and not self._streams:
+        self._inbox.left(stream)
+        if self._inbox.refusing and not len(self._inbox):
             self._loop.call_soon(self._end_if_empty)  # not within a flush
 
-    def _complete(self, stream: Stream) -> None:
-        """Nothing of the request is waited for any more."""
-        self._young.discard(stream)
-        self._slow.discard(stream)
-        if stream.body is not None:
-            self._held -= len(stream.body)
-            stream.body = None
+    # What the peer says about the connection.
 
-    # What the peer says.
-
-    def _on_request(self, event: events.RequestReceived) -> None:
-        wire = self._wire.streams[event.stream_id]
-        if wire.closed:  # reset in the same breath
-            self._wire.forget(wire)
-            self._charge(1)
-            return
-        if self._refusing or len(self._streams) >= self._shared.options.max_concurrent_streams:
-            self._wire.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)
-            self._wire.forget(wire)
-            self._charge(1)
-            return
-        try:
-            request = headers.request_of(event.headers)
-        except headers.NotGrpcError as error:
-            self._refuse(event.stream_id, error.headers)
-        except RpcError as error:
-            answer = headers.status(error.code, error.message, answered=False)
-            self._refuse(event.stream_id, answer)
-        else:
-            behind = self._shared.routes.get(request.path)
-            if behind is None:
-                self._refuse(event.stream_id, _NO_METHOD)
-            else:
-                self._open(wire, behind, request)
-
-    def _refuse(self, stream_id: int, answer: list[headers.Header]) -> None:
-        """Answers a request with headers alone."""
-        wire = self._wire.streams[stream_id]
-        self._wire.send_headers(stream_id, answer, end_stream=True)
-        if not wire.closed:
-            self._wire.reset_stream(stream_id, ErrorCodes.NO_ERROR)
-        self._wire.forget(wire)
-
-    def _open(self, wire: Any, behind: Behind, request: headers.Request) -> None:
-        body = Body(self._shared.options.max_receive_bytes)
-        stream = Stream(wire, behind, self._outbox, H2Call(request, self._peer, self._clock), body)
-        self._streams[stream.id] = stream
-        self._young.add(stream)
-        if request.timeout is not None and request.timeout < _MAX_TIMER:
-            stream.timer = self._loop.call_later(
-                request.timeout,
-                stream.cut,
-                grpc.StatusCode.DEADLINE_EXCEEDED,
-                "the deadline has passed",
-            )
-        behind.opened(stream)
-
-    def _on_data(self, event: events.DataReceived) -> None:
-        if event.flow_controlled_length:
-            self._wire.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-        if not event.data:
-            if event.stream_ended is None:
-                self._charge(1)
-            return
-        stream = self._streams.get(event.stream_id)
-        if stream is None or stream.body is None or stream.status is not None:
-            return
-        self._held += len(event.data)
-        try:
-            stream.body.feed(event.data)
-            self._check_held()
-            before = len(stream.body)
-            stream.behind.received(stream, stream.body)
-            self._held -= before - len(stream.body)
-        except RpcError as error:
-            self._complete(stream)
-            stream.finish(error.code, error.message)
-
-    def _check_held(self) -> None:
-        if self._held > MAX_HELD_BYTES:
-            raise RpcError(
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"unfinished requests of this connection have over {MAX_HELD_BYTES} bytes",
-            )
-
-    def _on_end(self, event: events.StreamEnded) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is None:
-            return
-        stream.request_ended = True
-        body = stream.body
-        self._complete(stream)
-        if body is None or stream.status is not None or stream.wire.closed:
-            return
-        try:
-            stream.behind.half_closed(stream, body)
-        except RpcError as error:
-            stream.finish(error.code, error.message)
-
-    def _on_reset(self, event: events.StreamReset) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is None:
-            return
-        if not stream.answered:
-            self._charge(1)
-        self._wire.forget(stream.wire)
-        stream.abandon()
-        self._left(stream)
-
-    def _on_window(self, event: events.WindowUpdated) -> None:
-        if event.delta < _SMALL_UPDATE:
-            self._charge(1)
-        if event.stream_id:
-            stream = self._streams.get(event.stream_id)
-            if stream is not None:
-                self._outbox.room(stream)
-
-    def _on_settings(self, _event: events.RemoteSettingsChanged) -> None:
+    def _on_settings(self, event: events.RemoteSettingsChanged) -> None:
         self._quiet("preface")
-        self._charge(_SETTINGS_COST)
-        for stream in self._streams.values():
-            self._outbox.room(stream)
+        self._charge(_SETTINGS_COST + len(self._inbox) // 100)
+        if SettingCodes.INITIAL_WINDOW_SIZE in event.changed_settings:
+            self._inbox.room_for_all()
 
     def _on_pong(self, event: events.PingAckReceived) -> None:
         if event.ping_data == _RETIRING:
@@ -383,7 +250,7 @@ class Connection(asyncio.BufferedProtocol):
         self._charge(1)
 
     def _on_goaway(self, _event: events.ConnectionTerminated) -> None:
-        self._refusing = True
+        self._inbox.refusing = True
         self._end_if_empty()
 
 
@@ -399,12 +266,7 @@ def _address(peername: Any) -> str:
 
 
 _HANDLERS: Final[dict[type[events.Event], Callable[[Connection, Any], None]]] = {
-    events.RequestReceived: Connection._on_request,  # noqa: SLF001  # a table of this class's own
-    events.DataReceived: Connection._on_data,  # noqa: SLF001
-    events.StreamEnded: Connection._on_end,  # noqa: SLF001
-    events.StreamReset: Connection._on_reset,  # noqa: SLF001
-    events.WindowUpdated: Connection._on_window,  # noqa: SLF001
-    events.RemoteSettingsChanged: Connection._on_settings,  # noqa: SLF001
+    events.RemoteSettingsChanged: Connection._on_settings,  # noqa: SLF001  # a table of its own
     events.PingReceived: Connection._on_cost,  # noqa: SLF001
     events.PingAckReceived: Connection._on_pong,  # noqa: SLF001
     events.PriorityUpdated: Connection._on_cost,  # noqa: SLF001

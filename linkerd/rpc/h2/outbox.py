@@ -17,7 +17,9 @@ from linkerd.rpc.h2 import headers
 from linkerd.rpc.h2.limits import MAX_UNREAD_BYTES, WRITE_BYTES, Budget
 from linkerd.rpc.h2.streams import Behind, Stream
 from linkerd.rpc.h2.wire import PACK_FRAME, PACK_MESSAGE, PACK_PREFIX, Wire
+from linkerd.runtime.logs import get_logger
 
+_log = get_logger(__name__)
 _QUANTUM: Final = 64 << 10
 _MAX_FRAME: Final = 64 << 10  # peers may allow 16 MiB, which would be unfair to other streams
 _GOOD_FRAME: Final = 512  # bytes; smaller ones earn the peer nothing unless they end a message
@@ -66,6 +68,10 @@ class Outbox:
         self._leave(stream)
         self.touch()
 
+    def lost(self, stream: Stream) -> None:
+        """The peer has reset a stream."""
+        self._leave(stream)
+
     def touch(self) -> None:
         """There is, or may be, something to send."""
         if not self._scheduled and not self._closed:
@@ -98,6 +104,13 @@ class Outbox:
         self._scheduled = False
         if self._closed:
             return
+        try:
+            self._turn()
+        except Exception as error:  # noqa: BLE001  # of this connection alone
+            _log.error("a connection cannot send", exc_info=error)
+            self._transport.abort()
+
+    def _turn(self) -> None:
         self._take()
         if not self._paused:
             self._fill(WRITE_BYTES - self._transport.get_write_buffer_size())

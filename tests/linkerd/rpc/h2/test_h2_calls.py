@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2
 from h2.errors import ErrorCodes
 from prometheus_client import CollectorRegistry
 
@@ -157,6 +158,29 @@ async def test_a_client_that_never_ends_its_request_is_told_to(serve: Any) -> No
         await client.until(lambda: heard.reset == ErrorCodes.NO_ERROR, "the reset")
         good = await client.result(client.open(CERTIFY, certify("web")))
         assert good.status == "0"
+
+
+async def test_a_conversation_may_take_its_time(serve: Any) -> None:
+    server = await serve(reflection=True, keepalive_interval=timedelta(milliseconds=50))
+    path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+    request = reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
+    async with RawClient(server.port) as client:
+        stream = client.open(path, request, end=False)
+        heard = client.heard[stream]
+        other = client.open(CERTIFY, certify("web"), end=False)
+        await client.result(other)  # cut after two beats
+        assert not heard.over
+        client.send(frame(DATA, END_STREAM, stream, framed(request)))
+        assert (await client.result(stream)).status == "0"
+        assert len(heard.messages()) == 2
+
+
+async def test_a_question_that_is_none_ends_its_conversation(serve: Any) -> None:
+    server = await serve(reflection=True)
+    path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+    async with RawClient(server.port) as client:
+        heard = await client.result(client.open(path, b"\xff\xff"))
+        assert heard.status == "3"
 
 
 async def test_streams_beyond_the_limit_of_a_connection(serve: Any, world: World) -> None:
