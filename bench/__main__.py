@@ -10,11 +10,15 @@ import psutil
 
 from bench import (
     change_cost,
+    churn,
     cluster,
     fanout_figures,
     figures,
     first_answer,
+    get1000,
     identity,
+    relist,
+    rolling,
     startup,
     yardsticks,
 )
@@ -31,6 +35,7 @@ class Options:
 
     streams: int
     connections: int
+    churn_seconds: float
     logs: Path
     progress: Progress
 
@@ -66,6 +71,22 @@ async def _first_answer(where: cluster.Cluster, options: Options) -> list[Figure
     return await first_answer.run(where, options.logs)
 
 
+async def _get1000(where: cluster.Cluster, options: Options) -> list[Figure]:
+    return await get1000.run(where, options.logs)
+
+
+async def _relist(where: cluster.Cluster, options: Options) -> list[Figure]:
+    return await relist.run(where, options.logs, Crowd(options.streams, options.connections))
+
+
+async def _rolling(where: cluster.Cluster, options: Options) -> list[Figure]:
+    return await rolling.run(where, options.logs, options.progress)
+
+
+async def _churn(where: cluster.Cluster, options: Options) -> list[Figure]:
+    return await churn.run(where, options.logs, churn.Churn(seconds=options.churn_seconds))
+
+
 async def _change_cost(where: cluster.Cluster, options: Options) -> list[Figure]:
     listeners = [n for n in change_cost.LISTENERS if n <= options.streams]
     return await change_cost.run(where, options.logs, options.progress, listeners=listeners)
@@ -82,7 +103,11 @@ BENCHES: Mapping[str, Bench] = {
     "fanout": _fanout,
     "spread": _spread,
     "first-answer": _first_answer,
+    "get1000": _get1000,
     "change-cost": _change_cost,
+    "relist": _relist,
+    "rolling": _rolling,
+    "churn": _churn,
     "identity": _identity,
 }
 
@@ -91,6 +116,9 @@ BENCHES: Mapping[str, Bench] = {
 @click.option("--only", multiple=True, type=click.Choice(list(BENCHES)), help="Run just these.")
 @click.option("--streams", default=10_000, show_default=True, help="Streams of the fan-out.")
 @click.option("--connections", default=20, show_default=True, help="Connections they share.")
+@click.option(
+    "--churn-seconds", default=120.0, show_default=True, help="How long endpoints come and go."
+)
 @click.option(
     "--kubeconfig",
     type=click.Path(exists=True, path_type=Path),
@@ -105,10 +133,16 @@ BENCHES: Mapping[str, Bench] = {
     help="Where the figures go; those not measured now keep their last values.",
 )
 def main(
-    only: tuple[str, ...], streams: int, connections: int, kubeconfig: Path | None, out: Path
+    only: tuple[str, ...],
+    streams: int,
+    connections: int,
+    churn_seconds: float,
+    kubeconfig: Path | None,
+    out: Path,
 ) -> None:
     """Measure our services beside a real API server, against goals and upstream's figures."""
-    options = Options(streams, connections, out.parent / "bench" / "logs", choose_progress())
+    logs = out.parent / "bench" / "logs"
+    options = Options(streams, connections, churn_seconds, logs, choose_progress())
     taken: list[Figure] = []
     try:
         asyncio.run(_run(only or tuple(BENCHES), options, kubeconfig, taken))

@@ -96,7 +96,7 @@ def fan(endpoints: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Member:
+class Member:
     """Where one pod belongs: all that its objects are computed from."""
 
     shape: Shape
@@ -104,25 +104,31 @@ class _Member:
 
     @property
     def service(self) -> int:
+        """Number of its service."""
         return self.number // self.shape.pods_per_service
 
     @property
     def namespace(self) -> str:
+        """Name of its namespace."""
         return namespace(self.service // self.shape.services_per_namespace)
 
     @property
     def app(self) -> str:
+        """Name of its service and Deployment."""
         return f"app-{self.service % self.shape.services_per_namespace:03d}"
 
     @property
     def name(self) -> str:
+        """Its name."""
         return f"{self.app}-5d8f6c9b7-{self.number % self.shape.pods_per_service:05x}"
 
     @property
     def node(self) -> int:
+        """Number of its node."""
         return self.number % self.shape.nodes
 
     def endpoint(self) -> Json:
+        """What a slice says of it."""
         return {
             "addresses": [address(self.number)],
             "conditions": {"ready": True, "serving": True, "terminating": False},
@@ -152,23 +158,25 @@ def second_wave(shape: Shape) -> Iterator[Item]:
     """Services with their ReplicaSets, slices and pods."""
     for number in range(shape.services):
         pods = range(number * shape.pods_per_service, (number + 1) * shape.pods_per_service)
-        members = [_Member(shape, pod) for pod in pods]
-        yield _service(members[0].namespace, members[0].app)
+        members = [Member(shape, pod) for pod in pods]
+        yield make_service(members[0].namespace, members[0].app)
         yield _replica_set(members[0], len(members))
-        yield from _slices(members[0].app, members)
+        yield from make_slices(members[0].app, members)
         for member in members:
-            yield Item(_path(member.namespace, "pods"), _pod(member), _pod_status(member))
+            yield Item(collection(member.namespace, "pods"), make_pod(member), pod_status(member))
     for endpoints in shape.fans:
-        members = [_Member(shape, pod) for pod in range(endpoints)]
-        yield _service(namespace(0), fan(endpoints))
-        yield from _slices(fan(endpoints), members)
+        members = [Member(shape, pod) for pod in range(endpoints)]
+        yield make_service(namespace(0), fan(endpoints))
+        yield from make_slices(fan(endpoints), members)
 
 
-def _path(in_namespace: str, plural: str, group: str = "/api/v1") -> str:
+def collection(in_namespace: str, plural: str, group: str = "/api/v1") -> str:
+    """Path of the objects of a kind in a namespace."""
     return f"{group}/namespaces/{in_namespace}/{plural}"
 
 
-def _service(in_namespace: str, name: str) -> Item:
+def make_service(in_namespace: str, name: str) -> Item:
+    """A service that selects pods by its name."""
     body = {
         "metadata": {"name": name, "labels": {"app": name}},
         "spec": {
@@ -176,7 +184,7 @@ def _service(in_namespace: str, name: str) -> Item:
             "ports": [{"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}],
         },
     }
-    return Item(_path(in_namespace, "services"), body)
+    return Item(collection(in_namespace, "services"), body)
 
 
 def slice_name(service: str, index: int) -> str:
@@ -184,8 +192,9 @@ def slice_name(service: str, index: int) -> str:
     return f"{service}-{index:03d}"
 
 
-def _slices(service: str, members: list[_Member]) -> Iterator[Item]:
-    path = _path(members[0].namespace, "endpointslices", "/apis/discovery.k8s.io/v1")
+def make_slices(service: str, members: list[Member]) -> Iterator[Item]:
+    """The slices of a service with these pods, all of one namespace."""
+    path = collection(members[0].namespace, "endpointslices", "/apis/discovery.k8s.io/v1")
     for index, start in enumerate(range(0, len(members), SLICE_SIZE)):
         marks = {
             "kubernetes.io/service-name": service,
@@ -210,7 +219,7 @@ def _owner(kind: str, name: str) -> Json:
     }
 
 
-def _replica_set(pod: _Member, replicas: int) -> Item:
+def _replica_set(pod: Member, replicas: int) -> Item:
     marks = {"app": pod.app, "pod-template-hash": "5d8f6c9b7"}
     body = {
         "metadata": {
@@ -227,10 +236,11 @@ def _replica_set(pod: _Member, replicas: int) -> Item:
             },
         },
     }
-    return Item(_path(pod.namespace, "replicasets", "/apis/apps/v1"), body)
+    return Item(collection(pod.namespace, "replicasets", "/apis/apps/v1"), body)
 
 
-def _pod(pod: _Member) -> Json:
+def make_pod(pod: Member) -> Json:
+    """An injected pod of realistic size."""
     return {
         "metadata": {
             "name": pod.name,
@@ -258,7 +268,8 @@ def _pod(pod: _Member) -> Json:
     }
 
 
-def _pod_status(pod: _Member) -> Json:
+def pod_status(pod: Member) -> Json:
+    """The status of a pod that is ready."""
     since = "2026-01-01T00:00:00Z"
     return {
         "phase": "Running",

@@ -15,8 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from linkerd.rpc.grpcio import GrpcServer
-from linkerd.rpc.h2.server import H2Server
+from linkerd.rpc.engines import ENGINES
 from linkerd.rpc.methods import Call, service
 from linkerd.runtime.logs import configure_logging
 from linkerd.runtime.process import Process, run
@@ -24,7 +23,6 @@ from linkerd.runtime.values import HostPort
 from linkerd.streams import Subscription, Topic
 from linkerd.stubs.proxy import destination_pb2
 
-ENGINES = {"grpcio": GrpcServer, "h2": H2Server}
 FIRST = 20_000
 DELTA = bytes(150)
 

@@ -60,9 +60,10 @@ class Change:
 
 @contextlib.asynccontextmanager
 async def crowd(
-    cluster: Cluster, server: Server, shape: Crowd
+    cluster: Cluster, server: Server, shape: Crowd, *, decode: bool = False
 ) -> AsyncIterator[tuple[Load, Opened]]:
-    """Open the streams and wait until every one has its first answer and the server rests."""
+    """Open the streams and wait until every one has its first answer and the server rests; with
+    `decode` an answer counts once it is decoded."""
     await settled(server.pid)
     memory, cpu = rss_bytes(server.pid), cpu_ns(server.pid)
     async with Load.open(
@@ -70,6 +71,7 @@ async def crowd(
         shape.requests(cluster.shape),
         streams=shape.streams,
         connections=shape.connections,
+        options=["-decode"] if decode else [],
     ) as load:
         first = await load.first()
         if first.lost:

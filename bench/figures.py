@@ -50,6 +50,27 @@ KINDS: Mapping[str, Kind] = {
     "change_ns_per_endpoint_listener": Kind(
         "ns", "fit: cost that grows with endpoints x listeners"
     ),
+    "get1000_first_all_s": Kind(
+        "s", "1,000 streams on 1,000 endpoints: until all have decoded their answer", 2, 2.8
+    ),
+    "get1000_first_cpu_s": Kind("s", "the same: server CPU for those answers", 0.7, 3.5),
+    "get1000_change_ms": Kind("ms", "the same: one change, from the write to the last", 60, 41),
+    "get1000_kib_per_stream": Kind("KiB", "the same: memory a stream adds", 30, 89),
+    "rolling_messages_per_batch": Kind(
+        "", "rolling restart: messages of the listener with most, for a batch that arrived", 1
+    ),
+    "rolling_cpu_us_per_message": Kind("us", "the same: server CPU, a message to a listener"),
+    "rolling_fit_us_per_message": Kind("us", "fit: server CPU that a listener of a batch adds"),
+    "rolling_fit_ms_per_batch": Kind("ms", "fit: server CPU that a batch of pods adds"),
+    "rolling_fit_error": Kind("", "fit: mean relative error; 0 is linear"),
+    "churn_lag_p99_ms": Kind(
+        "ms", "500 changes a second: from before a write to a follower, slowest in 100", 500
+    ),
+    "churn_growth_mib": Kind("MiB", "the same: resident memory added after warming up"),
+    "churn_cpu_percent": Kind("%", "the same: server CPU, of one core"),
+    "churn_messages_per_s": Kind("1/s", "the same: messages to all listeners"),
+    "relist_messages": Kind("", "everything is listed again, nothing has changed: messages", 0),
+    "relist_cpu_s": Kind("s", "the same: server CPU for it"),
     "certify_per_s": Kind(
         "1/s", "certificates, each with a TokenReview, 32 in flight", 500, 99, "higher"
     ),
@@ -95,8 +116,8 @@ class Figure:
 
 
 def _ratio(value: float, other: float | None, better: str) -> float | None:
-    if other is None or (value == 0 and better == "higher"):
-        return None
+    if not other or (value == 0 and better == "higher"):
+        return None  # there is no ratio to nothing
     return other / value if better == "higher" else value / other
 
 

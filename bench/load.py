@@ -32,6 +32,7 @@ class Wave(msgspec.Struct, frozen=True):
     lost: int
     messages: int
     bytes: int
+    endpoints: int  # in first messages, where they are decoded
     begun_unix_ns: int
     first_ms: float
     median_ms: float
@@ -50,6 +51,8 @@ class Status(msgspec.Struct, frozen=True):
     slow_messages: int
     ended: dict[str, int]
     details: dict[str, str]
+    least: int  # messages of the stream that got the fewest, and the most
+    most: int
     distinct_last: int = 0
 
 

@@ -29,14 +29,17 @@ class OtherDatasetError(BenchError):
     """The cluster holds a dataset of another shape or format."""
 
 
-async def send(client: KubeClient, method: str, path: str, body: object = None) -> bytes:
-    """One request with a JSON body; a PATCH is a JSON merge patch unless it is a list."""
+async def send(
+    client: KubeClient, method: str, path: str, body: object = None, **query: str
+) -> bytes:
+    """One request with a JSON body; a PATCH is a JSON merge patch unless it is a list. The query
+    is never part of `path`: the client would drop it."""
     content_type = JSON
     if method == "PATCH":
         content_type = JSON_PATCH if isinstance(body, list) else MERGE_PATCH
     payload = None if body is None else json.dumps(body, separators=(",", ":")).encode()
     return await client.request(
-        method, path, body=payload, content_type=content_type, timeout=TIMEOUT
+        method, path, query=query, body=payload, content_type=content_type, timeout=TIMEOUT
     )
 
 

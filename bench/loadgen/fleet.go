@@ -29,6 +29,7 @@ type options struct {
 	streamWindow int32
 	connWindow   int32
 	keepLast     bool
+	decode       bool
 }
 
 // A fleet is a set of open streams, spread evenly over a few connections.
@@ -51,6 +52,7 @@ type fleet struct {
 	slow     atomic.Int64  // messages to streams that were paused last
 	slowBand atomic.Int64  // how many streams those are
 	last     []atomic.Uint64
+	counts   []atomic.Int64 // messages, by stream
 }
 
 func newFleet(o options) *fleet {
@@ -63,6 +65,7 @@ func newFleet(o options) *fleet {
 		details: map[string]string{},
 		gate:    gate,
 		last:    make([]atomic.Uint64, o.streams),
+		counts:  make([]atomic.Int64, o.streams),
 	}
 }
 
@@ -194,7 +197,7 @@ func (f *fleet) read(ctx context.Context, p *progress) error {
 	if err := stream.CloseSend(); err != nil {
 		return err
 	}
-	message := &raw.Message{Keep: f.keepLast}
+	message := &raw.Message{Keep: f.keepLast || f.decode}
 	for {
 		f.hold(ctx, p.index)
 		if err := stream.RecvMsg(message); err != nil {
@@ -203,7 +206,10 @@ func (f *fleet) read(ctx context.Context, p *progress) error {
 			}
 			return err
 		}
-		p.received(message)
+		if err := p.received(message); err != nil {
+			return err
+		}
+		message.Keep = f.keepLast
 	}
 }
 
@@ -215,8 +221,17 @@ type progress struct {
 	have  int32
 }
 
-func (p *progress) received(message *raw.Message) {
+// received takes a message into account; with -decode, a stream's first is read in full before.
+func (p *progress) received(message *raw.Message) error {
 	f := p.fleet
+	w := f.current.Load()
+	if f.counts[p.index].Add(1) == 1 && f.decode {
+		endpoints, err := decode(message.Bytes)
+		if err != nil {
+			return err
+		}
+		w.endpoints.Add(int64(len(endpoints)))
+	}
 	f.messages.Add(1)
 	f.bytes.Add(int64(message.Size))
 	if int64(p.index) < f.slowBand.Load() {
@@ -227,7 +242,6 @@ func (p *progress) received(message *raw.Message) {
 		digest.Write(message.Bytes)
 		f.last[p.index].Store(digest.Sum64())
 	}
-	w := f.current.Load()
 	if p.wave != w {
 		p.wave, p.have = w, 0
 	}
@@ -237,6 +251,7 @@ func (p *progress) received(message *raw.Message) {
 	if p.have == w.need && p.index >= w.skip {
 		w.complete(p.index)
 	}
+	return nil
 }
 
 // over is called once the stream has ended, with the fleet's lock held.
@@ -259,6 +274,8 @@ type statusReport struct {
 	Ended        map[string]int    `json:"ended"`
 	Details      map[string]string `json:"details"`
 	Distinct     int               `json:"distinct_last,omitempty"`
+	Least        int64             `json:"least"` // messages of the stream that got fewest
+	Most         int64             `json:"most"`
 	UnixNs       int64             `json:"unix_ns"`
 }
 
@@ -269,6 +286,11 @@ func (f *fleet) status() statusReport {
 		Event: "status", Open: f.open, Paused: f.paused,
 		Messages: f.messages.Load(), Bytes: f.bytes.Load(), SlowMessages: f.slow.Load(),
 		Ended: map[string]int{}, Details: map[string]string{}, UnixNs: time.Now().UnixNano(),
+	}
+	report.Least, report.Most = f.counts[0].Load(), f.counts[0].Load()
+	for i := range f.counts {
+		report.Least = min(report.Least, f.counts[i].Load())
+		report.Most = max(report.Most, f.counts[i].Load())
 	}
 	for name, count := range f.ended {
 		report.Ended[name] = count

@@ -1,5 +1,6 @@
 // Loadgen opens many server streams over a few connections and measures how fast each hears of
-// a change. It knows no message type: requests come in hexadecimal, answers are only counted.
+// a change. It knows no message type: requests come in hexadecimal, answers are only counted; unless
+// -decode asks for the first answers to be read in full.
 //
 // It reports on standard output, one JSON object a line, and takes one command a line on
 // standard input:
@@ -49,6 +50,7 @@ func parseFlags() (options, time.Duration, error) {
 	flag.IntVar(&streamWindow, "stream-window", 65535, "HTTP/2 window of a stream, in bytes")
 	flag.IntVar(&connWindow, "connection-window", 1<<20, "HTTP/2 window of a connection, in bytes")
 	flag.BoolVar(&o.keepLast, "keep-last", false, "compare each stream's last message (status: distinct_last)")
+	flag.BoolVar(&o.decode, "decode", false, "decode each stream's first message, a Destination Update, as a proxy does")
 	patience := flag.Duration("connect-timeout", 30*time.Second, "how long to wait for the connections")
 	flag.Parse()
 	o.streamWindow, o.connWindow = int32(streamWindow), int32(connWindow)

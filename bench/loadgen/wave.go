@@ -9,16 +9,17 @@ import (
 // A wave is one thing that every stream is expected to hear of: its first answer, or one change.
 // Each stream fills its own slot, so that ten thousand readers meet at one atomic counter only.
 type wave struct {
-	name     string
-	need     int32 // messages that complete a stream
-	skip     int   // streams below this index are paused and not counted
-	begun    time.Time
-	left     atomic.Int64
-	lost     atomic.Int64 // streams that ended before they were complete
-	messages atomic.Int64
-	bytes    atomic.Int64
-	at       []int64 // per stream: nanoseconds since begun, 0 if incomplete
-	done     chan struct{}
+	name      string
+	need      int32 // messages that complete a stream
+	skip      int   // streams below this index are paused and not counted
+	begun     time.Time
+	left      atomic.Int64
+	lost      atomic.Int64 // streams that ended before they were complete
+	messages  atomic.Int64
+	bytes     atomic.Int64
+	endpoints atomic.Int64 // in messages that were decoded
+	at        []int64      // per stream: nanoseconds since begun, 0 if incomplete
+	done      chan struct{}
 }
 
 func newWave(name string, need int32, skip int, streams, open int) *wave {
@@ -56,6 +57,7 @@ type waveReport struct {
 	Lost        int64   `json:"lost"`
 	Messages    int64   `json:"messages"`
 	Bytes       int64   `json:"bytes"`
+	Endpoints   int64   `json:"endpoints"`
 	BegunUnixNs int64   `json:"begun_unix_ns"`
 	FirstMs     float64 `json:"first_ms"`
 	MedianMs    float64 `json:"median_ms"`
@@ -73,6 +75,7 @@ func (w *wave) report() waveReport {
 		Lost:        w.lost.Load(),
 		Messages:    w.messages.Load(),
 		Bytes:       w.bytes.Load(),
+		Endpoints:   w.endpoints.Load(),
 		BegunUnixNs: w.begun.UnixNano(),
 	}
 	if n := len(times); n > 0 {

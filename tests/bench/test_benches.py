@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import change_cost, cluster, fanout_figures, startup
+from bench import change_cost, churn, cluster, fanout_figures, get1000, relist, rolling, startup
 from bench.dataset import Shape
 from bench.fanout import Crowd
+from bench.figures import Figure
 from bench.least_squares import Fit
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.progress import SilentProgress
@@ -41,6 +42,40 @@ async def test_start_up_and_fan_out_of_a_small_cluster(
     assert all(figure.value > 0 for figure in taken if figure.name != "fanout_kib_per_stream")
     loads = [(cell.endpoints, cell.listeners, cell.changed) for cell in cells]
     assert loads == [(3, 10, 1), (3, 10, 2), (20, 10, 1), (20, 10, 10)]
+
+
+def _values(taken: list[Figure]) -> dict[str, float]:
+    return {figure.name: figure.value for figure in taken}
+
+
+async def test_many_streams_on_many_endpoints_and_churn_of_a_small_cluster(
+    own_api_cluster: LocalCluster, tmp_path: Path
+) -> None:
+    """Clients decode every endpoint, a rolling restart is one message a batch, every change of
+    the churn is seen, and a list of what has not changed tells nobody anything."""
+    crowd = Crowd(streams=30, connections=3, endpoints=20)
+    load = churn.Churn(
+        seconds=3, rate=20, services=2, endpoints=6, together=2, listeners=8, warm_up=0.5
+    )
+    async with cluster.seeded(own_api_cluster.kubeconfig, SilentProgress(), SMALL) as where:
+        first = await get1000.run(where, tmp_path, shape=crowd, repeats=1, count=2)
+        silent, sizes = SilentProgress(), {"replicas": (4, 12), "listeners": (5, 10)}
+        rolled = _values(await rolling.run(where, tmp_path, silent, batch=3, **sizes))
+        churned = await churn.run(where, tmp_path, load)
+        relisted = await relist.run(where, tmp_path, crowd)
+    assert _values(first).keys() == {
+        "get1000_first_all_s",
+        "get1000_first_cpu_s",
+        "get1000_change_ms",
+        "get1000_kib_per_stream",
+    }
+    assert rolled["rolling_messages_per_batch"] == 1
+    assert rolled["rolling_cpu_us_per_message"] > 0
+    assert _values(churned)["churn_lag_p99_ms"] > 0
+    written = load.rate * load.seconds * (1 - load.warm_up)
+    assert written / 2 < int(str(churned[0].at["seen"])) <= written
+    assert _values(relisted)["relist_messages"] == 0
+    assert int(str(relisted[0].at["lists"])) >= 6
 
 
 def test_a_fit_reads_as_a_formula() -> None:

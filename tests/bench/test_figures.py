@@ -25,6 +25,12 @@ def test_no_goal_no_ratio() -> None:
     assert Figure("fanout_last_ms", 128).upstream_ratio == 1
 
 
+def test_there_is_no_ratio_to_a_goal_of_nothing() -> None:
+    assert Figure("relist_messages", 3).ratio is None
+    (line,) = figures.table([Figure("relist_messages", 3)]).splitlines()[1:]
+    assert line.split()[:4] == ["relist_messages", "3", "0", "-"]
+
+
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(KeyError, match="speed"):
         figures.table([Figure("speed", 1)])
@@ -54,6 +60,13 @@ def test_the_names_that_the_project_promised_are_known() -> None:
         "fanout_last_ms": None,
         "first_all_s": 4,
         "ready_s": 4,
+        "get1000_first_all_s": 2,
+        "get1000_first_cpu_s": 0.7,
+        "get1000_change_ms": 60,
+        "get1000_kib_per_stream": 30,
+        "rolling_messages_per_batch": 1,
+        "churn_lag_p99_ms": 500,
+        "relist_messages": 0,
     }
     assert {name: KINDS[name].goal for name in promised} == promised
     assert KINDS["ready_rss_mib"].goal == pytest.approx(238.4, abs=0.1)

@@ -36,6 +36,8 @@ async def test_every_stream_is_counted_once_a_change(serving: tuple[Conversation
         await server.say("change")
         wave = await load.changed()
         assert (wave.streams, wave.messages, wave.bytes) == (50, 100, 1000)
+        status = await load.status()
+        assert (status.least, status.most) == (3, 3)
         assert 0 < wave.first_ms <= wave.median_ms <= wave.p99_ms <= wave.last_ms
 
 
@@ -105,6 +107,16 @@ async def test_it_sends_what_it_is_given_in_turn() -> None:
             assert (await load.status()).ended == {"Unimplemented": 3}
     finally:
         await server.stop(None)
+
+
+async def test_what_it_is_to_decode_and_cannot_ends_the_stream(
+    serving: tuple[Conversation, str],
+) -> None:
+    """The peer's bytes are no message."""
+    _, address = serving
+    async with Load.open(address, [b""], streams=3, connections=1, options=["-decode"]) as load:
+        assert (await load.first()).lost == 3
+        assert (await load.status()).details == {"Unknown": "malformed message"}
 
 
 async def test_no_server_is_a_bench_error() -> None:
