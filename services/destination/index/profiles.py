@@ -34,13 +34,14 @@ Delta = Callable[[Profile | None, Profile], Sequence[bytes]]
 class ProfileView(Dependent):
     """A profile and its topic."""
 
-    __slots__ = ("_context", "_owner", "id", "topic")
+    __slots__ = ("_context", "_owner", "_unclear", "id", "topic")
 
     def __init__(self, context: Context, owner: Owner, delta: Delta, *key: Hashable) -> None:
         super().__init__()
         self.id = (type(self), *key)
         self._context = context
         self._owner = owner
+        self._unclear = ""  # why the profile cannot be told at the moment
         try:
             profile = self.compute()
         except AmbiguousIpError:
@@ -56,15 +57,20 @@ class ProfileView(Dependent):
         self._owner.touched(self)
 
     def subscribe(self) -> Cursor[Profile]:
-        """A new follower."""
+        """A new follower. Raises AmbiguousIpError, as if nobody else had known better times."""
+        if self._unclear:
+            raise AmbiguousIpError(self._unclear)
         return self.topic.subscribe()
 
     def refresh(self) -> None:
         """Computes the profile again and publishes it if it differs."""
         try:
-            self.topic.publish(self.compute())
-        except AmbiguousIpError:  # for a moment, most likely; until then nothing is said
+            profile = self.compute()
+        except AmbiguousIpError as error:  # for a moment, most likely; until then nothing is said
+            self._unclear = str(error)
             return
+        self._unclear = ""
+        self.topic.publish(profile)
 
     def _close(self) -> None:
         self._context.dependencies.watch(self, NOTHING)

@@ -150,7 +150,7 @@ class TestProfiles:
         world.apply(second)
         assert stream.read() == []
         with pytest.raises(AmbiguousIpError, match="fin/m1, fin/m2"):
-            world.profile(SOCKET, client="ops")
+            world.profile(SOCKET)
         world.apply(external_workload("m1", "fin", IP, deleting=True))
         assert stream.one().endpoint.metric_labels["external_workload"] == "m2"
 
