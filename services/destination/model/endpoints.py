@@ -140,4 +140,4 @@ def _first(state: Endpoints, socket: Socket) -> tuple[EndpointSet, Address] | No
 
 
 def _same(was: tuple[EndpointSet, Address], now: tuple[EndpointSet, Address]) -> bool:
-    return was[0].origin == now[0].origin and now[0].tells_the_same(now[1], *was)
+    return now[0].tells_the_same(now[1], *was)

@@ -255,3 +255,17 @@ class TestFederated:
         assert stream.read() == ["add 10.90.0.3:8080"]  # as south describes it
         south.apply(endpoint_slice("s", "ledger"))
         assert stream.read() == ["remove 10.90.0.3:8080"]
+
+    def test_a_socket_that_another_member_describes_alike_is_not_told_again(self) -> None:
+        world = World()
+        for name in ("north", "south"):
+            member = world.cluster(name)
+            member.apply(service("ledger"), endpoint_slice("s", "ledger", endpoint("10.90.0.3")))
+            member.link()
+        world.apply(federated("ledger@north,ledger@south"))
+        stream = world.get(FEDERATED)
+        assert stream.read() == ["add 10.90.0.3:8080"]
+        world.apply(federated("ledger@south"))
+        assert stream.read() == []
+        world.apply(federated(""))
+        assert stream.read() == ["remove 10.90.0.3:8080"]
