@@ -1,6 +1,6 @@
 """For tests: services that choose machines, machines, and what a plan leads to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from linkerd.kube.objects import (
 from linkerd.kube.objects.workload import Condition, ExternalWorkloadStatus
 from linkerd.testing.objects import meta
 from services.destination.workloads.endpoints import IPV4
-from services.destination.workloads.plan import Plan
+from services.destination.workloads.plan import Plan, plan
 
 SELECTOR: Final[Mapping[str, str]] = {"app": "ledger"}
 _names: Final = count(1)
@@ -73,14 +73,14 @@ def machines(number: int, **more: Any) -> list[ExternalWorkload]:
     return [machine(f"m{n:03}", f"10.7.{n // 250}.{n % 250 + 1}", **more) for n in range(number)]
 
 
-def after(plan: Plan, slices: Iterable[EndpointSlice] = ()) -> list[EndpointSlice]:
+def after(done: Plan, slices: Iterable[EndpointSlice] = ()) -> list[EndpointSlice]:
     """The slices once the plan has been carried out."""
-    gone = {each.metadata.name for each in plan.delete}
-    changed = {each.before.metadata.name: each.after for each in plan.update}
+    gone = {each.metadata.name for each in done.delete}
+    changed = {each.before.metadata.name: each.after for each in done.update}
     kept = [
         changed.get(each.metadata.name, each) for each in slices if each.metadata.name not in gone
     ]
-    return [*kept, *map(_named, plan.create)]
+    return [*kept, *map(_named, done.create)]
 
 
 def _named(each: EndpointSlice) -> EndpointSlice:
@@ -89,3 +89,42 @@ def _named(each: EndpointSlice) -> EndpointSlice:
         metadata, labels=each.metadata.labels, owner_references=each.metadata.owner_references
     )
     return msgspec.structs.replace(each, metadata=metadata)
+
+
+def made(service: Service, workloads: Sequence[ExternalWorkload]) -> list[EndpointSlice]:
+    """The slices of a service that had none."""
+    return after(plan(service, workloads, []))
+
+
+def one(service: Service, *workloads: ExternalWorkload) -> EndpointSlice:
+    """The only slice of a service that had none."""
+    (only,) = made(service, workloads)
+    return only
+
+
+def sizes(slices: Sequence[EndpointSlice]) -> list[int]:
+    """How many endpoints they hold, the least first."""
+    return sorted(len(each.endpoints) for each in slices)
+
+
+def counts(what: Plan) -> tuple[int, int, int]:
+    """How many are created, updated, deleted."""
+    return len(what.create), len(what.update), len(what.delete)
+
+
+def names(now: EndpointSlice) -> list[str]:
+    """The workloads in a slice."""
+    return [each.target_ref.name for each in now.endpoints if each.target_ref]
+
+
+def to_port(number: int | str) -> tuple[ServicePort, ...]:
+    """The port `http`, 80, that leads there."""
+    return (ServicePort(80, name="http", target_port=number),)
+
+
+def holding(service: Service, name: str, *workloads: ExternalWorkload) -> EndpointSlice:
+    """A slice of that name as the controller would have made it."""
+    slice_ = one(service, *workloads)
+    return msgspec.structs.replace(
+        slice_, metadata=msgspec.structs.replace(slice_.metadata, name=name)
+    )

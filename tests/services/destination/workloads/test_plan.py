@@ -1,6 +1,7 @@
-"""Slices that a service should have. Ids of the catalogue: T157 to T165, T169 to T179."""
+"""Slices that a service should have. Ids of the catalogue: T157 to T165, T169 to T171, T173,
+T176 to T178."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -8,7 +9,6 @@ import pytest
 
 from linkerd.kube.objects import (
     EndpointPort,
-    EndpointSlice,
     ExternalWorkload,
     OwnerReference,
     Service,
@@ -17,48 +17,21 @@ from linkerd.kube.objects import (
 )
 from linkerd.labels import SERVICE_NAME, TOPOLOGY_ZONE
 from services.destination.workloads.names import HEADLESS, MANAGED_BY, MANAGER
-from services.destination.workloads.plan import Plan, plan
-from services.destination.workloads.testing import after, machine, machines, make_service
+from services.destination.workloads.plan import plan
+from services.destination.workloads.testing import (
+    after,
+    counts,
+    machine,
+    machines,
+    made,
+    make_service,
+    names,
+    one,
+    sizes,
+    to_port,
+)
 
 V4, V6 = "192.0.2.7", "2001:db8::7"
-
-
-def made(service: Service, workloads: Sequence[ExternalWorkload]) -> list[EndpointSlice]:
-    """The slices of a service that had none."""
-    first = plan(service, workloads, [])
-    assert not first.update
-    assert not first.delete
-    return after(first)
-
-
-def one(service: Service, *workloads: ExternalWorkload) -> EndpointSlice:
-    (only,) = made(service, workloads)
-    return only
-
-
-def sizes(slices: Sequence[EndpointSlice]) -> list[int]:
-    return sorted(len(each.endpoints) for each in slices)
-
-
-def counts(what: Plan) -> tuple[int, int, int]:
-    """How many are created, updated, deleted."""
-    return len(what.create), len(what.update), len(what.delete)
-
-
-def names(now: EndpointSlice) -> list[str]:
-    return [each.target_ref.name for each in now.endpoints if each.target_ref]
-
-
-def to_port(number: int | str) -> tuple[ServicePort, ...]:
-    return (ServicePort(80, name="http", target_port=number),)
-
-
-def holding(service: Service, name: str, *workloads: ExternalWorkload) -> EndpointSlice:
-    """A slice of that name as the controller would have made it."""
-    slice_ = one(service, *workloads)
-    return msgspec.structs.replace(
-        slice_, metadata=msgspec.structs.replace(slice_.metadata, name=name)
-    )
 
 
 class TestNoSlices:
@@ -246,92 +219,6 @@ class TestPorts:
         slices = made(make_service(ports=ports), [machine("m1", ports=declared)])
         again = make_service(ports=ports[::-1])
         assert not plan(again, [machine("m1", ports=declared)], slices)
-
-
-class TestPacking:
-    def test_t174_new_slices_are_filled_up(self) -> None:
-        assert sizes(made(make_service(), machines(250))) == [50, 100, 100]
-
-    def test_t172_a_zone_is_changed_in_place(self) -> None:
-        service = make_service()
-        slices = made(service, machines(3, labels={TOPOLOGY_ZONE: "z1"}))
-        change = plan(service, machines(3, labels={TOPOLOGY_ZONE: "z2"}), slices)
-        assert counts(change) == (0, 1, 0)
-        (update,) = change.update
-        assert update.after.metadata.name == slices[0].metadata.name
-        assert {each.zone for each in update.after.endpoints} == {"z2"}
-
-    def test_t175_slices_that_are_written_anyway_are_filled_up(self) -> None:
-        """Two of 62 and 61 whose machines look different now, and 127 more machines."""
-        service = make_service()
-        old = machines(123, ready=False)
-        slices = [holding(service, "a", *old[:62]), holding(service, "b", *old[62:])]
-        before = msgspec.json.encode(slices)
-        change = plan(service, machines(250), slices)
-        assert counts(change) == (1, 2, 0)
-        assert [len(each.after.endpoints) for each in change.update] == [100, 100]
-        assert sizes(after(change, slices)) == [50, 100, 100]
-        assert msgspec.json.encode(slices) == before
-
-    def test_t175_unchanged_slices_are_left_alone_where_that_saves_writes(self) -> None:
-        """The same two, of machines that have not changed: 100 are new, 27 go to the fuller."""
-        service = make_service()
-        every = machines(250)
-        slices = [holding(service, "a", *every[:61]), holding(service, "b", *every[61:123])]
-        change = plan(service, every, slices)
-        assert counts(change) == (1, 1, 0)
-        assert [each.after.metadata.name for each in change.update] == ["b"]
-        assert sizes(after(change, slices)) == [61, 89, 100]
-
-    def test_one_more_machine_goes_where_it_fills_up_most(self) -> None:
-        service = make_service()
-        every = machines(231)
-        slices = [
-            holding(service, name, *some)
-            for name, some in (("a", every[:60]), ("b", every[60:130]), ("c", every[130:230]))
-        ]
-        change = plan(service, every, slices)
-        assert [each.after.metadata.name for each in change.update] == ["b"]
-        assert counts(change) == (0, 1, 0)
-
-    def test_of_slices_that_are_written_anyway_the_fullest_is_filled_first(self) -> None:
-        service = make_service()
-        old = machines(150, ready=False)
-        slices = [holding(service, "a", *old[:60]), holding(service, "b", *old[60:])]
-        change = plan(service, machines(160), slices)
-        held = {each.after.metadata.name: len(each.after.endpoints) for each in change.update}
-        assert held == {"a": 60, "b": 100}
-
-    def test_t179_ten_slices_become_three(self) -> None:
-        """Ten of 30 whose ports are no longer the service's."""
-        service = make_service(ports=to_port(8081))
-        workloads = machines(300, ports=[WorkloadPort(8081), WorkloadPort(8080)])
-        before = make_service()
-        slices = [holding(before, f"s{n}", *workloads[30 * n : 30 * n + 30]) for n in range(10)]
-        change = plan(service, workloads, slices)
-        assert counts(change) == (0, 3, 7)
-        assert sizes(after(change, slices)) == [100, 100, 100]
-
-    def test_an_empty_slice_goes(self) -> None:
-        service = make_service()
-        slices = made(service, machines(150))
-        change = plan(service, machines(100), slices)
-        assert counts(change) == (0, 0, 1)
-        assert sizes(after(change, slices)) == [100]
-
-    def test_a_slice_with_too_many_is_cut(self) -> None:
-        service = make_service()
-        full = one(service, *machines(100))
-        extra = msgspec.structs.replace(one(service, *machines(130)[100:]), ports=full.ports)
-        over = msgspec.structs.replace(full, endpoints=full.endpoints + extra.endpoints)
-        change = plan(service, machines(130), [over])
-        assert sizes(after(change, [over])) == [30, 100]
-
-    def test_a_double_is_removed(self) -> None:
-        service = make_service()
-        slices = [holding(service, "a", *machines(2)), holding(service, "b", *machines(2))]
-        change = plan(service, machines(2), slices)
-        assert [each.metadata.name for each in change.delete] == ["b"]
 
 
 class TestOwnership:

@@ -1,0 +1,60 @@
+"""A namespace of an API server that knows ExternalWorkloads, and a controller beside it."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from linkerd.kube.client import KubeClient
+from linkerd.local.cluster import LocalCluster
+from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
+from linkerd.testing.eventually import eventually
+from services.destination.workloads.testing_api import (
+    DEFINITION,
+    Replica,
+    World,
+    replica,
+)
+
+
+@pytest.fixture
+def cluster(api_cluster: LocalCluster) -> LocalCluster:
+    """One that has the definition of ExternalWorkloads."""
+    api_cluster.kubectl("apply", "-f", str(DEFINITION))
+    api_cluster.kubectl("wait", "--for=condition=Established", "-f", str(DEFINITION))
+    return api_cluster
+
+
+@pytest.fixture
+async def client(cluster: LocalCluster) -> AsyncIterator[KubeClient]:
+    """Ends after the namespace: by then the server has ended the watches' connections too."""
+    async with await KubeClient.connect(cluster.kubeconfig, user_agent="test") as connected:
+        yield connected
+
+
+@pytest.fixture
+async def cut(cluster: LocalCluster) -> AsyncIterator[CutProxy]:
+    """What stands between `far` and the API server."""
+    async with CutProxy(*api_server_of(cluster.kubeconfig)) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def far(cluster: LocalCluster, cut: CutProxy, tmp_path: Path) -> AsyncIterator[KubeClient]:
+    """A client that can be cut off."""
+    kubeconfig = kubeconfig_through(cluster.kubeconfig, cut, tmp_path)
+    async with await KubeClient.connect(kubeconfig, user_agent="test") as connected:
+        yield connected
+
+
+@pytest.fixture
+def world(client: KubeClient, cluster: LocalCluster, namespace: str) -> Iterator[World]:
+    with cluster.api() as api:
+        yield World(api, namespace)
+
+
+@pytest.fixture
+async def leader(client: KubeClient, world: World) -> AsyncIterator[Replica]:
+    async with replica(client, world.namespace, "a") as running:
+        await eventually(lambda: running.leading, "leadership")
+        yield running
