@@ -151,7 +151,7 @@ async def test_a_reader_that_never_reads_costs_a_bounded_buffer(
         for _ in range(50):
             await brisk.result(brisk.open(CERTIFY, certify("web")))
             peak = max(peak, *map(buffered, server._shared.connections))
-        assert 0 < peak < 2 * WRITE_BYTES
+        assert 0 < peak <= WRITE_BYTES + (64 << 10)  # and a frame
         # One message for all of them, which each has a view of.
         assert world.topics["web"].deltas == 1
         for stream in streams:
