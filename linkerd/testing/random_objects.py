@@ -3,6 +3,7 @@
 from random import Random
 from typing import Any, Final
 
+from linkerd.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY, REMOTE_SERVICE
 from linkerd.testing.objects import (
     container,
     endpoint,
@@ -31,6 +32,10 @@ GATEWAYS: Final = {
     "mirror.linkerd.io/remote-gateway-identity": "gw.north.test",
     "mirror.linkerd.io/remote-svc-fq-name": "ledger.fin.svc.north.test",
 }
+REMOTES: Final = [
+    *("ledger@north", "ledger@south", "ledger@north,ledger@south", " vault@north , ledger@south "),
+    *("ledger@north,ledger@north", "ledger@@north", "@north,ledger@", "ledger@nowhere,x@south"),
+]
 MIRRORED: Final = {"mirror.linkerd.io/cluster-name": "north"}
 
 
@@ -45,6 +50,31 @@ def some_service(r: Random) -> Any:
         local=r.random() < 0.2,
         annotations=r.choice(ANNOTATIONS),
     )
+
+
+def some_federated(r: Random) -> Any:
+    """A service that stands for several, here and in linked clusters, unless it is written
+    wrongly."""
+    remote = [None, "", *REMOTES, *REMOTES]
+    local = [None, "ledger", "ledger", "vault", "nobody", ""]
+    marks = {REMOTE_DISCOVERY: r.choice(remote), LOCAL_DISCOVERY: r.choice(local)}
+    annotations = {name: value for name, value in marks.items() if value is not None}
+    return service(
+        "all",
+        "fin",
+        ports=r.choice(PORTS),
+        local=r.random() < 0.1,
+        annotations=annotations,
+    )
+
+
+def some_mirror(r: Random) -> Any:
+    """A service that stands for one of a linked cluster, unless it is written wrongly."""
+    cluster = r.choice(["north", "north", "south", "nowhere", "", None])
+    name = r.choice(["ledger", "ledger", "ledger", "vault", "", None])
+    marks = {REMOTE_DISCOVERY: cluster, REMOTE_SERVICE: name}
+    labels = {name: value for name, value in marks.items() if value is not None}
+    return service("mirror", "fin", ports=r.choice(PORTS), labels=labels)
 
 
 def some_endpoint(r: Random, *, hinted: bool) -> Any:

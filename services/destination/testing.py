@@ -67,6 +67,12 @@ class EndpointStream:
         self.wakes = 0
         subscription.on_wake(self._woken)
 
+    def reconnect(self, subscription: Subscription) -> None:
+        """The proxy opens another stream; it keeps what it knows until that says something."""
+        self.subscription = subscription
+        self.reader.reconnect()
+        subscription.on_wake(self._woken)
+
     def _woken(self) -> None:
         self.wakes += 1
 
@@ -91,6 +97,11 @@ class ProfileStream:
     def __init__(self, subscription: Subscription) -> None:
         self.subscription = subscription
         self.reader = ProfileReader()
+
+    def reconnect(self, subscription: Subscription) -> None:
+        """As of `EndpointStream`."""
+        self.subscription = subscription
+        self.reader.reconnect()
 
     def read(self) -> list[pb.DestinationProfile]:
         """What came."""
