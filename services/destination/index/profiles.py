@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from linkerd.kube.objects import ExternalWorkload, Key, Pod, Service
 from linkerd.labels import OPAQUE_PORTS
+from linkerd.names import is_dns_name
 from linkerd.streams import Cursor, Topic
 from services.destination.index import dependencies as on
 from services.destination.index.addresses import UnclearProxyError, backed_address, unhinted
@@ -233,7 +234,7 @@ def service_profile(
         return EMPTY_PROFILE
     name = f"{key.name}.{key.namespace}.svc.{context.mesh.cluster_domain}"
     return Profile(
-        name=name,
+        name=name if is_dns_name(name) else "",
         service=ServicePort(key.namespace, key.name, port),
         opaque=port in _opaque_ports(context, service),
         traffic=_traffic(context, key, name, client, subjects),

@@ -147,3 +147,12 @@ def test_a_split_among_names_that_are_too_long_altogether() -> None:
     world.apply(service("ledger"), traffic_split("s", "ledger", **backends))
     message = world.profile(f"{LEDGER}:8080").one()
     assert len(message.dst_overrides) == 2
+
+
+def test_a_service_whose_name_is_none() -> None:
+    """No API server has such a one; proxies go on with the rest of the profile."""
+    world = World()
+    odd = {"config.linkerd.io/opaque-ports": "8080"}
+    world.apply(service("led ger", "fin", "10.96.0.1", annotations=odd))
+    message = world.profile("10.96.0.1:8080").one()
+    assert (message.fully_qualified_name, message.opaque_protocol) == ("", True)
