@@ -31,8 +31,9 @@ class Endpoints:
     """A `Get` stream's reader: what a proxy would balance over after the messages so far."""
 
     known: dict[Socket, bytes] = field(default_factory=dict)
+    told: dict[Socket, bytes] = field(default_factory=dict)
+    """The same with the labels of their Adds, which a proxy joins with their own."""
     labels: dict[str, str] = field(default_factory=dict)  # of the last Add
-    labels_of: dict[Socket, dict[str, str]] = field(default_factory=dict)  # those of its Add
     messages: int = 0  # of the stream that is open
 
     def reconnect(self) -> None:
@@ -62,14 +63,14 @@ class Endpoints:
         check_labels(add.metric_labels, "Add")
         if not self.messages:  # it replaces whatever an earlier stream told
             self.known.clear()
-            self.labels_of.clear()
+            self.told.clear()
         self.labels = dict(add.metric_labels)
         for socket, item in zip(sockets, add.addrs, strict=True):
+            self.known[socket] = item.SerializeToString(deterministic=True)
+            item.metric_labels.update(self.labels | dict(item.metric_labels))
             said = item.SerializeToString(deterministic=True)
-            relabelled = self.labels_of.get(socket, self.labels) != self.labels
-            _require(relabelled or self.known.get(socket) != said, "an Add says something new")
-            self.known[socket] = said
-            self.labels_of[socket] = self.labels
+            _require(self.told.get(socket) != said, "an Add says something new")
+            self.told[socket] = said
 
     def _remove(self, remove: pb.AddrSet) -> None:
         _require(self.messages, "a Remove is never first")
@@ -78,13 +79,13 @@ class Endpoints:
             socket = socket_of(item)
             _require(socket in self.known, "a Remove names what is there")
             del self.known[socket]
-            self.labels_of.pop(socket, None)
+            self.told.pop(socket, None)
 
     def _none(self, none: pb.NoEndpoints) -> None:
         _require(not self.messages, "emptiness is told to fresh streams; later, by a Remove")
         _require(none.exists, "exists is true")
         self.known.clear()
-        self.labels_of.clear()
+        self.told.clear()
 
 
 @dataclass

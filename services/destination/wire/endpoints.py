@@ -1,11 +1,13 @@
 """From one version of endpoint sets to another, as the messages of a `Get` stream.
 
 Rules that proxies rely on: the first message of a stream is complete; never a Remove first; at
-most one Add (for each origin of the endpoints), then at most one Remove; an endpoint whose
+most one Add (later, for each origin of the endpoints), then at most one Remove; an endpoint whose
 description changed is added again, without being removed. A fresh stream of an empty set is told
 so, lest the proxy keep what an earlier stream told it, or wait until it gives up.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from linkerd.stubs.proxy import destination_pb2 as pb
@@ -46,7 +48,19 @@ class EndpointDeltas:
         if len(current) == 1 and current[0].addresses:
             return self._remembered(None, current[0])
         added, _ = differences((), current)
-        return self._messages(added, []) or (_EMPTY,)
+        return (self._whole(added),) if added else (_EMPTY,)
+
+    def _whole(self, added: list[tuple[EndpointSet, list[Address]]]) -> bytes:
+        """One Add of all origins: a proxy drops what a stream's first Add does not have. Labels in
+        which the origins differ are told with the addresses, which means the same."""
+        common = set.intersection(*(set(part.labels) for part, _ in added))
+        items = []
+        for part, addresses in added:
+            own = tuple(label for label in part.labels if label not in common)
+            for address in addresses:
+                labelled = replace(address, labels=(*address.labels, *own), memo={})
+                items.append(self._encoder.listed(labelled, locality(part.zone, address)))
+        return submessage(_ADD, *items, _set_labels(common))
 
     def _remembered(self, last: EndpointSet | None, current: EndpointSet) -> tuple[bytes, ...]:
         serial = last.serial if last is not None else _FRESH
@@ -69,5 +83,9 @@ class EndpointDeltas:
     def _add(self, current: EndpointSet, added: list[Address]) -> bytes:
         encoder, zone = self._encoder, current.zone
         items = [encoder.listed(address, locality(zone, address)) for address in added]
-        labels = pb.WeightedAddrSet(metric_labels=dict(current.labels))
-        return submessage(_ADD, *items, labels.SerializeToString(deterministic=True))
+        return submessage(_ADD, *items, _set_labels(current.labels))
+
+
+def _set_labels(labels: Iterable[tuple[str, str]]) -> bytes:
+    message = pb.WeightedAddrSet(metric_labels=dict(labels))
+    return message.SerializeToString(deterministic=True)
