@@ -77,7 +77,7 @@ class ClusterStore:
                     await self._progress.wait()
         except TimeoutError:
             unread = sorted(name for name, slot in self._slots.items() if slot.waits)
-            _log.warning("linked clusters do not answer; we start without them", clusters=unread)
+            _log.warning("linked clusters do not answer; we start without them", waiting=unread)
 
     async def close(self) -> None:
         """Ends all reading."""

@@ -183,7 +183,7 @@ async def test_n15_a_cluster_that_is_away_is_read_when_it_comes_back(
         here.put(secret(through))
         with capture_logs() as logs:
             await here.store.settled(timedelta(milliseconds=200))
-        assert [log["clusters"] for log in logs if "clusters" in log] == [["north"]]
+        assert [log["waiting"] for log in logs if "waiting" in log] == [["north"]]
         await reads(here.get("south"), "10.90.0.3")
         with pytest.raises(NotReadError):
             here.get()

@@ -201,7 +201,7 @@ async def test_n15_n16_a_cluster_that_is_away_at_start_and_new_credentials(
         "--admin-addr=127.0.0.1:0",
         "--log-format=json",
     ) as program:
-        program.event("linked clusters do not answer; we start without them", clusters=["north"])
+        program.event("linked clusters do not answer; we start without them", waiting=["north"])
         program.event("ready")
         async with followers(f"127.0.0.1:{program.port_of('serving')}", connections=1) as crowd:
             follower, other = crowd.get(path), crowd.get(plain)
