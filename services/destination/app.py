@@ -213,7 +213,13 @@ async def _read_links(
 ) -> None:
     """Starts to read linked clusters; returns when all have been read, or have had their time."""
     namespace = settings.controller_namespace
-    store = ClusterStore(index, namespace, clock=process.clock, metrics=metrics)
+    store = ClusterStore(
+        index,
+        namespace,
+        clock=process.clock,
+        metrics=metrics,
+        slices=settings.enable_endpoint_slices,
+    )
     process.defer(store.close)
     secrets = Reflector(
         client,

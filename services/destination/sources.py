@@ -40,10 +40,18 @@ FOREIGN: Final = frozenset({Kind.SPLIT})
 """Kinds of other projects, which we may not be allowed to read; there are none of them then."""
 
 
+_ONLY_OURS: Final = frozenset({Kind.NODE, Kind.EXTERNAL_WORKLOAD, Kind.PROFILE, Kind.SPLIT})
+
+
 def sources(*, slices: bool) -> Mapping[Kind, Resource[Any]]:
     """What to read: endpoints from EndpointSlices or else from Endpoints, never from both."""
     where = {Kind.SLICE: ENDPOINT_SLICES} if slices else {Kind.ENDPOINTS: ENDPOINTS}
     return {**_ALWAYS, **where}
+
+
+def linked_sources(*, slices: bool) -> Mapping[Kind, Resource[Any]]:
+    """What to read of a linked cluster: what its endpoints are made of."""
+    return {k: where for k, where in sources(slices=slices).items() if k not in _ONLY_OURS}
 
 
 def chained(first: Listener, second: Listener | None) -> Listener:

@@ -1,7 +1,7 @@
 """One linked cluster, read through one set of credentials."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
@@ -10,15 +10,7 @@ from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import ConfigError
 from linkerd.kube.reflector import Reflector
 from linkerd.kube.reflector_metrics import ReflectorMetrics
-from linkerd.kube.resource import (
-    ENDPOINT_SLICES,
-    JOBS,
-    PODS,
-    REPLICA_SETS,
-    SERVERS,
-    SERVICES,
-    Resource,
-)
+from linkerd.kube.resource import Resource
 from linkerd.names import IdentityDomain
 from linkerd.runtime.clock import Clock
 from linkerd.runtime.logs import get_logger
@@ -26,15 +18,8 @@ from linkerd.version import VERSION
 from services.destination.clusters.links import Link
 from services.destination.index import Index, Kind
 from services.destination.index.context import Context
+from services.destination.sources import linked_sources
 
-_SOURCES: Final[Mapping[Kind, Resource[Any]]] = {
-    Kind.SERVICE: SERVICES,
-    Kind.SLICE: ENDPOINT_SLICES,
-    Kind.POD: PODS,
-    Kind.REPLICA_SET: REPLICA_SETS,
-    Kind.JOB: JOBS,
-    Kind.SERVER: SERVERS,
-}
 _DISPENSABLE: Final = frozenset({Kind.REPLICA_SET, Kind.JOB, Kind.SERVER})
 """What an older link may not be allowed to read, or an older cluster not have."""
 
@@ -51,6 +36,7 @@ class Reading:
         controller_namespace: str,
         on_read: Callable[["Reading"], None],
         *,
+        slices: bool,
         clock: Clock,
         metrics: ReflectorMetrics,
     ) -> None:
@@ -59,6 +45,7 @@ class Reading:
         self.task: asyncio.Task[None] | None = None
         self._index = index
         self._identities = IdentityDomain(controller_namespace, link.trust_domain)
+        self._sources = linked_sources(slices=slices)
         self._on_read = on_read
         self._clock = clock
         self._metrics = metrics
@@ -98,17 +85,22 @@ class Reading:
         )
         async with client, asyncio.TaskGroup() as tasks:
             self._log.info("reading a linked cluster", server=client.server)
-            reflectors = [self._reflector(client, kind, context) for kind in _SOURCES]
+            reflectors = [
+                self._reflector(client, kind, resource, context)
+                for kind, resource in self._sources.items()
+            ]
             for reflector in reflectors:
                 tasks.create_task(reflector.run())
             await asyncio.gather(*(reflector.wait_synced() for reflector in reflectors))
             self.context = context
             self._on_read(self)
 
-    def _reflector(self, client: KubeClient, kind: Kind, context: Context) -> Reflector[Any]:
+    def _reflector(
+        self, client: KubeClient, kind: Kind, resource: Resource[Any], context: Context
+    ) -> Reflector[Any]:
         return Reflector(
             client,
-            _SOURCES[kind],
+            resource,
             self._index.listener(kind, context),
             missing_ok=kind in _DISPENSABLE,
             forbidden_ok=kind in _DISPENSABLE,

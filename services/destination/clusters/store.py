@@ -42,15 +42,23 @@ class _Slot:
 
 
 class ClusterStore:
-    """Reads every linked cluster into `index`; needs a running loop."""
+    """Reads every linked cluster into `index`; needs a running loop. `slices`: endpoints are read
+    from EndpointSlices, or else from Endpoints."""
 
     def __init__(
-        self, index: Index, controller_namespace: str, *, clock: Clock, metrics: ReflectorMetrics
+        self,
+        index: Index,
+        controller_namespace: str,
+        *,
+        clock: Clock,
+        metrics: ReflectorMetrics,
+        slices: bool = True,
     ) -> None:
         self._index = index
         self._namespace = controller_namespace
         self._clock = clock
         self._metrics = metrics
+        self._slices = slices
         self._links: defaultdict[str, dict[Key, Link]] = defaultdict(dict)
         self._names: dict[Key, str] = {}
         self._slots: dict[str, _Slot] = {}
@@ -136,7 +144,13 @@ class ClusterStore:
             self._has_read(slot, reading)
 
         slot.coming = Reading(
-            link, self._index, self._namespace, on_read, clock=self._clock, metrics=self._metrics
+            link,
+            self._index,
+            self._namespace,
+            on_read,
+            slices=self._slices,
+            clock=self._clock,
+            metrics=self._metrics,
         )
         task = slot.coming.start()
         task.add_done_callback(lambda _: self._progress.set())

@@ -50,7 +50,9 @@ def secret(kubeconfig: Path, cluster: str = "north", name: str = "") -> Secret:
 class Here:
     """Our side: an index, a mirror of the service `ledger`, and the store."""
 
-    def __init__(self, namespace: str, clock: ImpatientClock | None = None) -> None:
+    def __init__(
+        self, namespace: str, clock: ImpatientClock | None = None, *, slices: bool = True
+    ) -> None:
         self.namespace = namespace
         self.world = World()
         self.registry = CollectorRegistry()
@@ -59,6 +61,7 @@ class Here:
             "linkerd",
             clock=clock or ImpatientClock(),
             metrics=ReflectorMetrics(self.registry),
+            slices=slices,
         )
         self.mirror("north")
 
@@ -154,6 +157,24 @@ async def test_t154_a_secret_comes_and_goes(api_cluster: LocalCluster, namespace
         await eventually(lambda: not here.can_get(), "the cluster being forgotten")
         assert stream.read() == ["remove 10.90.0.4:8080"]
         await eventually(lambda: here.readers == 0, "the reflectors' series ending")
+
+
+async def test_without_slices_their_endpoints_objects_are_read(
+    api_cluster: LocalCluster, namespace: str
+) -> None:
+    slice_of(api_cluster, namespace, "10.90.0.3")
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {"name": "ledger"},
+        "subsets": [{"addresses": [{"ip": "10.90.0.9"}], "ports": [{"port": 8080}]}],
+    }
+    with api_cluster.api() as api:
+        api.apply(f"/api/v1/namespaces/{namespace}/endpoints/ledger", manifest)
+    async with running(namespace, slices=False) as here:
+        here.put(secret(api_cluster.kubeconfig))
+        await here.store.settled(timedelta(seconds=30))
+        await reads(here.get(), "10.90.0.9")
 
 
 async def test_t155_two_secrets_two_clusters(api_cluster: LocalCluster, namespace: str) -> None:
