@@ -189,3 +189,14 @@ def test_t94_all_origins_at_first_and_then_a_message_for_each() -> None:
     assert dict(again.metric_labels) == dict(north.labels)
     nobody = (EndpointSet({}), EndpointSet({}, origin="north"))
     assert kinds(delta(None, nobody), Endpoints()) == ["no_endpoints"]
+
+
+def test_labels_of_an_address_win_over_those_of_its_set_in_an_add_of_all() -> None:
+    """A pod's owner may be called as labels of sets are."""
+    owned = Address("10.4.0.1", 8080, labels=(("service", "owner"),))
+    here = EndpointSet({owned.socket: owned}, (("service", "ledger"),), origin="here")
+    there = EndpointSet({B.socket: B}, (("service", "vault"),), origin="there")
+    (message,) = deltas()(None, (here, there))
+    add = Endpoints().take(message).add
+    told = {item.addr.ip.ipv4 & 255: item.metric_labels["service"] for item in add.addrs}
+    assert told == {1: "owner", 2: "vault"}
