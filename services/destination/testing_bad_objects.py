@@ -5,7 +5,7 @@ ops.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from random import Random
 from typing import Any, Final
@@ -53,6 +53,12 @@ WORDS: Final = [
     *("0.0.0.0:4143", "1-9,http", "spiffe://mesh.test/m", "GET", "/a", "10s", "500m", "ReplicaSet"),
     *("2020-01-01T00:00:00Z", "", "x" * 300, 'a"b', "a\nb", "\u0000", "Ä b", "256.1.1.1"),
 ]
+ODD_OF: Final[dict[type, list[Any]]] = {
+    int: [0, -1, 1, 4143, 65535, 65536, 2**31, 2**63 - 1],
+    str: ["", "a b", 'a"b', "a\nb", "Ä", "x" * 300, "10.4.0.2", "0.0.0.0:65535", "0s", "2h", "-1"],
+    float: [-0.5, 1001.0, 1e300],
+    bool: [True, False],
+}
 SCHEMAS: Final = {
     Kind.SERVER: ("servers", "v1beta3"),
     Kind.PROFILE: ("serviceprofiles", "v1alpha2"),
@@ -176,8 +182,10 @@ class Server:
             document = maker.from_schema(crd_schema(*SCHEMAS[kind]))
         else:
             document = maker.from_struct(self.kinds[kind].type)
-        if random.random() < 0.8:
+        if (chance := random.random()) < 0.4:
             document = spoil(document, random)
+        elif chance < 0.9:
+            nudge(document, maker)
         if random.random() < 0.3:
             contradict(document, random)
         metadata = document.get("metadata")
@@ -194,6 +202,26 @@ def _deep(raw: bytes) -> bytes:
     return raw.replace(b"{", b'{"deep":' + b"[" * 3_000 + b"]" * 3_000 + b",", 1).replace(
         b",}", b"}"
     )
+
+
+def nudge(document: dict[str, Any], maker: Maker) -> None:
+    """Another value of the same type in one place, of those that no server gives or takes."""
+    places = list(_leaves({key: part for key, part in document.items() if key != "metadata"}))
+    metadata = document.get("metadata")
+    if isinstance(metadata, dict) and (maker.random.random() < 0.3 or not places):
+        places = list(_leaves({key: metadata.get(key) for key in ("labels", "annotations")}))
+    if places:
+        container, key = maker.random.choice(places)
+        kind = type(container[key])
+        container[key] = maker.random.choice(ODD_OF.get(kind, [None]))
+
+
+def _leaves(value: Any) -> Iterator[tuple[Any, Any]]:
+    for key, inner in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        if isinstance(inner, dict | list):
+            yield from _leaves(inner)
+        elif inner is not None:
+            yield value, key
 
 
 def contradict(document: dict[str, Any], random: Random) -> None:
