@@ -6,7 +6,7 @@ batch is applied, then what depends on it is computed once and published.
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from linkerd.kube.events import Event
 from linkerd.kube.objects import Key, Service
@@ -32,6 +32,8 @@ from services.destination.index.report import Complaints, Tally
 from services.destination.model.mesh import Mesh
 
 V = TypeVar("V", bound=View)
+
+_SHOWN: Final = 100  # characters of a name, in a message to a client
 
 
 class Index:
@@ -145,7 +147,7 @@ class Index:
         _, ip = instance(self.home.objects, key, hostname)
         if ip is None:
             raise NotFoundError(
-                f"path: service {key.namespace}/{key.name} has no pod {hostname[:100]} with an IP"
+                f"path: service {_shown(key)} has no pod {hostname[:_SHOWN]} with an IP"
             )
         view = self._view(
             (InstanceProfileView, key, hostname, port),
@@ -178,9 +180,14 @@ class Index:
 
 
 def _no_service(key: Key) -> NotFoundError:
-    return NotFoundError(f"path: no service {key.namespace}/{key.name}")
+    return NotFoundError(f"path: no service {_shown(key)}")
 
 
 def _external(key: Key) -> NotServableError:
     name = f"{key.namespace}/{key.name}"
     return NotServableError(f"path: service {name} is of type ExternalName and has no endpoints")
+
+
+def _shown(key: Key) -> str:
+    """What a request asked for, which may be anything: long trailers break connections."""
+    return f"{key.namespace[:_SHOWN]}/{key.name[:_SHOWN]}"
