@@ -83,6 +83,7 @@ class RawClient:
         self.goaway: int | None = None
         self.goaway_last: list[int] = []
         self.settings: dict[int, int] = {}
+        self.pings = 0
         self.pongs = 0
         self.closed = False
 
@@ -195,6 +196,8 @@ class RawClient:
                 self.settings.update(
                     {int(code): change.new_value for code, change in event.changed_settings.items()}
                 )
+            case events.PingReceived():
+                self.pings += 1  # which the state machine answers
             case events.PingAckReceived():
                 self.pongs += 1
             case _:

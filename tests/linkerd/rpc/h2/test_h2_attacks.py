@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from linkerd.rpc.h2 import connection as connection_module
-from linkerd.rpc.h2 import outbox
+from linkerd.rpc.h2 import limits, outbox
 from linkerd.rpc.h2.limits import MAX_HELD_BYTES
 from linkerd.rpc.h2.server import H2Server
 from linkerd.stubs.proxy import destination_pb2, identity_pb2
@@ -94,6 +94,30 @@ async def test_floods_end_their_connection(
 ) -> None:
     assert await last_word(server, FLOODS[kind]) == ErrorCodes.ENHANCE_YOUR_CALM
     await bystander()
+
+
+async def test_resets_are_counted_until_there_is_an_answer(
+    monkeypatch: pytest.MonkeyPatch, server: H2Server, world: World
+) -> None:
+    monkeypatch.setattr(limits, "_BURST", 100)
+    monkeypatch.setattr(limits, "_PER_SECOND", 0)
+    silent = destination_pb2.GetDestination(path="silent").SerializeToString()
+    world.topics["web"].publish(frozenset({1}))
+    async with RawClient(server.port) as client:
+        for _ in range(200):
+            stream = client.open(GET, WATCH)
+            await client.until(client.heard[stream].messages, "a message")
+            client.wire.reset_stream(stream)
+        client.send()
+        await eventually(lambda: not world.topics["web"].subscribers, "the end of these streams")
+        for _ in range(101):
+            before = len(world.calls)
+            stream = client.open(GET, silent)
+            await eventually(lambda: len(world.calls) > before, "the call")  # noqa: B023
+            client.wire.reset_stream(stream)
+            client.send()
+        await client.until(lambda: client.goaway is not None, "the GOAWAY")
+        assert client.goaway == ErrorCodes.ENHANCE_YOUR_CALM
 
 
 async def test_a_client_that_works_hard_is_no_flood(server: H2Server) -> None:
@@ -215,8 +239,10 @@ async def test_who_asks_and_never_reads_the_answers_is_cut_off(
 
     async def flood() -> None:
         await loop.sock_sendall(sock, PREFACE)
-        for stream in range(1, 2**31, 2):
-            await loop.sock_sendall(sock, frame(1, 5, stream, unknown))
+        for first in range(1, 400_001, 1000):
+            calls = [frame(1, 5, stream, unknown) for stream in range(first, first + 1000, 2)]
+            await loop.sock_sendall(sock, b"".join(calls))
+        raise AssertionError("all was taken in")
 
     with pytest.raises(ConnectionError):
         await asyncio.wait_for(flood(), 60)

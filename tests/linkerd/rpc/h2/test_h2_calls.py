@@ -216,6 +216,17 @@ async def test_the_end_names_the_last_stream_that_is_served(server: H2Server, wo
     assert len(world.calls) == 1
 
 
+async def test_a_quiet_client_that_answers_pings_is_kept(serve: Any, world: World) -> None:
+    server = await serve(
+        keepalive_interval=timedelta(milliseconds=50),
+        keepalive_timeout=timedelta(milliseconds=700),
+    )
+    async with RawClient(server.port) as client:
+        client.open(GET, watch())
+        await client.until(lambda: client.pings >= 3, "some PINGs")
+    await asyncio.wait_for(world.topics["web"].empty.wait(), 10)
+
+
 async def test_an_old_connection_is_warned_before_it_is_turned_away(
     serve: Any, world: World
 ) -> None:
