@@ -46,6 +46,7 @@ class _Terms:
     be reached, if they cannot."""
 
     port: int
+    of_slice: bool  # not of Endpoints, which name no ExternalWorkloads
     gateway: str
     authority: str
     problem: str
@@ -206,7 +207,8 @@ class SlicePart(Dependent):
         problem = self._odd_name(now, REMOTE_GATEWAY_IDENTITY, gateway) or self._odd_name(
             now, REMOTE_SERVICE_FQ_NAME, remote
         )
-        return _Terms(port, gateway, f"{remote}:{self._requested}" if remote else "", problem)
+        authority = f"{remote}:{self._requested}" if remote else ""
+        return _Terms(port, bool(now.address_type), gateway, authority, problem)
 
     def _odd_name(self, now: EndpointSlice, annotation: str, name: str) -> str:
         """What is wrong with a name that leads to another cluster. Proxies ignore names that are

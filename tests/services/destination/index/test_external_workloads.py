@@ -1,9 +1,11 @@
 """Machines outside the cluster as endpoints. Ids of the catalogue: T64 to T69, T118, T122, T127,
 N5."""
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from linkerd.kube.objects import EndpointSlice
 from linkerd.testing.objects import (
     endpoint,
     endpoint_slice,
@@ -26,7 +28,7 @@ def machine(name: str, ip: str = IP, **more: object) -> object:
     return endpoint(ip, pod=("ExternalWorkload", name), **more)  # type: ignore[arg-type]  # passes on
 
 
-def machines(*endpoints: object, name: str = "ledger-1", **more: object) -> object:
+def machines(*endpoints: object, name: str = "ledger-1", **more: object) -> EndpointSlice:
     return endpoint_slice(name, "ledger", *endpoints, **more)  # type: ignore[arg-type]  # passes on
 
 
@@ -52,6 +54,15 @@ class TestSets:
         assert stream.read() == ["add 192.0.2.1:8080 192.0.2.2:8080"]
         world.apply(machines(machine("m1", "192.0.2.1")))
         assert stream.read() == ["remove 192.0.2.2:8080"]
+
+    def test_a_slice_that_had_no_type_of_addresses(self) -> None:
+        world = World()
+        good = machines(machine("metal-1"))
+        bad = msgspec.structs.replace(good, address_type="")
+        stream = follow(world, external_workload("metal-1", "fin", IP), bad)
+        assert stream.read() == ["no_endpoints"]
+        world.apply(good)
+        assert stream.read() == [f"add {SOCKET}"]
 
     def test_t118_a_machine_that_comes_late_is_added_without_an_event_of_its_slice(self) -> None:
         world = World()
