@@ -59,6 +59,12 @@ ODD_OF: Final[dict[type, list[Any]]] = {
     float: [-0.5, 1001.0, 1e300],
     bool: [True, False],
 }
+ROUTE: Final[dict[str, Any]] = {
+    "name": "a",
+    "condition": {"all": [{"method": "GET"}, {"not": {"pathRegex": "/a"}}]},
+    "timeout": "1s",
+    "responseClasses": [{"condition": {"status": {"min": 500, "max": 599}}, "isFailure": True}],
+}
 SCHEMAS: Final = {
     Kind.SERVER: ("servers", "v1beta3"),
     Kind.PROFILE: ("serviceprofiles", "v1alpha2"),
@@ -115,7 +121,7 @@ def good(*, slices: bool) -> dict[Kind, list[Any]]:
         Kind.PROFILE: [
             service_profile(
                 LEDGER,
-                routes=[{"name": "a", "condition": {"all": [{"method": "GET"}]}, "timeout": "1s"}],
+                routes=[ROUTE],
                 retryBudget={"retryRatio": 0.3, "minRetriesPerSecond": 5, "ttl": "20s"},
             )
         ],
@@ -224,6 +230,10 @@ def _leaves(value: Any) -> Iterator[tuple[Any, Any]]:
             yield value, key
 
 
+def _nested(levels: int) -> dict[str, Any]:
+    return {"not": _nested(levels - 1)} if levels else {"method": "GET"}
+
+
 def contradict(document: dict[str, Any], random: Random) -> None:
     """Right by itself, and at odds with the rest."""
     spec, metadata = document.setdefault("spec", {}), document.setdefault("metadata", {})
@@ -234,6 +244,8 @@ def contradict(document: dict[str, Any], random: Random) -> None:
         lambda: spec.update(clusterIP="None", clusterIPs=["10.96.0.1", "10.96.0.1", "x"]),
         lambda: spec.update(type="ExternalName", clusterIP="10.96.0.1"),
         lambda: spec.update(ports=ports),
+        lambda: spec.update(routes=[{"name": "a", "condition": _nested(60)}]),
+        lambda: spec.update(routes=[ROUTE] * 1_000),
         lambda: document.update(ports=ports, addressType="IPv4"),
         lambda: metadata.update(uid="uid-fin-a"),
         lambda: metadata.update(deletionTimestamp="1970-01-01T00:00:00Z"),
