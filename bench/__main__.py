@@ -53,6 +53,10 @@ async def _engine(_: cluster.Cluster, options: Options) -> list[Figure]:
     return await yardsticks.engine(streams=options.streams, connections=options.connections)
 
 
+async def _grpcio(_: cluster.Cluster, options: Options) -> list[Figure]:
+    return await yardsticks.grpcio(streams=options.streams, connections=options.connections)
+
+
 async def _startup(where: cluster.Cluster, options: Options) -> list[Figure]:
     return await startup.run(where, options.logs)
 
@@ -100,6 +104,7 @@ BENCHES: Mapping[str, Bench] = {
     "startup": _startup,
     "peer": _peer,
     "engine": _engine,
+    "grpcio": _grpcio,
     "fanout": _fanout,
     "spread": _spread,
     "first-answer": _first_answer,

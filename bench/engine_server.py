@@ -4,7 +4,7 @@ What it costs beyond the grpc-go peer is the engine's; what destination costs be
 service's. The protocol is the peer's: it prints where it serves, and every line on standard
 input is one change.
 
-    python -m bench.engine_server [grpcio|h2 [BYTES]]
+    python -m bench.engine_server [h2|grpcio [BYTES]]
 
 BYTES is the size of the first message.
 """
@@ -28,7 +28,7 @@ DELTA = bytes(150)
 
 
 async def _main(process: Process) -> None:
-    engine, size = [*sys.argv[1:], *("grpcio", str(FIRST))[len(sys.argv) - 1 :]]
+    engine, size = [*sys.argv[1:], *("h2", str(FIRST))[len(sys.argv) - 1 :]]
     first = bytes(int(size))
 
     def delta(last: int | None, current: int) -> Sequence[bytes]:

@@ -87,6 +87,7 @@ KINDS: Mapping[str, Kind] = {
     "certify_recovery_s": Kind("s", "from the API server's return to the first certificate", 2),
     **_yardstick("peer", "a grpc-go server with constant bytes"),
     **_yardstick("engine", "our engine with constant bytes"),
+    **_yardstick("grpcio", "our engine on gRPC core with constant bytes"),
 }
 """Every name that a bench may report."""
 

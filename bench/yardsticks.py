@@ -1,7 +1,8 @@
 """What lies below our figures, taken in the same run on the same box.
 
-`peer` is a grpc-go server that does nothing but the fan-out; `engine` is our gRPC engine with a
-topic and nothing else. Both get a first message of 20,000 bytes out, and changes of 150 bytes.
+`peer` is a grpc-go server that does nothing but the fan-out; `engine` is the gRPC engine that
+destination runs on, with a topic and nothing else, and `grpcio` the one on gRPC core. All get a
+first message of 20,000 bytes out, and changes of 150 bytes.
 """
 
 import statistics
@@ -20,9 +21,17 @@ async def peer(*, streams: int, connections: int, count: int = 10) -> list[Figur
 
 
 async def engine(*, streams: int, connections: int, count: int = 10) -> list[Figure]:
-    """Our engine."""
-    command = [sys.executable, "-m", "bench.engine_server"]
-    return await _measure("engine", command, streams, connections, count)
+    """The engine of destination."""
+    return await _measure("engine", _server("h2"), streams, connections, count)
+
+
+async def grpcio(*, streams: int, connections: int, count: int = 10) -> list[Figure]:
+    """The engine on gRPC core."""
+    return await _measure("grpcio", _server("grpcio"), streams, connections, count)
+
+
+def _server(engine: str) -> list[str]:
+    return [sys.executable, "-m", "bench.engine_server", engine]
 
 
 async def _measure(

@@ -127,7 +127,7 @@ async def test_no_server_is_a_bench_error() -> None:
             pass
 
 
-@pytest.mark.parametrize("bench", [yardsticks.peer, yardsticks.engine])
+@pytest.mark.parametrize("bench", [yardsticks.peer, yardsticks.engine, yardsticks.grpcio])
 async def test_a_yardstick_reports_its_figures(
     bench: Callable[..., Awaitable[list[Figure]]],
 ) -> None:
