@@ -98,6 +98,7 @@ def run(seed: int, *, slices: bool, forced: bool) -> None:
     assert world.index.tally.failures == 0
 
 
+@pytest.mark.timeout(120 + EXAMPLES // 5)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[*HealthCheck])
 @given(seed=st.integers(0, 1 << 64), slices=st.booleans(), forced=st.booleans())
 def test_whatever_is_generated(*, seed: int, slices: bool, forced: bool) -> None:

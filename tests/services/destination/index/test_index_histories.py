@@ -39,6 +39,7 @@ def run(seed: int, length: int, source: Kind) -> None:
     history.end()
 
 
+@pytest.mark.timeout(120 + HISTORIES // 10)
 @settings(max_examples=HISTORIES, deadline=None, suppress_health_check=[*HealthCheck])
 @given(st.integers(0, 1 << 64), st.integers(1, 120), st.sampled_from(list(SOURCES)))
 def test_any_history_ends_like_a_rebuild(seed: int, length: int, source: Kind) -> None:
