@@ -207,13 +207,23 @@ class History:
             assert index.tally.failures == 0  # noqa: S101  # for tests
 
     def end(self) -> None:
-        """Everybody leaves, and nothing is left of them in any context that ever was."""
+        """Everybody leaves, and nothing is left of them in any context that ever was. Then all
+        objects go, and nothing is left of these."""
         while self.proxies:
             self.leave()
         index = self.clusters.world.index
         assert not index.views  # noqa: S101  # for tests
         for context in (*index.clusters, *self.clusters.past):
             assert left(context) == (0, 0, 0)  # noqa: S101  # likewise
+        self.clusters.remove_all()
+        for context in index.clusters:
+            assert kept(context) == {}  # noqa: S101  # likewise
+
+
+def kept(context: Context) -> dict[str, int]:
+    """The tables of a cluster's objects that are not empty, and how long they are."""
+    tables = {name: len(table) for name, table in vars(context.objects).items()}
+    return {name: size for name, size in tables.items() if size and name != "_takers"}
 
 
 def left(context: Context) -> tuple[int, int, int]:

@@ -98,9 +98,12 @@ class Objects:
     def instance(self, service: Key, hostname: str) -> Key | None:
         """The pod that a service knows by `hostname`, ready or not; of several, the one of the
         first slice by name."""
+        known = self.slices_of.get(service)
+        if known is None:  # anybody may ask for any name, which must not cost memory
+            return None
         found = self._instances.get(service)
         if found is None:
-            slices = sorted(self.slices_of.get(service, {}).items(), reverse=True)
+            slices = sorted(known.items(), reverse=True)
             found = {name: pod for _, now in slices for name, pod in filing.instances(now)}
             self._instances[service] = found
         return found.get(hostname)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from services.destination.index import Kind
-from services.destination.testing_clusters import SOURCES
 from services.destination.testing_histories import History
+from services.destination.testing_stored import SOURCES
 
 HISTORIES = int(os.environ.get("HISTORIES", "2000"))
 
