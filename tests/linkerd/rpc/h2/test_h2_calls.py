@@ -116,16 +116,23 @@ async def test_a_stream_ends_at_its_deadline(
         assert len(heard.messages()) == 1
         assert heard.trailers["grpc-status"] == "4"
         assert topic.subscribers == 0
-        labels = {
-            "grpc_type": "server_stream",
-            "grpc_service": "io.linkerd.proxy.destination.Destination",
-            "grpc_method": "Get",
-            "grpc_code": "DeadlineExceeded",
-        }
-        assert registry.get_sample_value("grpc_server_handled_total", labels) == 1
+        assert handled(registry, "DeadlineExceeded") == 1
 
 
-async def test_a_deadline_within_a_message_resets(server: H2Server, world: World) -> None:
+def handled(registry: CollectorRegistry, code: str) -> float | None:
+    """How many calls of Get ended with `code`."""
+    labels = {
+        "grpc_type": "server_stream",
+        "grpc_service": "io.linkerd.proxy.destination.Destination",
+        "grpc_method": "Get",
+        "grpc_code": code,
+    }
+    return registry.get_sample_value("grpc_server_handled_total", labels)
+
+
+async def test_a_deadline_within_a_message_resets(
+    server: H2Server, world: World, registry: CollectorRegistry
+) -> None:
     world.topics["web"] = NumbersTopic(padding=100_000)
     world.topics["web"].publish(frozenset({1}))
     async with RawClient(server.port, window=1000) as client:
@@ -133,6 +140,7 @@ async def test_a_deadline_within_a_message_resets(server: H2Server, world: World
         heard = await client.result(stream)
         assert heard.reset == ErrorCodes.CANCEL
         assert world.topics["web"].subscribers == 0
+        assert handled(registry, "DeadlineExceeded") == 1
 
 
 async def test_a_refusal_says_why_in_ascii(server: H2Server, world: World) -> None:
