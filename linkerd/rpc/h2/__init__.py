@@ -6,9 +6,9 @@ and hands all frames to the transport in one write. A stream that its peer gives
 polled, so a slow reader holds no queue and skips versions.
 
 `server` listens and stops; `connection` is one connection's life, `inbox` turns what its peer sends
-into calls and `outbox` what calls say into frames; `streams` is one call, `served` what runs behind
-a path; `wire` is our side of the library, `headers` what gRPC says in headers, `limits` what a peer
-may make us do.
+into calls and `outbox` what calls say into frames, `queue` deciding which large messages go first.
+`streams` is one call, `served` what runs behind a path; `wire` is our side of the library,
+`headers` what gRPC says in headers, `limits` what a peer may make us do.
 
 What differs from the grpcio engine: there is no channelz, whose books are gRPC core's own.
 """

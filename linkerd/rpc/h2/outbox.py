@@ -15,6 +15,7 @@ from h2.errors import ErrorCodes
 
 from linkerd.rpc.h2 import headers
 from linkerd.rpc.h2.limits import MAX_UNREAD_BYTES, WRITE_BYTES, Budget
+from linkerd.rpc.h2.queue import LargeMessages
 from linkerd.rpc.h2.streams import Behind, Stream
 from linkerd.rpc.h2.wire import PACK_FRAME, PACK_MESSAGE, PACK_PREFIX, Wire
 from linkerd.runtime.logs import get_logger
@@ -41,6 +42,7 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self._ready: deque[Stream] = deque()
         self._ends: deque[Stream] = deque()
+        self._large = LargeMessages(self._loop, self._go_on)
         self._parts: list[bytes | memoryview] = []
         self._polled: dict[Behind, int] = {}
         self._max_frame = 0
@@ -64,9 +66,13 @@ class Outbox:
             if stream.rest is None or stream.queued:
                 stream.wake()
             else:
-                stream.queued = True
-                self._ready.appendleft(stream)
-                self.touch()
+                self._go_on(stream)
+
+    def _go_on(self, stream: Stream) -> None:
+        """A message that was begun, or waited to be, comes next."""
+        stream.queued = True
+        self._ready.appendleft(stream)
+        self.touch()
 
     def end(self, stream: Stream) -> None:
         """As `Sender.end`."""
@@ -104,6 +110,7 @@ class Outbox:
         self._closed = True
         self._ready.clear()
         self._ends.clear()
+        self._large.close()
 
     def flush(self) -> None:
         """One turn."""
@@ -169,6 +176,8 @@ class Outbox:
                 if message is None:
                     return sent
                 sent += self._begin(stream, message, room)
+                if stream.queued:  # it waits for others to be through
+                    return sent
         if stream.wire.outbound_flow_control_window > 0:
             stream.wake()
         else:
@@ -183,6 +192,9 @@ class Outbox:
         total = size + 5
         if total > room or total > self._max_frame:
             stream.lead, stream.rest = PACK_PREFIX(0, size), memoryview(message)
+            if total > room and not self._large.may_begin(stream):
+                stream.queued = True
+                return 0
             return self._continue(stream, room)
         if not stream.answered:
             self._answer(stream)
@@ -212,6 +224,8 @@ class Outbox:
         stream.wire.outbound_flow_control_window -= size
         if size >= _GOOD_FRAME or stream.rest is None:
             self._frames += 1
+        if stream.rest is None:
+            self._large.through(stream)
         return size
 
     def _answer(self, stream: Stream) -> None:
@@ -232,6 +246,7 @@ class Outbox:
         return len(self._parts[-1])
 
     def _leave(self, stream: Stream) -> None:
+        self._large.through(stream)
         self._wire.forget(stream.wire)
         stream.abandon()
         self._on_left(stream)

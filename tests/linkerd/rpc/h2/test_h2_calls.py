@@ -99,6 +99,20 @@ async def test_requests_that_are_not_one_message(
         assert not world.calls
 
 
+async def test_calls_that_are_over_leave_nothing_behind(server: H2Server, world: World) -> None:
+    async with RawClient(server.port) as client:
+        for _ in range(10):
+            assert (await client.result(client.open(CERTIFY, certify("web")))).status == "0"
+            client.open(GET, watch())
+            await client.pong()
+            client.wire.reset_stream(client.wire.highest_outbound_stream_id)
+            client.open("/no.such/Method", b"x", end=False)
+            await client.pong()
+        (connection,) = server._shared.connections
+        assert len(connection._inbox) == 0
+        assert connection._wire.streams == {}
+
+
 async def test_a_malformed_timeout_is_internal(server: H2Server) -> None:
     async with RawClient(server.port) as client:
         stream = client.open(CERTIFY, certify("web"), headers={"grpc-timeout": "1 hour"})

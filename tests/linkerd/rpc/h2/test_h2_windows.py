@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from h2.settings import SettingCodes
 
+from linkerd.rpc.h2 import queue
 from linkerd.rpc.h2.limits import WRITE_BYTES
 from linkerd.rpc.h2.server import H2Server
 from linkerd.stubs.proxy import destination_pb2, identity_pb2
@@ -135,6 +136,50 @@ async def test_a_small_message_does_not_wait_for_large_ones(server: H2Server, wo
         assert all(len(client.heard[stream].data) < 4_000_000 for stream in large)
         for stream in large:
             await client.until(client.heard[stream].messages, "a large message")
+
+
+async def begun(client: RawClient, streams: list[int], count: int) -> None:
+    """Reads until just `count` of the streams have a full window."""
+
+    def heard() -> int:
+        return sum(len(client.heard[stream].data) >= 1000 for stream in streams)
+
+    await client.until(lambda: heard() >= count, "the first windows")
+    await client.pong()
+    assert heard() == count
+
+
+@pytest.mark.parametrize("through", [True, False])
+async def test_large_messages_are_sent_a_few_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, server: H2Server, large: NumbersTopic, *, through: bool
+) -> None:
+    monkeypatch.setattr(queue, "_PATIENCE", 60)
+    async with RawClient(server.port, window=1000) as client:
+        client.give(100 * LARGE)
+        streams = [client.open(GET, watch()) for _ in range(20)]
+        await begun(client, streams, 8)
+        # A message that fits its window waits for none of them.
+        assert (await client.result(client.open(CERTIFY, certify("web")))).status == "0"
+        for stream in streams[:3]:
+            if through:
+                client.give(2 * LARGE, stream)
+                await client.until(client.heard[stream].messages, "a message")
+            else:
+                client.wire.reset_stream(stream)
+        client.send()
+        await begun(client, streams, 11)
+
+
+async def test_readers_that_stall_hold_up_nobody_for_long(
+    server: H2Server, large: NumbersTopic
+) -> None:
+    async with RawClient(server.port, window=1000) as client:
+        client.give(100 * LARGE)
+        streams = [client.open(GET, watch()) for _ in range(30)]
+        for stream in streams:
+            await client.until(lambda: len(client.heard[stream].data) == 1000, "a window")  # noqa: B023
+        client.give(2 * LARGE, streams[-1])
+        await client.until(client.heard[streams[-1]].messages, "a message")
 
 
 async def test_a_reader_that_never_reads_costs_a_bounded_buffer(
