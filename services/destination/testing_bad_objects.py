@@ -231,7 +231,7 @@ def _leaves(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _nested(levels: int) -> dict[str, Any]:
-    return {"not": _nested(levels - 1)} if levels else {"method": "GET"}
+    return {"all": [_nested(levels - 1)]} if levels else {"method": "GET"}
 
 
 def contradict(document: dict[str, Any], random: Random) -> None:
