@@ -36,6 +36,7 @@ from linkerd.testing.objects import (
 )
 from linkerd.testing.spoiling import spoil
 from services.destination.index import Kind
+from services.destination.index.context import Context
 from services.destination.sources import sources
 from services.destination.testing import World
 
@@ -153,12 +154,12 @@ CALM_STREAMS: Final = [
 
 
 class Server:
-    """What reflectors would feed an index with, as bytes."""
+    """What reflectors would feed an index with, as bytes: of our cluster, or of a linked one."""
 
-    def __init__(self, world: World, *, slices: bool) -> None:
+    def __init__(self, world: World, *, slices: bool, context: Context | None = None) -> None:
         self.kinds = sources(slices=slices)
         self._intakes = {kind: Intake(resource, METER) for kind, resource in self.kinds.items()}
-        self._listeners = {kind: world.index.listener(kind) for kind in self.kinds}
+        self._listeners = {kind: world.index.listener(kind, context) for kind in self.kinds}
         self._versions = count(1_000_000)
 
     def say(self, what: str, kind: Kind, raw: bytes) -> None:

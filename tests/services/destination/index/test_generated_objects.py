@@ -18,9 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from linkerd import labels
 from linkerd.kube.intake import Intake
 from linkerd.testing.feeds import METER, watch_line
 from linkerd.testing.generated import Maker
+from linkerd.testing.objects import service
 from services.destination.index import Kind
 from services.destination.sources import sources
 from services.destination.testing import World
@@ -34,6 +36,10 @@ from services.destination.testing_bad_objects import (
 )
 from services.destination.testing_histories import Proxy
 
+LINKED: Final = [
+    *(Kind.SERVICE, Kind.SLICE, Kind.POD, Kind.REPLICA_SET, Kind.JOB, Kind.SERVER),
+]
+"""What is read of linked clusters."""
 EXAMPLES: Final = int(os.environ.get("HISTORIES", "500"))
 
 
@@ -103,6 +109,48 @@ def run(seed: int, *, slices: bool, forced: bool) -> None:
 @given(seed=st.integers(0, 1 << 64), slices=st.booleans(), forced=st.booleans())
 def test_whatever_is_generated(*, seed: int, slices: bool, forced: bool) -> None:
     run(seed, slices=slices, forced=forced)
+
+
+def federated(items: dict[Kind, list[Any]]) -> World:
+    """A world whose linked cluster has these objects, and in which a service is of both."""
+    world = World()
+    marks = {labels.REMOTE_DISCOVERY: "ledger@north", labels.LOCAL_DISCOVERY: "calm"}
+    world.apply(service("all", "ops", ports={"http": 8080}, annotations=marks))
+    mirror = {labels.REMOTE_DISCOVERY: "north", labels.REMOTE_SERVICE: "ledger"}
+    world.apply(service("ledger", "fin", ports={"http": 8080}, labels=mirror))
+    for kind, item in calm():
+        if kind is not Kind.ENDPOINTS:
+            world.apply(item, kind=kind)
+    north = world.cluster("north")
+    mend(Server(world, slices=True, context=north.context), items)
+    north.link()
+    return world
+
+
+LINKED_STREAMS: Final = [
+    ("get", f"{name}.svc.mesh.test:8080", "n9")
+    for name in ("all.ops", "ledger.fin", "h0.ledger.fin")
+]
+
+
+@settings(max_examples=EXAMPLES // 5, deadline=None, suppress_health_check=[*HealthCheck])
+@given(seed=st.integers(0, 1 << 64))
+def test_whatever_is_generated_in_a_linked_cluster(seed: int) -> None:
+    random, known = Random(seed), {kind: good(slices=True)[kind] for kind in LINKED}
+    world = federated(known)
+    told = Server(world, slices=True, context=world.index.clusters.get("north"))
+    mend(told, known)
+    neighbours, proxies = connect(world, CALM_STREAMS), connect(world, LINKED_STREAMS)
+    for _ in range(random.randint(1, 40)):
+        spoil_some(told, known, random)
+        for each in proxies:
+            each.read()
+    mend(told, known)
+    assert not any(each.read() for each in neighbours)
+    healed = federated(known)
+    for each in proxies:
+        each.check(healed)
+    assert world.index.tally.failures == 0
 
 
 @pytest.mark.parametrize("kind", list(Kind))
