@@ -2,6 +2,7 @@
 
 import grpc
 import pytest
+from hpack import Decoder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from linkerd.rpc.errors import RpcError
 from linkerd.rpc.h2.body import Body
 from linkerd.rpc.h2.headers import metadata_of, request_of, status
 from linkerd.rpc.h2.limits import Budget
+from linkerd.rpc.h2.wire import Wire
 from linkerd.testing.http2 import framed
 
 BASE = [(b":method", b"POST"), (b":path", b"/a/B"), (b"content-type", b"application/grpc")]
@@ -61,6 +63,17 @@ def test_messages_come_whole_however_they_are_cut(
             taken.append(message)
     assert taken == messages
     assert len(body) == 0
+
+
+def test_header_blocks_need_no_table_and_the_first_says_so() -> None:
+    headers = [(b":status", b"200"), (b"grpc-status", b"0"), (b"new", b"value")]
+    encoder, decoder = Wire(1).encoder, Decoder()
+    first = encoder.encode(headers)
+    assert first[0] == 0x20  # "the table has size 0"
+    encoder.header_table_size = 1 << 16  # what a peer's SETTINGS come to
+    assert [encoder.encode(headers) for _ in range(2)] == [first[1:], first[1:]]
+    for block in (first, first[1:]):
+        assert [tuple(pair) for pair in decoder.decode(block, raw=True)] == headers
 
 
 def test_a_message_over_the_limit_is_refused_by_its_length() -> None:
