@@ -245,6 +245,7 @@ def contradict(document: dict[str, Any], random: Random) -> None:
         lambda: spec.update(clusterIP="None", clusterIPs=["10.96.0.1", "10.96.0.1", "x"]),
         lambda: spec.update(type="ExternalName", clusterIP="10.96.0.1"),
         lambda: spec.update(ports=ports),
+        lambda: spec.update(podSelector={"matchExpressions": [{"key": "a", "operator": "Near"}]}),
         lambda: spec.update(routes=[{"name": "a", "condition": _nested(60)}]),
         lambda: spec.update(routes=[ROUTE] * 1_000),
         lambda: document.update(ports=ports, addressType="IPv4"),
