@@ -3,16 +3,18 @@ or what has happened."""
 
 import gc
 from random import Random
+from typing import Any
 
 import pytest
 
-from linkerd.testing.objects import endpoint, endpoint_slice, pod, service
+from linkerd.testing.objects import endpoint, endpoint_slice, pod, service, service_profile
 from services.destination.index import NotFoundError
 from services.destination.model.endpoints import EndpointSet
 from services.destination.testing import World
 from services.destination.testing_histories import kept
 
-PATH = "ledger.fin.svc.mesh.test:8080"
+LEDGER = "ledger.fin.svc.mesh.test"
+PATH = f"{LEDGER}:8080"
 
 
 def endpoint_sets() -> int:
@@ -72,3 +74,43 @@ def test_objects_that_went_leave_nothing() -> None:
     assert kept(world.index.home)
     world.delete(*everything)
     assert kept(world.index.home) == {}
+
+
+def test_a_service_of_a_thousand_ports_and_its_long_annotations() -> None:
+    world = World()
+    ports = {f"p{number}": number for number in range(1, 1_001)}
+    listed = {"config.linkerd.io/opaque-ports": ",".join([*ports, "odd"] * 15)[: 64 << 10]}
+    world.apply(
+        service("ledger", "fin", "10.96.0.1", ports=ports, annotations=listed),
+        pod("a", "fin", "10.4.0.1", annotations=listed),
+        endpoint_slice("s", "ledger", endpoint("10.4.0.1", pod="a"), ports=ports),
+    )
+    streams = [world.get(f"{LEDGER}:{number}") for number in ports.values()]
+    assert all(len(stream.read()) == 1 for stream in streams)
+    assert world.profile(f"{LEDGER}:500").one().opaque_protocol
+
+
+def test_a_profile_of_a_thousand_routes_nested_as_deep_as_they_may_be() -> None:
+    def nested(levels: int) -> dict[str, Any]:
+        return {"all": [nested(levels - 1)]} if levels else {"pathRegex": "/" + "x" * 100}
+
+    world = World()
+    routes = [{"name": f"r{number}", "condition": nested(29)} for number in range(1_000)]
+    world.apply(service("ledger"), service_profile(LEDGER, routes=routes))
+    assert len(world.profile(PATH).one().routes) == 1_000
+
+
+def test_slices_of_a_thousand_endpoints_each() -> None:
+    """More than a message holds: the reader refuses one that is over 4 MiB."""
+    world, long = World(), "p" * 200
+    world.apply(service("ledger"))
+    for number in range(20):
+        pods = [
+            pod(f"{long}-{number}-{n}", "fin", f"10.{number}.{n >> 8}.{n & 255}")
+            for n in range(1_000)
+        ]
+        ends = [endpoint(item.status.pod_ip, pod=item.metadata.name) for item in pods]
+        world.apply(*pods, endpoint_slice(f"s{number}", "ledger", *ends))
+    stream = world.get(PATH)
+    assert len(stream.read()) > 1
+    assert len(stream.sockets) == 20_000
