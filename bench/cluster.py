@@ -13,9 +13,10 @@ from pathlib import Path
 
 from bench import dataset, seed
 from bench.dataset import Shape
-from bench.processes import ROOT
+from bench.processes import ROOT, BenchError
 from linkerd.kube.client import KubeClient
 from linkerd.local.cluster import LocalCluster
+from linkerd.local.files import locked
 from linkerd.local.progress import Progress
 
 STATE = ROOT / "build" / "bench" / "cluster"
@@ -34,9 +35,12 @@ class Cluster:
 async def seeded(
     kubeconfig: Path | None, progress: Progress, shape: Shape = dataset.DEFAULT
 ) -> AsyncIterator[Cluster]:
-    """Enter with a cluster that holds the dataset; a cluster started here is stopped after."""
+    """Enter with a cluster that holds the dataset; a cluster started here is stopped after. Raises
+    BenchError when another run has it."""
     async with contextlib.AsyncExitStack() as stack:
         if kubeconfig is None:
+            if not stack.enter_context(locked(STATE.with_suffix(".lock"), wait=False)):
+                raise BenchError("another bench runs in this folder; wait for it, or end it")
             local = LocalCluster(STATE, api_only=True)
             stack.push_async_callback(asyncio.to_thread, local.down)
             await asyncio.to_thread(local.up, progress)
