@@ -1,6 +1,7 @@
 """A client that is in the middle of a message, and stays there."""
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from h2.config import H2Configuration
@@ -45,6 +46,12 @@ class HalfReader:
             pass
         self._writer.close()
         return self._ended
+
+    async def close(self) -> None:
+        """Gives up its connection, whatever is on its way."""
+        self._writer.transport.abort()
+        with suppress(OSError):
+            await self._writer.wait_closed()
 
     def _ask(self, path: str) -> None:
         request = pb.GetDestination(path=path).SerializeToString()

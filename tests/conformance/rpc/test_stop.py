@@ -1,4 +1,4 @@
-"""The orderly end of a server."""
+"""The orderly end of a server. Id of the catalogue: T99."""
 
 import asyncio
 from datetime import timedelta
@@ -21,7 +21,8 @@ from linkerd.stubs.proxy import (
 )
 from linkerd.testing.clock import FakeClock
 from linkerd.testing.eventually import eventually
-from linkerd.testing.rpc import World
+from linkerd.testing.half_reader import WINDOW, HalfReader
+from linkerd.testing.rpc import NumbersTopic, World
 
 pb: Any = health_pb2
 # What becomes of a call that meets a server which goes away. CANCELLED: it was sent before the
@@ -126,6 +127,17 @@ async def test_many_streams_end_cleanly_and_at_once(
     codes = await asyncio.gather(*(stream.code() for stream in streams))
     assert set(codes) == {grpc.StatusCode.OK}
     assert world.topics["web"].subscribers == 0
+
+
+async def test_t99_a_reader_that_is_stuck_does_not_hold_it_up(server: Any, world: World) -> None:
+    topic = world.topics["web"] = NumbersTopic(padding=100_000)
+    topic.publish(frozenset({1}))
+    reader = HalfReader(server.port)
+    assert await reader.read("web") > WINDOW
+    topic.publish(frozenset({1, 2}))
+    await asyncio.wait_for(server.stop(1), 10)
+    await asyncio.wait_for(topic.empty.wait(), 10)
+    await reader.close()
 
 
 async def test_calls_that_race_with_the_end_do_not_hold_it_up(

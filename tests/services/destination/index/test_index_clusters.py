@@ -1,5 +1,5 @@
 """Services that stand for others: of linked clusters, and of several at once. Ids of the catalogue:
-T11, T94 to T97."""
+T11, T94 to T98."""
 
 import pytest
 from structlog.testing import capture_logs
@@ -268,3 +268,18 @@ class TestFederated:
         assert stream.read() == []
         world.apply(federated(""))
         assert stream.read() == ["remove 10.90.0.3:8080"]
+
+    def test_t98_a_stream_that_was_closed_hears_no_member(self) -> None:
+        world = World()
+        here(world)
+        north = there(world, "north", "10.90.0.3")
+        world.apply(federated("ledger@north", "ledger"))
+        stream = world.get(FEDERATED)
+        stream.read()
+        stream.subscription.close()
+        here(world, "10.4.0.2")
+        north.apply(endpoint_slice("s", "ledger"))
+        world.index.unlink("north")
+        assert (stream.read(), stream.wakes) == ([], 0)
+        left = [len(c.dependencies) + len(c.facts) for c in (world.index.home, north.context)]
+        assert (left, len(world.index.views)) == ([0, 0], 0)
