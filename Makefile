@@ -8,6 +8,10 @@ BIN := $(VENV)/bin
 PINS := requirements/constraints.txt
 CODE := linkerd services tests bench tools demo setup.py
 
+# Tests without a cluster share nothing, so they use all cores.
+UNIT = $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m 'not integration and not e2e'
+CLUSTER = $(BIN)/python -m pytest -m 'integration or e2e'
+
 # Its presence says that what it depends on is installed as it is now.
 SETUP := $(VENV)/.setup
 
@@ -43,11 +47,12 @@ lint: setup ## Check style, types and the direction of imports
 .PHONY: test
 test: lint ## Lint, then every test; builds what they need first, once a machine
 	@programs="$$($(BIN)/python tools/prepare_tests.py)" && \
-	PATH="$$programs:$$PATH" $(BIN)/python -m pytest $(PYTEST)
+	PATH="$$programs:$$PATH" && export PATH && \
+	if [ -n "$(PYTEST)" ]; then $(BIN)/python -m pytest $(PYTEST); else $(UNIT) && $(CLUSTER); fi
 
 .PHONY: test-unit
 test-unit: setup ## Only tests that need no cluster
-	$(BIN)/python -m pytest -m 'not integration and not e2e' $(PYTEST)
+	$(UNIT) $(PYTEST)
 
 .PHONY: bench
 bench: setup ## Measure, print ratios, write build/bench.json
