@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from linkerd.testing.clock import settle
+
 _CHUNK: Final = 64 * 1024
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: close at once, with RST
 
@@ -40,7 +42,9 @@ class CutProxy:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        await settle()  # so that who has just come has a handler, which lets go of the connection
         await self.cut()
+        await settle()
         await self._server.wait_closed()
 
     @property

@@ -196,6 +196,14 @@ def roll(kubectl: Kubectl, namespace: str) -> None:
     kubectl("rollout", "status", "deployment/web", here, "--timeout=120s")
 
 
+def comes_true(condition: Callable[[], bool], seconds: float = 30) -> bool:
+    """Whether it does within that time."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
 def _replaced(old: frozenset[str], now: frozenset[str]) -> bool:
     return len(now) == REPLICAS and not now & old
 
@@ -220,7 +228,7 @@ def test_nobody_goes_to_where_nobody_is(
                 roll(delivered, node_namespace)
                 updates.wait(replaced)
         told = {address for update in updates.seen for address in update.added}
-        assert updates.addresses == slices.ready
+        assert comes_true(lambda: updates.addresses == slices.ready)  # kubectl may hear later
 
     stale = [slices.gone_for(visit.address, visit.at) for visit in visitors.visits]
     failed = [visit for visit in visitors.visits if visit.error]
