@@ -151,8 +151,10 @@ async def test_a_namespace_that_is_not_there_is_complained_of_once(kube: KubeCli
     class Counted(LeaseLock):
         async def read(self) -> dict[str, object]:
             nonlocal reads
-            reads += 1
-            return await super().read()
+            try:
+                return await super().read()
+            finally:
+                reads += 1  # afterwards: a request that is broken off would close its connection
 
     with capture_logs() as logs:
         async with competing(Counted(kube, "nowhere", "who-writes"), "a", forever) as election:
