@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -146,18 +147,18 @@ async def test_a_namespace_that_is_not_there_is_complained_of_once(kube: KubeCli
     lock = LeaseLock(kube, "nowhere", "who-writes")
     with pytest.raises(NotFound):
         await lock.read()
-    reads = 0
+    attempts = 0
 
     class Counted(LeaseLock):
-        async def read(self) -> dict[str, object]:
-            nonlocal reads
+        async def create(self, spec: dict[str, Any]) -> dict[str, Any]:
+            nonlocal attempts
             try:
-                return await super().read()
+                return await super().create(spec)
             finally:
-                reads += 1  # afterwards: a request that is broken off would close its connection
+                attempts += 1  # afterwards: a request broken off would be left to close
 
     with capture_logs() as logs:
         async with competing(Counted(kube, "nowhere", "who-writes"), "a", forever) as election:
-            await eventually(lambda: reads > 4, "a few attempts")
+            await eventually(lambda: attempts > 4, "a few attempts")
             assert not election.leading
     assert len([entry for entry in logs if entry["log_level"] == "warning"]) == 1
