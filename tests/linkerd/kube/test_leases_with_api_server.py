@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,36 +13,12 @@ from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import Conflict, NotFound
 from linkerd.kube.lease_lock import LeaseLock
 from linkerd.kube.leases import Election, LeaseMetrics, LeaseTimes
-from linkerd.local.cluster import LocalCluster
-from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
+from linkerd.testing.cut import CutProxy
 from linkerd.testing.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
 QUICK = LeaseTimes(duration=3.0, renew_deadline=1.0, retry=0.1)
-
-
-@pytest.fixture
-async def kube(api_cluster: LocalCluster) -> AsyncIterator[KubeClient]:
-    async with await KubeClient.connect(api_cluster.kubeconfig, user_agent="test") as client:
-        yield client
-
-
-@pytest.fixture
-async def cut(api_cluster: LocalCluster) -> AsyncIterator[CutProxy]:
-    """What stands between `far` and the API server."""
-    async with CutProxy(*api_server_of(api_cluster.kubeconfig)) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-async def far(
-    api_cluster: LocalCluster, cut: CutProxy, tmp_path: Path
-) -> AsyncIterator[KubeClient]:
-    """A client that can be cut off."""
-    path = kubeconfig_through(api_cluster.kubeconfig, cut, tmp_path)
-    async with await KubeClient.connect(path, user_agent="test") as client:
-        yield client
 
 
 @pytest.fixture
