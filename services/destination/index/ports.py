@@ -213,7 +213,7 @@ class PortView(Dependent):
         """A new follower of the topic of `audience`."""
         entry = self.audiences.get(audience)
         if entry is None:
-            state = self._endpoints(audience)
+            state = self._endpoints(self._filters(audience))
             topic = Topic(delta, state, on_empty=lambda: self._drop(audience))
             entry = self.audiences[audience] = AudienceTopic(audience, topic, self.touch)
             if audience.node:
@@ -223,10 +223,13 @@ class PortView(Dependent):
     def refresh(self) -> None:
         """Takes in what changed and publishes what differs."""
         self._locate()
-        for source in self.sources.values():
-            source.update([self._filter(source, audience) for audience in self.audiences])
+        filters = {audience: self._filters(audience) for audience in self.audiences}
+        for source, used in zip(
+            self.sources.values(), zip(*filters.values(), strict=True), strict=True
+        ):
+            source.update(used)
         for entry in tuple(self.audiences.values()):  # a follower may leave when it is woken
-            entry.topic.publish(self._endpoints(entry.audience))
+            entry.topic.publish(self._endpoints(filters[entry.audience]))
 
     def _locate(self) -> None:
         """Opens and closes sources, for the origins that the service has now."""
@@ -265,14 +268,16 @@ class PortView(Dependent):
             self._context.dependencies.watch(self, NOTHING)
             self._owner.dropped(self)
 
-    def _endpoints(self, audience: Audience) -> Endpoints:
-        return tuple(
-            source.endpoints(self._filter(source, audience)) for source in self.sources.values()
-        )
+    def _endpoints(self, filters: Sequence[Filter]) -> Endpoints:
+        """What passes these filters, one for each source."""
+        pairs = zip(self.sources.values(), filters, strict=True)
+        return tuple(source.endpoints(only) for source, only in pairs)
 
-    def _filter(self, source: Source, audience: Audience) -> Filter:
+    def _filters(self, audience: Audience) -> tuple[Filter, ...]:
+        """What the audience may see of each source."""
         zone = self._context.objects.zones.get(audience.node, "") if audience.node else ""
-        return source.filter_for(audience, zone, ipv6=self._context.mesh.ipv6)
+        ipv6 = self._context.mesh.ipv6
+        return tuple(s.filter_for(audience, zone, ipv6=ipv6) for s in self.sources.values())
 
 
 def port_name(service: Service | None, port: int) -> PortName:
