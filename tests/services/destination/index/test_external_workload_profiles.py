@@ -6,59 +6,41 @@ from structlog.testing import capture_logs
 
 from linkerd.kube.objects import LabelSelector, Requirement
 from linkerd.testing.objects import (
-    endpoint,
-    endpoint_slice,
     external_workload,
     pod,
     server,
-    service,
 )
 from services.destination.index import AmbiguousIpError, NotFoundError
 from services.destination.model.http2 import Http2Params, KeepAlive
-from services.destination.testing import EndpointStream, World
+from services.destination.testing import World
+from services.destination.testing_ledger import (
+    LEDGER,
+    MACHINE,
+    MACHINE_IP,
+    follow,
+    ledger,
+    machine,
+    open_stream,
+)
 
-LEDGER = "ledger.fin.svc.mesh.test:8080"
 OPAQUE = "config.linkerd.io/opaque-ports"
 PARAMS = Http2Params(keep_alive=KeepAlive(while_idle=True))
-IP = "192.0.2.40"
-SOCKET = f"{IP}:8080"
-
-
-def machine(name: str, ip: str = IP, **more: object) -> object:
-    return endpoint(ip, pod=("ExternalWorkload", name), **more)  # type: ignore[arg-type]  # passes on
-
-
-def machines(*endpoints: object, name: str = "ledger-1", **more: object) -> object:
-    return endpoint_slice(name, "ledger", *endpoints, **more)  # type: ignore[arg-type]  # passes on
-
-
-def follow(world: World, *objects: object) -> EndpointStream:
-    world.apply(service("ledger"), *objects)
-    return world.get(LEDGER)
-
-
-def open_stream(world: World, **more: object) -> EndpointStream:
-    """A service with one machine, read."""
-    metal = external_workload("metal-1", "fin", IP, **more)  # type: ignore[arg-type]  # passes on
-    stream = follow(world, metal, machines(machine("metal-1")))
-    assert stream.read() == [f"add {SOCKET}"]
-    return stream
 
 
 class TestServers:
     def test_t41_a_server_makes_a_port_opaque(self) -> None:
         world = World()
         stream = open_stream(world, labels={"app": "ledger"}, ports={"wire": 8080})
-        profile = world.profile(SOCKET)
+        profile = world.profile(MACHINE)
         assert not profile.one().opaque_protocol
         for port in (8080, "wire"):
             chooser = server("s", port, selects=None, workloads={"app": "ledger"})
             world.apply(chooser)
-            assert stream.read() == [f"add {SOCKET}"]
-            assert stream.address(SOCKET).protocol_hint.WhichOneof("protocol") == "opaque"
+            assert stream.read() == [f"add {MACHINE}"]
+            assert stream.address(MACHINE).protocol_hint.WhichOneof("protocol") == "opaque"
             assert profile.one().opaque_protocol
             world.delete(chooser)
-            assert stream.read() == [f"add {SOCKET}"]
+            assert stream.read() == [f"add {MACHINE}"]
             assert not profile.one().opaque_protocol
 
     def test_selectors_of_pods_do_not_choose_machines_nor_the_other_way_round(self) -> None:
@@ -86,8 +68,10 @@ class TestServers:
 class TestProfiles:
     def test_t30_by_ip_and_port(self) -> None:
         world = World(PARAMS)
-        world.apply(external_workload("metal-1", "fin", IP, "fd00:0::40", owners=[("WG", "g")]))
-        for path in (SOCKET, "[fd00::40]:8080"):
+        world.apply(
+            external_workload("metal-1", "fin", MACHINE_IP, "fd00:0::40", owners=[("WG", "g")])
+        )
+        for path in (MACHINE, "[fd00::40]:8080"):
             said = world.profile(path).one()
             assert dict(said.endpoint.metric_labels) == {
                 "external_workload": "metal-1",
@@ -103,29 +87,29 @@ class TestProfiles:
 
     def test_a_port_that_it_does_not_declare_is_nobodys(self) -> None:
         world = World()
-        world.apply(external_workload("metal-1", "fin", IP))
-        stream = world.profile(f"{IP}:9999")
+        world.apply(external_workload("metal-1", "fin", MACHINE_IP))
+        stream = world.profile(f"{MACHINE_IP}:9999")
         assert not stream.one().HasField("endpoint")
-        world.apply(external_workload("metal-1", "fin", IP, ports={"": 9999}))
+        world.apply(external_workload("metal-1", "fin", MACHINE_IP, ports={"": 9999}))
         assert stream.one().HasField("endpoint")
 
     def test_t39_an_opaque_port(self) -> None:
         world = World()
         annotations = {OPAQUE: "wire,25"}
         ports = {"wire": 8080}
-        world.apply(external_workload("m", "fin", IP, ports=ports, annotations=annotations))
-        said = world.profile(SOCKET).one()
+        world.apply(external_workload("m", "fin", MACHINE_IP, ports=ports, annotations=annotations))
+        said = world.profile(MACHINE).one()
         assert said.opaque_protocol
         assert said.endpoint.protocol_hint.opaque_transport.inbound_port == 4143
 
     def test_it_comes_changes_and_goes(self) -> None:
         world = World()
-        stream = world.profile(SOCKET)
+        stream = world.profile(MACHINE)
         assert not stream.one().HasField("endpoint")
-        metal = external_workload("metal-1", "fin", IP)
+        metal = external_workload("metal-1", "fin", MACHINE_IP)
         world.apply(metal)
         assert stream.one().HasField("endpoint")
-        world.apply(external_workload("metal-1", "fin", IP, annotations={OPAQUE: "8080"}))
+        world.apply(external_workload("metal-1", "fin", MACHINE_IP, annotations={OPAQUE: "8080"}))
         assert stream.one().opaque_protocol
         world.delete(metal)
         gone = stream.one()
@@ -134,37 +118,37 @@ class TestProfiles:
 
     def test_pods_go_first(self) -> None:
         world = World()
-        held = pod("a", "fin", IP)
-        world.apply(external_workload("metal-1", "fin", IP), held)
-        stream = world.profile(SOCKET)
+        held = pod("a", "fin", MACHINE_IP)
+        world.apply(external_workload("metal-1", "fin", MACHINE_IP), held)
+        stream = world.profile(MACHINE)
         assert stream.one().endpoint.metric_labels["pod"] == "a"
         world.delete(held)
         assert stream.one().endpoint.metric_labels["external_workload"] == "metal-1"
 
     def test_two_machines_at_one_socket_are_no_answer(self) -> None:
         world = World()
-        first, second = (external_workload(name, "fin", IP) for name in ("m1", "m2"))
+        first, second = (external_workload(name, "fin", MACHINE_IP) for name in ("m1", "m2"))
         world.apply(first)
-        stream = world.profile(SOCKET)
+        stream = world.profile(MACHINE)
         stream.read()
         world.apply(second)
         assert stream.read() == []
         with pytest.raises(AmbiguousIpError, match="fin/m1, fin/m2"):
-            world.profile(SOCKET)
-        world.apply(external_workload("m1", "fin", IP, deleting=True))
+            world.profile(MACHINE)
+        world.apply(external_workload("m1", "fin", MACHINE_IP, deleting=True))
         assert stream.one().endpoint.metric_labels["external_workload"] == "m2"
 
     def test_n28_an_instance_that_is_a_machine_is_not_found(self) -> None:
         world = World()
-        world.apply(external_workload("metal-1", "fin", IP))
-        follow(world, machines(machine("metal-1", hostname="metal-1")))
+        world.apply(external_workload("metal-1", "fin", MACHINE_IP))
+        follow(world, ledger(machine("metal-1", hostname="metal-1")))
         with pytest.raises(NotFoundError):
             world.profile(f"metal-1.{LEDGER}")
-        assert world.get(f"metal-1.{LEDGER}").read() == [f"add {SOCKET}"]
+        assert world.get(f"metal-1.{LEDGER}").read() == [f"add {MACHINE}"]
 
     def test_nothing_is_kept_of_machines_that_nobody_asks_about(self) -> None:
         world = World()
-        followed = [open_stream(world).subscription, world.profile(SOCKET).subscription]
+        followed = [open_stream(world).subscription, world.profile(MACHINE).subscription]
         assert len(world.index.home.facts) == 1
         for subscription in followed:
             subscription.close()

@@ -1,15 +1,10 @@
 """Which of the endpoints an audience sees: by zone and by node. Ids of the catalogue: T129 to T135,
 N11 to N14."""
 
-from linkerd.testing.objects import endpoint, endpoint_slice, node, pod, service
+from linkerd.testing.objects import endpoint, node, pod, service
 from services.destination.index import Kind
 from services.destination.testing import World
-
-LEDGER = "ledger.fin.svc.mesh.test:8080"
-
-
-def ledger(*endpoints: object, name: str = "ledger-1", **more: object) -> object:
-    return endpoint_slice(name, "ledger", *endpoints, **more)  # type: ignore[arg-type]  # passes on
+from services.destination.testing_ledger import LEDGER, ledger
 
 
 def dual() -> tuple[World, object, object]:

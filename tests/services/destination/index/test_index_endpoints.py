@@ -6,23 +6,7 @@ import pytest
 from linkerd.testing.objects import endpoint, endpoint_slice, pod, service
 from services.destination.index import NotFoundError, NotServableError
 from services.destination.testing import World
-
-LEDGER = "ledger.fin.svc.mesh.test:8080"
-
-
-def ledger(*endpoints: object, name: str = "ledger-1", **more: object) -> object:
-    return endpoint_slice(name, "ledger", *endpoints, **more)  # type: ignore[arg-type]  # passes on
-
-
-def two_pods() -> World:
-    world = World()
-    world.apply(
-        service("ledger"),
-        pod("a", "fin", "10.4.0.1"),
-        pod("b", "fin", "10.4.0.2"),
-        ledger(endpoint("10.4.0.1", pod="a"), endpoint("10.4.0.2", pod="b")),
-    )
-    return world
+from services.destination.testing_ledger import LEDGER, ledger, two_pods
 
 
 def test_t3_one_add_and_no_second_message() -> None:

@@ -25,23 +25,7 @@ from linkerd.testing.objects import (
 from services.destination.index import Kind
 from services.destination.index.ports import PortView
 from services.destination.testing import EndpointStream, ProfileStream, World
-
-LEDGER = "ledger.fin.svc.mesh.test:8080"
-
-
-def ledger(*listed: object, name: str = "ledger-1", **more: object) -> object:
-    return endpoint_slice(name, "ledger", *listed, **more)  # type: ignore[arg-type]  # passes on
-
-
-def two_pods() -> World:
-    world = World()
-    world.apply(
-        service("ledger"),
-        pod("a", "fin", "10.4.0.1"),
-        pod("b", "fin", "10.4.0.2"),
-        ledger(endpoint("10.4.0.1", pod="a"), endpoint("10.4.0.2", pod="b")),
-    )
-    return world
+from services.destination.testing_ledger import LEDGER, ledger, two_pods
 
 
 def test_what_was_encoded_for_versions_that_are_past_is_let_go() -> None:

@@ -6,23 +6,7 @@ import msgspec
 from linkerd.kube.objects import ServicePort, ServiceSpec
 from linkerd.testing.objects import endpoint, endpoint_slice, pod, service
 from services.destination.testing import World
-
-LEDGER = "ledger.fin.svc.mesh.test:8080"
-
-
-def ledger(*endpoints: object, name: str = "ledger-1", **more: object) -> object:
-    return endpoint_slice(name, "ledger", *endpoints, **more)  # type: ignore[arg-type]  # passes on
-
-
-def two_pods() -> World:
-    world = World()
-    world.apply(
-        service("ledger"),
-        pod("a", "fin", "10.4.0.1"),
-        pod("b", "fin", "10.4.0.2"),
-        ledger(endpoint("10.4.0.1", pod="a"), endpoint("10.4.0.2", pod="b")),
-    )
-    return world
+from services.destination.testing_ledger import LEDGER, ledger, two_pods
 
 
 def test_n1_another_port_is_added_before_the_old_one_is_removed() -> None:
