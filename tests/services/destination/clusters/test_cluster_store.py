@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
@@ -25,6 +24,7 @@ from linkerd.labels import (
     REMOTE_SERVICE,
 )
 from linkerd.local.cluster import LocalCluster
+from linkerd.testing.connections import connections
 from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
 from linkerd.testing.eventually import eventually
 from linkerd.testing.objects import meta, service
@@ -102,12 +102,6 @@ async def running(namespace: str, **options: Any) -> AsyncIterator[Here]:
         left = [t.get_name() for t in asyncio.all_tasks() if "cluster" in t.get_name()]
         assert not left
         await eventually(lambda: connections() <= before, "all connections being closed")
-
-
-def connections() -> set[int]:
-    """The descriptors of this process's connections."""
-    open_ones = psutil.Process().net_connections("tcp")
-    return {each.fd for each in open_ones if each.status != psutil.CONN_LISTEN}
 
 
 def slice_of(cluster: LocalCluster, namespace: str, *ips: str) -> None:
