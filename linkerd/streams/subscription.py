@@ -34,7 +34,8 @@ class Subscription(Protocol):
     def poll(self) -> bytes | None:
         """The next encoded message that this reader lacks, or None when it is in step.
 
-        Raises StreamEnd when there will be no more, and again at every later poll.
+        Raises StreamEnd when there will be no more, and at every later poll another one: raising
+        one and the same again would chain it to the frames of every poll before.
         """
 
     def on_wake(self, wake: Callable[[], None]) -> None:

@@ -17,6 +17,8 @@ Invariants, held by the property tests:
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar, cast
 
+import grpc
+
 from linkerd.streams.subscription import StreamEnd
 
 # ruff: noqa: SLF001  # a topic and its cursors are one mechanism in two classes
@@ -57,7 +59,7 @@ class Topic(Generic[S]):
         self.version = _UNKNOWN if state is None else _UNKNOWN + 1
         self.subscribers = 0
         self._on_empty = on_empty
-        self._end: StreamEnd | None = None
+        self._end: tuple[grpc.StatusCode, str] | None = None
         self._deltas: dict[int, Sequence[bytes]] = {}
         self._in_step: dict[Cursor[S], None] = {}
 
@@ -72,8 +74,10 @@ class Topic(Generic[S]):
         self._wake()
 
     def end(self, end: StreamEnd) -> None:
-        """Ends every stream on this topic, present and future, at its next poll."""
-        self._end = end
+        """Ends every stream on this topic, present and future, at its next poll, with the status
+        that `end` has."""
+        # Not `end` itself: an exception collects the frames that it has passed, at each raise.
+        self._end = (end.code, end.message)
         self._wake()
 
     @property
@@ -124,7 +128,7 @@ class Cursor(Generic[S]):
             return None
         self._resting = False
         if topic._end is not None:
-            raise topic._end
+            raise StreamEnd(*topic._end)
         while True:
             if self._pending is not None:
                 message = next(self._pending, None)

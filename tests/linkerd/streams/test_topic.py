@@ -153,6 +153,34 @@ def test_end_reaches_every_cursor_and_those_to_come() -> None:
     assert topic.subscribers == 0
 
 
+def test_the_end_keeps_nothing_of_those_who_were_told_it() -> None:
+    """Neither the frames of earlier polls nor what they held, without the garbage collector."""
+
+    class Held:
+        """Something in the frame of a reader."""
+
+    def told() -> tuple[int, weakref.ref[Held]]:
+        held = Held()
+        cursor = topic.subscribe()
+        with pytest.raises(StreamEnd) as caught:
+            cursor.poll()
+        cursor.close()
+        depth = len(caught.traceback)
+        del caught
+        return depth, weakref.ref(held)
+
+    topic = Topic(texts, "a")
+    topic.end(StreamEnd(grpc.StatusCode.UNAVAILABLE, "moved"))
+    gc.collect()
+    gc.disable()
+    try:
+        depths, held = zip(*(told() for _ in range(2000)), strict=True)
+        assert set(depths) == {2}
+        assert not [reference for reference in held if reference() is not None]
+    finally:
+        gc.enable()
+
+
 def test_close_is_final_and_harmless_twice() -> None:
     topic = Topic(texts, "a")
     cursor, wakes = topic.subscribe(), Wakes()
