@@ -1,19 +1,25 @@
 """Logs: structlog, one configuration for our code and for libraries.
 
-Lines are `plain` (for people; coloured on a terminal) or `json` (one object a line). Every line
-has time, level, event and logger; further keys come from KEYS, so that one thing has one name in
-all services. Nothing secret is written: values under a secret key, JSON web tokens, bearer
-credentials and private keys are replaced wherever they appear, tracebacks included.
+Nobody waits for a line to be written (see `log_queue`). Lines are `plain` (for people; coloured on
+a terminal) or `json` (one object a line). Every line has time, level, event and logger; further
+keys come from KEYS, so that one thing has one name in all services. Nothing secret is written:
+values under a secret key, JSON web tokens, bearer credentials and private keys are replaced
+wherever they appear, tracebacks included.
 """
 
 import logging
 import re
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, Final, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from linkerd.runtime.log_queue import LogQueue, writer_to
 
 KEYS: Final[Mapping[str, str]] = {
     "addr": "listen address, host:port",
@@ -81,10 +87,11 @@ def configure_logging(level: str, format: str, stream: TextIO | None = None) -> 
     """Sets up structlog and the standard logging module; may be called again.
 
     `level` is one of upstream's names; at `debug` libraries stay at info, at `trace` they do not.
-    Writes to stderr unless `stream` is given.
+    Writes to stderr unless `stream` is given, in a thread: what was logged is out when the
+    interpreter ends, or after `flush_logs`.
     """
     stream = sys.stderr if stream is None else stream
-    handler = logging.StreamHandler(stream)
+    handler = LogQueue(writer_to(stream))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_stamps(),
@@ -92,6 +99,10 @@ def configure_logging(level: str, format: str, stream: TextIO | None = None) -> 
         )
     )
     root = logging.getLogger()
+    for old in root.handlers:
+        if isinstance(old, LogQueue):
+            old.flush()
+            old.close()
     root.handlers[:] = [handler]
     _set_levels(root, level)
     logging.captureWarnings(capture=True)
@@ -106,6 +117,25 @@ def configure_logging(level: str, format: str, stream: TextIO | None = None) -> 
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def flush_logs() -> None:
+    """Returns when what was logged has been written, or cannot be for some seconds. For those who
+    end the process otherwise than by returning."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+
+
+@contextmanager
+def stray_errors_logged() -> Iterator[None]:
+    """What Python itself would print, at once and blocking, goes to the log too: errors in
+    finalisers, and those that end a thread."""
+    before = sys.unraisablehook, threading.excepthook
+    sys.unraisablehook, threading.excepthook = _log_unraisable, _log_thread_error
+    try:
+        yield
+    finally:
+        sys.unraisablehook, threading.excepthook = before
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -130,6 +160,27 @@ def _clean(value: Any) -> Any:
     if isinstance(value, (int, float, type(None))):
         return value
     return _clean(str(value))
+
+
+def _log_unraisable(stray: "sys.UnraisableHookArgs") -> None:
+    where = f"{stray.err_msg or 'Exception ignored in'}: {stray.object!r}"
+    _log_stray(where, stray.exc_type, stray.exc_value, stray.exc_traceback)
+
+
+def _log_thread_error(stray: threading.ExceptHookArgs) -> None:
+    where = f"thread {stray.thread.name}" if stray.thread else "a thread"
+    _log_stray(where, stray.exc_type, stray.exc_value, stray.exc_traceback)
+
+
+def _log_stray(
+    where: str,
+    kind: type[BaseException],
+    error: BaseException | None,
+    trace: TracebackType | None,
+) -> None:
+    if not issubclass(kind, SystemExit):  # a thread's own way to end
+        found = (kind, error or kind(), trace)
+        get_logger(__name__).error("an error that nobody caught", detail=where, exc_info=found)
 
 
 def _set_levels(root: logging.Logger, level: str) -> None:

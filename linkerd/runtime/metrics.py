@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from linkerd.runtime.log_queue import DroppedLines
+
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
 
 # Upstream exposes no `_created` series, and they would double the number of series.
@@ -18,11 +20,13 @@ prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # 
 
 
 def registry() -> CollectorRegistry:
-    """A fresh registry that already has the process's, the interpreter's and the GC's metrics."""
+    """A fresh registry that already has the metrics of the process, the interpreter, its garbage
+    collector and the log."""
     fresh = CollectorRegistry()
     ProcessCollector(registry=fresh)
     PlatformCollector(registry=fresh)
     GCCollector(registry=fresh)
+    fresh.register(DroppedLines())
     return fresh
 
 

@@ -18,7 +18,7 @@ from linkerd.runtime.admin import Page
 from linkerd.runtime.clock import Clock, SystemClock
 from linkerd.runtime.errors import ProcessError
 from linkerd.runtime.gc import freeze_heap, tune_gc
-from linkerd.runtime.logs import get_logger
+from linkerd.runtime.logs import flush_logs, get_logger, stray_errors_logged
 from linkerd.runtime.metrics import registry
 from linkerd.runtime.readiness import Readiness
 
@@ -134,7 +134,7 @@ def run(
     """Runs the process to its end; the exit code. Uses uvloop where it is installed."""
     faulthandler.enable()
     tune_gc()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with stray_errors_logged(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_run(main, name, clock or SystemClock()))
 
 
@@ -154,6 +154,7 @@ async def _run(main: Callable[[Process], Awaitable[object]], name: str, clock: C
 def _on_signal(process: Process, number: signal.Signals) -> None:
     if process.signalled:
         _log.warning("second signal: ending at once", signal=number.name)
+        flush_logs()
         os._exit(128 + number)
     process.signalled = True
     _log.info("stopping", signal=number.name)

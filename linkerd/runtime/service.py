@@ -14,6 +14,7 @@ from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.logs import configure_logging, get_logger
 from linkerd.runtime.process import Process, run
 from linkerd.runtime.settings import CommonSettings, JobSettings, describe, load
+from linkerd.runtime.standard_streams import open_standard_streams
 from linkerd.version import VERSION
 
 J = TypeVar("J", bound=JobSettings)
@@ -80,6 +81,7 @@ def _begin(
     argv: Sequence[str] | None,
     environ: Mapping[str, str] | None,
 ) -> J:
+    open_standard_streams()
     settings = load(
         settings_type,
         sys.argv[1:] if argv is None else argv,

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from linkerd.runtime.logs import configure_logging, get_logger
+from linkerd.runtime.logs import configure_logging, flush_logs, get_logger
 from linkerd.version import VERSION
 from services.proxy.errors import BootError
 from services.proxy.files import write_key_and_request
@@ -78,6 +78,7 @@ def _prepare(environ: Mapping[str, str]) -> None:
 def _become(command: Sequence[str], environ: Mapping[str, str]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
+    flush_logs()
     try:
         os.execvpe(command[0], tuple(command), environ)  # noqa: S606  # the caller's words, no shell
     except (OSError, ValueError) as error:

@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,15 @@ import pytest
 import structlog
 from hypothesis import given
 
-from linkerd.runtime.logs import KEYS, REDACTED, configure_logging, get_logger, redact
+from linkerd.runtime.logs import (
+    KEYS,
+    REDACTED,
+    configure_logging,
+    flush_logs,
+    get_logger,
+    redact,
+    stray_errors_logged,
+)
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "eyJhbGciOiJSUzI1NiIsImtpZCI6IiJ9.eyJhdWQiOlsiaWRlbnRpdHkiXX0.c2lnbmF0dXJl"  # made up
@@ -29,6 +38,9 @@ def untouched() -> Iterator[None]:
     names = ("linkerd", "services", "__main__")
     levels = [logging.getLogger(name).level for name in names]
     yield
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
     root.handlers[:], root.level = handlers, level
     for name, before in zip(names, levels, strict=True):
         logging.getLogger(name).setLevel(before)
@@ -36,9 +48,15 @@ def untouched() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+def text(stream: io.StringIO) -> str:
+    """All that was logged so far."""
+    flush_logs()
+    return stream.getvalue()
+
+
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
-    """The JSON lines written so far."""
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
+    """The JSON lines logged so far."""
+    return [json.loads(line) for line in text(stream).splitlines()]
 
 
 def test_json_lines_have_time_level_logger_and_event_first() -> None:
@@ -58,8 +76,8 @@ def test_plain_lines_are_for_people() -> None:
     stream = io.StringIO()
     configure_logging("info", "plain", stream)
     get_logger("linkerd.test").info("it happened", count=3)
-    assert "[info     ] it happened [linkerd.test] count=3" in stream.getvalue()
-    assert "\x1b" not in stream.getvalue()
+    assert "[info     ] it happened [linkerd.test] count=3" in text(stream)
+    assert "\x1b" not in text(stream)
 
 
 def test_colour_is_for_terminals() -> None:
@@ -70,7 +88,7 @@ def test_colour_is_for_terminals() -> None:
     stream = Terminal()
     configure_logging("info", "plain", stream)
     get_logger("linkerd.test").info("it happened")
-    assert "\x1b" in stream.getvalue()
+    assert "\x1b" in text(stream)
 
 
 def test_libraries_and_warnings_come_the_same_way() -> None:
@@ -84,6 +102,29 @@ def test_libraries_and_warnings_come_the_same_way() -> None:
     served, warned = lines(stream)
     assert (served["event"], served["logger"]) == ("served x", "aiohttp.access")
     assert "old thing" in warned["event"]
+
+
+def test_errors_that_nobody_caught_come_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
+    class Careless:
+        def __del__(self) -> None:
+            raise ValueError("too late")
+
+    def fail() -> None:
+        raise OSError("no luck")
+
+    stream = io.StringIO()
+    configure_logging("info", "json", stream)
+    with stray_errors_logged():
+        Careless()
+        thread = threading.Thread(target=fail, name="luckless")
+        thread.start()
+        thread.join()
+    finaliser, ended = lines(stream)
+    assert "Careless.__del__" in finaliser["detail"]
+    assert "ValueError: too late" in finaliser["exception"]
+    assert ended["detail"] == "thread luckless"
+    assert "OSError: no luck" in ended["exception"]
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -119,11 +160,11 @@ def test_no_secret_gets_out(form: str) -> None:
         int(KEY)
     except ValueError:
         log.exception("failed")
-    text = stream.getvalue()
+    written = text(stream)
     for secret in (TOKEN, TOKEN[::-1], "abc-abc", "hunter2", "MHcCAQEEIG"):
-        assert secret not in text
-    assert text.count(REDACTED) >= 7
-    assert "ValueError" in text
+        assert secret not in written
+    assert written.count(REDACTED) >= 7
+    assert "ValueError" in written
 
 
 NAMES = st.sampled_from(["a", "b", "c"])

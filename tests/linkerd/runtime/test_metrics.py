@@ -44,6 +44,11 @@ def test_labels_and_names_are_checked() -> None:
 
 def test_a_registry_knows_the_process_and_the_collector() -> None:
     text = exposition(registry())
-    for name in (b"process_resident_memory_bytes", b"python_gc_collections_total", b"python_info"):
+    for name in (
+        b"process_resident_memory_bytes",
+        b"python_gc_collections_total",
+        b"python_info",
+        b"log_lines_dropped_total",
+    ):
         assert name in text
     assert b"_created" not in text
