@@ -12,19 +12,11 @@ from typing import Any, Final
 
 import grpc
 import grpc.aio
-from prometheus_client import CollectorRegistry
 
-from linkerd.rpc import health
 from linkerd.rpc.calls import handler_of
-from linkerd.rpc.methods import ServiceTable, paths
 from linkerd.rpc.metrics import RpcMetrics
-from linkerd.rpc.open_calls import OpenCalls
 from linkerd.rpc.options import ServerOptions
-from linkerd.runtime.clock import Clock, SystemClock
-from linkerd.runtime.errors import StartError
-from linkerd.runtime.logs import get_logger
-from linkerd.runtime.readiness import Readiness
-from linkerd.runtime.values import HostPort
+from linkerd.rpc.server import Server
 
 __all__ = ["GrpcServer", "ServerOptions"]
 
@@ -33,79 +25,35 @@ _MAX_PENDING: Final = 1_000_000  # grpcio's default of 1,000 cancels bursts of n
 # So once those that we know of have ended, it gets only this long to send what they said.
 _FLUSH_SECONDS: Final = 0.5
 _PING_STRIKES: Final = 0  # never punish a client for pinging; its interval is only a hint
-_log = get_logger(__name__)
 
 
-class GrpcServer:
-    """Serves `tables` on `address`, together with the health service.
+class GrpcServer(Server):
+    """The server of this engine."""
 
-    Holds the gate "grpc" of `readiness` open while it listens. `clock` times the lame duck.
-    """
+    _server: grpc.aio.Server
 
-    def __init__(
-        self,
-        address: HostPort,
-        tables: Sequence[ServiceTable],
-        *,
-        readiness: Readiness,
-        registry: CollectorRegistry,
-        options: ServerOptions | None = None,
-        clock: Clock | None = None,
-    ) -> None:
-        self.port = 0
-        self.options = options or ServerOptions()
-        self.calls = OpenCalls(self.options.max_concurrent_streams)
-        self._address = address
-        self._clock = clock or SystemClock()
-        names = [table.name for table in tables]
-        self._names = [*names, health.NAME]
-        methods = paths([*tables, health.Health(readiness, names).table()])
-        metrics = RpcMetrics.of(registry)
-        self._handlers = _Handlers(
-            {
-                path: handler_of(method, metrics.method(method), self.calls)
-                for path, method in methods.items()
-            }
-        )
-        self._gate = readiness.gate("grpc")
-        self._server: grpc.aio.Server | None = None
-        self._stopped: asyncio.Future[None] | None = None
-
-    async def start(self) -> int:
-        """Listens; the port. Raises StartError when the address is not to be had."""
+    async def _listen(self) -> int:
+        metrics = RpcMetrics.of(self._registry)
+        handlers = {
+            path: handler_of(method, metrics.method(method), self.calls)
+            for path, method in self._methods.items()
+        }
         self._server = server = grpc.aio.server(options=channel_arguments(self.options))
-        server.add_generic_rpc_handlers((self._handlers,))
+        server.add_generic_rpc_handlers((_Handlers(handlers),))
         if self.options.reflection:
             _add_reflection(server, self._names)
         if self.options.channelz:
             _add_channelz(server)
         host = f"[{self._address.host}]" if ":" in self._address.host else self._address.host
         try:
-            self.port = server.add_insecure_port(f"{host or '[::]'}:{self._address.port}")
+            port = server.add_insecure_port(f"{host or '[::]'}:{self._address.port}")
         except RuntimeError as error:
-            raise StartError(
-                f"cannot listen on {self._address}; choose another address or end the program "
-                "that holds it"
-            ) from error
+            raise OSError(str(error)) from error
         await server.start()
-        self._gate.open()
-        _log.info("grpc server listens", addr=str(self._address._replace(port=self.port)))
-        return self.port
+        return port
 
-    async def stop(self, grace: float) -> None:
-        """Unready, then the lame duck's time, then GOAWAY; watching calls end with OK, unary ones
-        have `grace` seconds to finish. Never raises for what clients do. A second call waits for
-        the first."""
-        self._gate.close()
-        if self._server is None:
-            return
-        if self._stopped is None:
-            self._stopped = asyncio.ensure_future(self._stop(self._server, grace))
-        await asyncio.shield(self._stopped)
-
-    async def _stop(self, server: grpc.aio.Server, grace: float) -> None:
-        await self._clock.sleep(self.options.lame_duck.total_seconds())
-        going = asyncio.ensure_future(server.stop(grace))
+    async def _wind_down(self, grace: float) -> None:
+        going = asyncio.ensure_future(self._server.stop(grace))
         await asyncio.sleep(0)  # the GOAWAY goes first, so that nobody comes back on it
         self.calls.drain()
         idle = asyncio.ensure_future(self.calls.idle())
@@ -116,7 +64,7 @@ class GrpcServer:
             # grpcio must not be asked to stop while it does: it would crash the process.
             going.cancel()
             await asyncio.wait((going,))
-            await server.stop(None)
+            await self._server.stop(None)
 
 
 class _Handlers(grpc.GenericRpcHandler):
@@ -135,7 +83,7 @@ class _Handlers(grpc.GenericRpcHandler):
 def channel_arguments(options: ServerOptions) -> list[tuple[str, int]]:
     """The options in the words of gRPC core."""
     arguments = {
-        "grpc.max_concurrent_streams": options.max_concurrent_streams,
+        "grpc.max_concurrent_streams": options.max_connection_streams,
         "grpc.max_receive_message_length": options.max_receive_bytes,
         "grpc.keepalive_time_ms": _milliseconds(options.keepalive_interval),
         "grpc.keepalive_timeout_ms": _milliseconds(options.keepalive_timeout),

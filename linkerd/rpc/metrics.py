@@ -82,3 +82,41 @@ class RpcMetrics:
         """The series of `method`, which show zeros until it is called."""
         kind = "server_stream" if method.watching else "unary"
         return MethodMetrics(self, (kind, method.service, method.name))
+
+
+class ConnectionMetrics:
+    """What is counted about connections; one instance a registry, which `of` finds."""
+
+    _instances: ClassVar[WeakKeyDictionary[CollectorRegistry, "ConnectionMetrics"]] = (
+        WeakKeyDictionary()
+    )
+
+    @classmethod
+    def of(cls, registry: CollectorRegistry) -> "ConnectionMetrics":
+        """The counters of a registry, which several servers of a process may share."""
+        metrics = cls._instances.get(registry)
+        if metrics is None:
+            metrics = cls._instances[registry] = cls(registry)
+        return metrics
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._refused = Counter(
+            "grpc_server_connections_refused",
+            "Connections closed when they came: beyond the limit, or from a client that floods.",
+            ("reason",),
+            registry=registry,
+        )
+        self._floods = Counter(
+            "grpc_server_floods",
+            "Connections slowed or closed for what their client sends, by what was too much.",
+            ("action", "reason"),
+            registry=registry,
+        )
+
+    def refused(self, reason: str) -> None:
+        """Counts a connection that was turned away."""
+        self._refused.labels(reason).inc()
+
+    def flood(self, action: str, reason: str) -> None:
+        """Counts a connection that is slowed, or closed."""
+        self._floods.labels(action, reason).inc()

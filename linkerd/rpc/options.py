@@ -8,12 +8,16 @@ from datetime import timedelta
 class ServerOptions:
     """Defaults are those of a control plane that 10,000s of proxies hold streams to.
 
-    `max_concurrent_streams` holds for one connection and, for watching calls, for the process.
+    `max_concurrent_streams` is of watching calls, for the process; `max_connection_streams` of all
+    calls, for one connection: a sidecar's carries those of many clients. `max_connections` is
+    lower where the process may not open so many files.
     `connection_age`, jittered by a tenth, moves clients to other replicas; None: never.
     `lame_duck` is how long `stop` keeps serving, unready, before it turns clients away.
     """
 
     max_concurrent_streams: int = 100_000
+    max_connection_streams: int = 10_000
+    max_connections: int = 20_000
     max_receive_bytes: int = 1 << 20
     keepalive_interval: timedelta = timedelta(seconds=30)
     keepalive_timeout: timedelta = timedelta(seconds=10)

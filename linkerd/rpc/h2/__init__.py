@@ -5,10 +5,16 @@ connection; once a turn of the event loop the connection polls what is ready, fr
 and hands all frames to the transport in one write. A stream that its peer gives no room is not
 polled, so a slow reader holds no queue and skips versions.
 
-`server` listens and stops; `connection` is one connection's life, `inbox` turns what its peer sends
-into calls and `outbox` what calls say into frames, `queue` deciding which large messages go first.
-`streams` is one call, `served` what runs behind a path; `wire` is our side of the library,
-`headers` what gRPC says in headers, `limits` what a peer may make us do.
+A `session` is a connection without I/O: bytes in, bytes out, time and timers from outside. Within
+it `inbox` turns what a peer sends into calls, `outbox` what calls say into frames, `queue` deciding
+which large messages go first; `streams` is one call, `receiving` and `sending` its halves, `served`
+what runs behind a path. `wire` and `blocks` are our side of the library, `headers` what gRPC says
+in headers.
+
+`connection` is the socket's side of a session, `life` its timers, and `turns` shares the event loop
+among connections. What a peer may make us do and hold: `limits` has numbers, `costs` what a frame
+costs, `budget` what an address may spend, `till` where a connection pays, `admission` who may
+connect at all.
 
 What differs from the grpcio engine: there is no channelz, whose books are gRPC core's own.
 """

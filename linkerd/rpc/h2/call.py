@@ -1,17 +1,16 @@
 """What a method knows of a call: a `Call` over the headers of its request."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from linkerd.rpc.h2.headers import Header, Request, metadata_of
 
 
 class H2Call:
-    """A `Call`. `deadline` is in the loop's time, None without one."""
+    """A `Call`. Its deadline is in the time of `clock`."""
 
     __slots__ = ("_clock", "_deadline", "_headers", "_peer")
 
-    def __init__(self, request: Request, peer: str, clock: Any) -> None:
+    def __init__(self, request: Request, peer: str, clock: Callable[[], float]) -> None:
         self._headers: tuple[Header, ...] = request.metadata
         self._peer = peer
         self._clock = clock
@@ -19,7 +18,7 @@ class H2Call:
 
     @property
     def metadata(self) -> Mapping[str, str | bytes]:
-        """As `Call.metadata`; empty when the call has ended."""
+        """As `Call.metadata`; empty when the method has returned."""
         return metadata_of(self._headers)
 
     @property
@@ -31,6 +30,10 @@ class H2Call:
         """As `Call.time_remaining`; None when the call has ended."""
         return None if self._deadline is None else max(0.0, self._deadline - self._clock())
 
+    def forget(self) -> None:
+        """The method has returned. A stream may stay for weeks, and headers take kilobytes."""
+        self._headers = ()
+
     def ended(self) -> None:
         """The call is over."""
-        self._headers, self._deadline = (), None
+        self._deadline = None

@@ -1,87 +1,81 @@
-"""One connection: its beginning, its timers, its end, and what is said about it as a whole.
-
-What the peer does wrong costs it the stream or, as HTTP/2 says, the connection, and nobody else
-anything.
-"""
+"""The socket's side of a session: reads into it, gives it turns, writes what it says."""
 
 import asyncio
 import contextlib
-import random
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import cast
 
-from h2 import events
-from h2.errors import ErrorCodes
-from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes
-
-from linkerd.rpc.h2.inbox import Inbox
-from linkerd.rpc.h2.limits import LINGER_SECONDS, PREFACE_SECONDS, Budget
-from linkerd.rpc.h2.outbox import Outbox
-from linkerd.rpc.h2.streams import Behind, Stream
-from linkerd.rpc.h2.wire import LAST_STREAM_ID, Wire
+from linkerd.rpc.h2 import limits
+from linkerd.rpc.h2.admission import Admission, Peer
+from linkerd.rpc.h2.budget import Purse
+from linkerd.rpc.h2.life import Life
+from linkerd.rpc.h2.queue import Timers
+from linkerd.rpc.h2.receiving import Holdings
+from linkerd.rpc.h2.session import Session
+from linkerd.rpc.h2.streams import Behind
+from linkerd.rpc.h2.turns import Turns
+from linkerd.rpc.metrics import ConnectionMetrics
 from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.logs import get_logger
 
-_READ_BYTES: Final = 64 << 10  # a read's share of a turn, too
-_RETIRING: Final = b"retiring"
-_ALIVE: Final = b"alive?  "
-_SETTINGS_COST: Final = 10
 _log = get_logger(__name__)
 
 
 @dataclass(slots=True)
 class Shared:
     """What the connections of a server share. One buffer does for all reads, as what is read is
-    taken in before the next read begins."""
+    kept elsewhere before the next read begins."""
 
     routes: dict[bytes, Behind]
     options: ServerOptions
+    metrics: ConnectionMetrics
+    timers: Timers
+    turns: Turns
+    admission: Admission
+    held: Holdings = field(default_factory=lambda: Holdings(limits.MAX_PROCESS_HELD_BYTES))
     connections: "set[Connection]" = field(default_factory=set)
-    buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(_READ_BYTES)))
+    buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(limits.READ_BYTES)))
     stopping: bool = False
 
 
 class Connection(asyncio.BufferedProtocol):
-    """The protocol of one connection."""
+    """The protocol of one connection. A `Member` of `Turns`.
+
+    Its session begins with its first turn: a crowd that comes at once must not hold up the loop.
+    """
 
     def __init__(self, shared: Shared) -> None:
+        self.waiting = False
+        self.lost = asyncio.get_running_loop().create_future()
         self._shared = shared
-        self._loop = asyncio.get_running_loop()
-        self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._heard = False
-        self._over = False  # nothing is read any more
-        self.lost = self._loop.create_future()
+        self._arrived = bytearray()
+        self._session: Session | None = None
+        self._life: Life | None = None
+        self._purse: Purse | None = None
+        self._held_back = False  # nothing is read at the moment
+        self._full = False  # nothing is written at the moment
+        self._ended = False  # the last words are written
 
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The peer is there; says our settings."""
+        """The peer is there."""
         self._transport = transport = cast("asyncio.Transport", transport)  # uvloop has its own
+        shared = self._shared
+        self._peer = Peer.of(transport)
+        self._purse = (
+            None if shared.stopping else shared.admission.admit(self._peer, len(shared.connections))
+        )
+        if self._purse is None:
+            transport.abort()
+            return
         # asyncio does so only for sockets whose protocol number is spelt out.
         with contextlib.suppress(OSError):  # it may be gone already
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        options = self._shared.options
-        self._peer = _address(transport.get_extra_info("peername"))
-        self._wire = Wire(options.max_concurrent_streams)
-        self._budget = Budget(self._loop.time())
-        self._outbox = Outbox(self._wire, transport, self._budget, self._left)
-        self._inbox = Inbox(
-            self._shared.routes, options, self._peer, self._wire, self._outbox, self._charge
-        )
-        if self._shared.stopping:
-            transport.abort()
-            return
-        self._shared.connections.add(self)
-        self._wire.initiate_connection()
-        self._outbox.touch()
-        self._after("preface", PREFACE_SECONDS, self.abort)
-        self._after("beat", options.keepalive_interval.total_seconds(), self._beat)
-        if options.connection_age is not None:
-            age = options.connection_age.total_seconds() * random.uniform(0.9, 1.1)  # noqa: S311
-            self._after("age", age, self._retire)
+        transport.set_write_buffer_limits(high=limits.WRITE_BYTES)
+        shared.connections.add(self)
+        shared.turns.add(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to read to."""
@@ -89,187 +83,143 @@ class Connection(asyncio.BufferedProtocol):
         return self._shared.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Takes in what was read."""
-        self._heard = True
-        if self._over:
-            return
-        try:
-            for event in self._wire.receive_data(self._shared.buffer[:nbytes]):
-                self._take(event)
-        except ProtocolError as error:
-            _log.debug("a client breaks the protocol", peer=self._peer, error=str(error))
-            self._finish(LINGER_SECONDS)
-        except Exception as error:  # noqa: BLE001  # of this connection alone
-            _log.error("a connection failed", peer=self._peer, exc_info=error)
-            self._break(ErrorCodes.INTERNAL_ERROR)
-        self._outbox.touch()
+        """Keeps what was read. More than a little of it is worked off first."""
+        self._arrived += self._shared.buffer[:nbytes]
+        if len(self._arrived) >= limits.READ_BYTES // 2:
+            self._hold_back()
+        self._shared.turns.add(self)
 
     def eof_received(self) -> bool:
         """The peer has gone, or at least says nothing any more."""
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """All calls are over."""
-        self._over = True
-        self._outbox.close()
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
-        self._inbox.abandon()
+        """All calls are over, and what they and the connection held is let go."""
+        self._ended = True
+        life, self._life = self._life, None
+        session, self._session = self._session, None
+        if life is not None:
+            life.close()
+        if session is not None:
+            session.close()
+        self._purse = None
+        self._arrived.clear()
         self._shared.connections.discard(self)
         if not self.lost.done():
             self.lost.set_result(None)
 
     def pause_writing(self) -> None:
         """The kernel's buffer and ours are full."""
-        self._outbox.pause()
+        self._full = True
 
     def resume_writing(self) -> None:
         """There is room again."""
-        self._outbox.resume()
+        self._full = False
+        self._touch()
+
+    # What the scheduler calls.
+
+    @property
+    def busy(self) -> bool:
+        """As `Member.busy`."""
+        session = self._session
+        if session is None or self._ended:
+            return False
+        return session.unread or bool(self._arrived) or (session.unsent and not self._full)
+
+    @property
+    def slowed(self) -> bool:
+        """As `Member.slowed`."""
+        return self._session is not None and self._session.slowed
+
+    def turn(self, until: float, calls: int) -> int:
+        """As `Member.turn`."""
+        if self._ended:
+            return 0
+        try:
+            session = self._begin() if self._session is None else self._session
+            return self._turn(session, until, calls)
+        except Exception as error:  # noqa: BLE001  # of this connection alone
+            _log.error("a connection failed", peer=self._peer.name, exc_info=error)
+            self._transport.abort()
+            return 0
+
+    def _begin(self) -> Session:
+        shared = self._shared
+        assert self._purse is not None  # noqa: S101  # it was admitted
+        self._session = session = Session(
+            shared.routes,
+            shared.options,
+            self._peer.name,
+            purse=self._purse,
+            held=shared.held,
+            metrics=shared.metrics,
+            timers=shared.timers,
+            touch=self._touch,
+        )
+        self._life = Life(session, shared.options, shared.timers, self.abort)
+        return session
+
+    def _turn(self, session: Session, until: float, calls: int) -> int:
+        if self._arrived:
+            if self._life is not None:
+                self._life.heard()
+            session.receive(self._arrived)
+            self._arrived.clear()
+        begun = session.step(until, calls)
+        waiting = self._transport.get_write_buffer_size()
+        parts = session.send(0 if self._full else limits.WRITE_BYTES - waiting, until)
+        if parts:
+            self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+        if self._transport.get_write_buffer_size() > limits.MAX_UNREAD_BYTES:
+            self._transport.abort()
+        elif session.over:
+            self._finish()
+        elif session.unread:
+            self._hold_back()
+        elif self._held_back:
+            self._held_back = False
+            self._transport.resume_reading()
+        return begun
 
     # What the server asks for.
 
     def turn_away(self) -> None:
-        """Tells the peer to open no more streams here; the connection ends with its last one."""
-        if not self._inbox.refusing and not self._over:
-            self._inbox.refusing = True
-            self._wire.goaway(self._wire.highest_inbound_stream_id)
-            self._outbox.touch()
-            self._end_if_empty()
+        """As `Session.turn_away`; a connection that never began is dropped."""
+        if self._session is not None:
+            self._session.turn_away()
+        else:
+            self.abort()
 
     def cut(self, why: str) -> None:
-        """Ends all calls with UNAVAILABLE, and so the connection."""
-        self.turn_away()
-        self._inbox.cut(why)
-        self._end_if_empty()
+        """As `Session.cut`."""
+        if self._session is not None:
+            self._session.cut(why)
 
     def abort(self) -> None:
         """Drops the connection, and what is unsent."""
         self._transport.abort()
 
-    # Its own life.
+    # The rest is ours.
 
-    def _take(self, event: events.Event) -> None:
-        handle = _HANDLERS.get(type(event))
-        if self._over:  # by the event before
-            return
-        if handle is None:
-            self._inbox.take(event)
-        else:
-            handle(self, event)
+    def _touch(self) -> None:
+        if not self._ended:
+            self._shared.turns.add(self)
 
-    def _after(self, name: str, seconds: float, call: Callable[[], None]) -> None:
-        """Sets the timer `name` anew."""
-        self._quiet(name)
-        self._timers[name] = self._loop.call_later(seconds, call)
+    def _hold_back(self) -> None:
+        if not self._held_back:
+            self._held_back = True
+            self._transport.pause_reading()
 
-    def _quiet(self, name: str) -> None:
-        timer = self._timers.pop(name, None)
-        if timer is not None:
-            timer.cancel()
-
-    def _beat(self) -> None:
-        """Looks after a connection that was silent, and after requests that do not get on."""
-        options = self._shared.options
-        self._inbox.sweep()
-        if self._heard:
-            self._heard = False
-            self._after("beat", options.keepalive_interval.total_seconds(), self._beat)
-        elif not self._over:
-            self._wire.ping(_ALIVE)
-            self._outbox.touch()
-            self._after("beat", options.keepalive_timeout.total_seconds(), self._judge)
-
-    def _judge(self) -> None:
-        if self._heard:
-            self._beat()
-        else:
-            _log.debug("a client is silent", peer=self._peer)
-            self.abort()
-
-    def _retire(self) -> None:
-        """It is old. First the warning, then, once the peer knows, the end of new streams."""
-        if self._over:
-            return
-        self._wire.goaway(LAST_STREAM_ID)
-        self._wire.ping(_RETIRING)
-        self._outbox.touch()
-        grace = self._shared.options.connection_age_grace.total_seconds()
-        self._after("age", grace, lambda: self.cut("the connection is too old"))
-
-    def _end_if_empty(self) -> None:
-        if self._inbox.refusing and not len(self._inbox) and not self._over:
-            self._finish(self._shared.options.keepalive_timeout.total_seconds())
-
-    def _break(self, code: ErrorCodes) -> None:
-        """The peer is told why, and the connection ends."""
-        self._wire.close_connection(code)
-        self._finish(LINGER_SECONDS)
-
-    def _finish(self, linger: float) -> None:
-        """Sends what there is, listens to nothing more, and waits `linger` seconds for the peer to
-        close: to close with unread bytes would destroy our last words on their way."""
-        if self._over:
-            return
-        self._over = True
-        self._outbox.flush()
-        self._outbox.close()
-        self._inbox.abandon()
-        self._after("linger", linger, self.abort)
+    def _finish(self) -> None:
+        """Listens to nothing more, and waits a little for the peer to close."""
+        self._ended = True
+        if self._life is not None:
+            self._life.linger()
+        if self._held_back:  # to hear the peer close
+            self._held_back = False
+            self._transport.resume_reading()
         try:
             self._transport.write_eof()
         except OSError:  # it is gone already
             self.abort()
-
-    def _charge(self, cost: int) -> None:
-        """Lets the peer pay for a frame."""
-        if not self._budget.spend(cost, self._loop.time()) and not self._over:
-            _log.warning("a client floods its connection, which ends", peer=self._peer)
-            self._break(ErrorCodes.ENHANCE_YOUR_CALM)
-
-    def _left(self, stream: Stream) -> None:
-        """A stream is over."""
-        self._inbox.left(stream)
-        if self._inbox.refusing and not len(self._inbox):
-            self._loop.call_soon(self._end_if_empty)  # not within a flush
-
-    # What the peer says about the connection.
-
-    def _on_settings(self, event: events.RemoteSettingsChanged) -> None:
-        self._quiet("preface")
-        self._charge(_SETTINGS_COST + len(self._inbox) // 100)
-        if SettingCodes.INITIAL_WINDOW_SIZE in event.changed_settings:
-            self._inbox.room_for_all()
-
-    def _on_pong(self, event: events.PingAckReceived) -> None:
-        if event.ping_data == _RETIRING:
-            self.turn_away()
-
-    def _on_cost(self, _event: events.Event) -> None:
-        self._charge(1)
-
-    def _on_goaway(self, _event: events.ConnectionTerminated) -> None:
-        self._inbox.refusing = True
-        self._end_if_empty()
-
-
-def _address(peername: Any) -> str:
-    """As `Call.peer`."""
-    if not isinstance(peername, tuple):
-        return str(peername or "")
-    host, port = peername[:2]
-    if ":" not in host:
-        return f"ipv4:{host}:{port}"
-    mapped = host.removeprefix("::ffff:")
-    return f"ipv4:{mapped}:{port}" if "." in mapped else f"ipv6:[{host}]:{port}"
-
-
-_HANDLERS: Final[dict[type[events.Event], Callable[[Connection, Any], None]]] = {
-    events.RemoteSettingsChanged: Connection._on_settings,  # noqa: SLF001  # a table of its own
-    events.PingReceived: Connection._on_cost,  # noqa: SLF001
-    events.PingAckReceived: Connection._on_pong,  # noqa: SLF001
-    events.PriorityUpdated: Connection._on_cost,  # noqa: SLF001
-    events.UnknownFrameReceived: Connection._on_cost,  # noqa: SLF001
-    events.ConnectionTerminated: Connection._on_goaway,  # noqa: SLF001
-}

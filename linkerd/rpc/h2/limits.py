@@ -1,4 +1,4 @@
-"""What a peer may make us do: numbers, and the budget of frames that cost us and bring nothing."""
+"""What a peer may make us hold and do, in numbers."""
 
 from typing import Final
 
@@ -6,7 +6,20 @@ MAX_HEADER_BYTES: Final = 16 << 10
 """Of one request, as HTTP/2 counts header lists; what gRPC core takes too."""
 
 MAX_HELD_BYTES: Final = 16 << 20
-"""Of request messages that are not whole yet, for one connection."""
+"""Of requests whose method has not answered yet, headers and bodies, for one connection."""
+
+MAX_PROCESS_HELD_BYTES: Final = 64 << 20
+"""The same for all connections together."""
+
+MAX_UNFINISHED: Final = 20_000
+"""Requests that have not come to their end, for all connections together."""
+
+READ_BYTES: Final = 32 << 10
+"""Of one read. No more is read before it is worked off, so that what waits in front of another's
+frame on the same connection, here and in the kernel, is worked off soon."""
+
+RECEIVE_BUFFER_BYTES: Final = 64 << 10
+"""What the kernel keeps for us of a connection."""
 
 WRITE_BYTES: Final = 256 << 10
 """One turn's share of a connection, and how much of it may wait in the process for the kernel."""
@@ -19,33 +32,3 @@ PREFACE_SECONDS: Final = 10.0
 
 LINGER_SECONDS: Final = 1.0
 """From our last word on a connection to its end, for the peer to read that word."""
-
-_BURST: Final = 20_000
-_PER_SECOND: Final = 200.0
-_PER_FRAME: Final = 4  # a client may answer a DATA frame with a PING and two WINDOW_UPDATEs
-
-
-class Budget:
-    """How many frames without benefit a connection may still send: floods of PING, SETTINGS,
-    PRIORITY, of streams that are reset before they got an answer, of tiny WINDOW_UPDATEs.
-
-    Each costs tens of microseconds here and next to nothing there. Clients that behave send them
-    now and then, or in answer to data, which `earn` accounts for.
-    """
-
-    __slots__ = ("_checked", "_left")
-
-    def __init__(self, now: float) -> None:
-        self._left = float(_BURST)
-        self._checked = now
-
-    def earn(self, frames: int) -> None:
-        """The peer got this many DATA frames of a good size."""
-        self._left += frames * _PER_FRAME
-
-    def spend(self, cost: int, now: float) -> bool:
-        """Whether the peer could afford it. `now` is the loop's time in seconds."""
-        left = self._left + (now - self._checked) * _PER_SECOND
-        self._checked = now
-        self._left = min(left, _BURST) - cost
-        return self._left >= 0

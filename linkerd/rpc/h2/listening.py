@@ -2,12 +2,22 @@
 
 import socket
 
+from linkerd.rpc.h2.limits import RECEIVE_BUFFER_BYTES
 from linkerd.runtime.values import HostPort
 
 
 def listen(address: HostPort) -> list[socket.socket]:
     """Listening sockets on one port for all that `address` names; an empty host is every address
-    of both families. Port 0 chooses one. No second process may have the port. Raises OSError."""
+    of both families. Port 0 chooses one. No second process may have the port. Raises OSError.
+
+    The kernel keeps little of what their connections bring, lest a frame wait behind a flood."""
+    sockets = _sockets(address)
+    for each in sockets:
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    return sockets
+
+
+def _sockets(address: HostPort) -> list[socket.socket]:
     if not address.host:
         return [_everywhere(address.port)]
     found = socket.getaddrinfo(

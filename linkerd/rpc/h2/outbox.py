@@ -1,12 +1,11 @@
 """What a connection sends: frames of ready streams in turn, all of one turn in one write.
 
-A connection may send `WRITE_BYTES` before other connections have their turn; a stream that could
-use all of them goes to the end of the queue then. A stream without room in its window waits for its
-WINDOW_UPDATE and is not polled meanwhile; without room in the connection's window all wait, but for
-those that have only their status to send, which needs none.
+A connection may send `WRITE_BYTES`, and take its share of the time, before other connections have
+their turn; a stream that could use all of them goes to the end of the queue then. A stream without
+room in its window waits for its WINDOW_UPDATE and is not polled meanwhile; without room in the
+connection's window all wait, but for those that have only their status to send, which needs none.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -14,244 +13,253 @@ from typing import Final
 from h2.errors import ErrorCodes
 
 from linkerd.rpc.h2 import headers
-from linkerd.rpc.h2.limits import MAX_UNREAD_BYTES, WRITE_BYTES, Budget
-from linkerd.rpc.h2.queue import LargeMessages
+from linkerd.rpc.h2.budget import PER_FRAME
+from linkerd.rpc.h2.queue import LargeMessages, Timers
+from linkerd.rpc.h2.sending import Sending
 from linkerd.rpc.h2.streams import Behind, Stream
 from linkerd.rpc.h2.wire import PACK_FRAME, PACK_MESSAGE, PACK_PREFIX, Wire
-from linkerd.runtime.logs import get_logger
 
-_log = get_logger(__name__)
 _MAX_FRAME: Final = 64 << 10  # peers may allow 16 MiB, which would be unfair to other streams
 _GOOD_FRAME: Final = 512  # bytes; smaller ones earn the peer nothing unless they end a message
+_STREAMS_A_LOOK: Final = 16  # between two looks at the clock
 
 
 class Outbox:
-    """Of one connection. `on_left` hears of each stream that is off the connection."""
+    """Of one connection, whose open calls are `streams`. `touch` says that there may be something
+    to send; `earn` hears of units that the peer has earned."""
 
     def __init__(
         self,
         wire: Wire,
-        transport: asyncio.Transport,
-        budget: Budget,
-        on_left: Callable[[Stream], None],
+        streams: dict[int, Stream],
+        timers: Timers,
+        touch: Callable[[], None],
+        earn: Callable[[int], None],
     ) -> None:
         self._wire = wire
-        self._transport = transport
-        self._budget = budget
-        self._on_left = on_left
-        self._loop = asyncio.get_running_loop()
-        self._ready: deque[Stream] = deque()
-        self._ends: deque[Stream] = deque()
-        self._large = LargeMessages(self._loop, self._go_on)
+        self._streams = streams
+        self._timers = timers
+        self._touch = touch
+        self._earn = earn
+        self._sendings: dict[int, Sending] = {}
+        self._ready: deque[Sending] = deque()
+        self._ends: deque[Sending] = deque()
+        self._blocked: set[Sending] = set()
+        self._large = LargeMessages(timers, self._go_on)
         self._parts: list[bytes | memoryview] = []
         self._polled: dict[Behind, int] = {}
         self._max_frame = 0
         self._frames = 0
-        self._scheduled = False
-        self._paused = False
-        self._closed = False
-        transport.set_write_buffer_limits(high=WRITE_BYTES)
 
-    def ready(self, stream: Stream) -> None:
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to send, and room for it."""
+        return bool(
+            self._parts
+            or self._ends
+            or (self._ready and self._wire.outbound_flow_control_window > 0)
+        )
+
+    @property
+    def blocked(self) -> int:
+        """How many streams wait for room."""
+        return len(self._blocked)
+
+    def open(self, stream: Stream) -> Sending:
+        """A new stream, which the library knows."""
+        sending = Sending(self._wire.streams[stream.id], stream, self)
+        self._sendings[stream.id] = sending
+        stream.attach(sending)
+        return sending
+
+    def ready(self, sending: Sending) -> None:
         """As `Sender.ready`."""
-        self._ready.append(stream)
-        self.touch()
+        self._ready.append(sending)
+        self._touch()
 
-    def room(self, stream: Stream) -> None:
+    def room(self, stream_id: int) -> None:
         """The peer has made room for a stream. A message that is partly sent goes first: to finish
         messages one after the other, where windows allow, brings most of them sooner and the last
         no later, and clients are woken less often."""
-        if stream.blocked:
-            stream.blocked = False
-            if stream.rest is None or stream.queued:
-                stream.wake()
-            else:
-                self._go_on(stream)
+        sending = self._sendings.get(stream_id)
+        if sending is not None and sending.blocked and self._wire.room(sending.wire) > 0:
+            self._unblock(sending)
 
-    def _go_on(self, stream: Stream) -> None:
+    def room_for_all(self) -> None:
+        """The windows of all streams have changed."""
+        for sending in tuple(self._blocked):
+            if self._wire.room(sending.wire) > 0:
+                self._unblock(sending)
+
+    def _unblock(self, sending: Sending) -> None:
+        sending.blocked = False
+        self._blocked.discard(sending)
+        if sending.rest is None or sending.queued:
+            sending.wake()
+        else:
+            self._go_on(sending)
+
+    def _go_on(self, sending: Sending) -> None:
         """A message that was begun, or waited to be, comes next."""
-        stream.queued = True
-        self._ready.appendleft(stream)
-        self.touch()
+        sending.queued = True
+        self._ready.appendleft(sending)
+        self._touch()
 
-    def end(self, stream: Stream) -> None:
+    def end(self, sending: Sending) -> None:
         """As `Sender.end`."""
-        self._ends.append(stream)
-        self.touch()
+        self._ends.append(sending)
+        self._touch()
 
-    def reset(self, stream: Stream, code: ErrorCodes) -> None:
+    def reset(self, sending: Sending, code: ErrorCodes) -> None:
         """As `Sender.reset`."""
-        if not stream.wire.closed:
-            self._wire.reset_stream(stream.id, code)
-        self._leave(stream)
-        self.touch()
+        if not sending.wire.closed:
+            self._wire.reset_stream(sending.id, code)
+        self._leave(sending)
+        self._touch()
 
-    def lost(self, stream: Stream) -> None:
-        """The peer has reset a stream."""
-        self._leave(stream)
-
-    def touch(self) -> None:
-        """There is, or may be, something to send."""
-        if not self._scheduled and not self._closed:
-            self._scheduled = True
-            self._loop.call_soon(self.flush)
-
-    def pause(self) -> None:
-        """The kernel takes no more at the moment."""
-        self._paused = True
-
-    def resume(self) -> None:
-        """It does again."""
-        self._paused = False
-        self.touch()
+    def lost(self, stream_id: int) -> bool:
+        """The stream is reset already, by the peer or by the library; whether it was unanswered."""
+        sending = self._sendings.get(stream_id)
+        if sending is None:
+            return False
+        self._leave(sending)
+        return not sending.answered
 
     def close(self) -> None:
         """Nothing is sent any more."""
-        self._closed = True
+        for sending in tuple(self._sendings.values()):
+            self._leave(sending)
         self._ready.clear()
         self._ends.clear()
         self._large.close()
 
-    def flush(self) -> None:
-        """One turn."""
-        self._scheduled = False
-        if self._closed:
-            return
-        try:
-            self._turn()
-        except Exception as error:  # noqa: BLE001  # of this connection alone
-            _log.error("a connection cannot send", exc_info=error)
-            self._transport.abort()
-
-    def _turn(self) -> None:
+    def send(self, room: int, until: float) -> list[bytes | memoryview]:
+        """What to write now: about `room` bytes of frames, of which no new one is begun after
+        `until`. What the library has to say is always among them."""
         self._take()
-        if not self._paused:
-            self._fill(WRITE_BYTES - self._transport.get_write_buffer_size())
-        self._write()
-        if self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
-            self._transport.abort()
-        elif not self._paused and (self._ends or (self._ready and self._window > 0)):
-            self.touch()
-
-    @property
-    def _window(self) -> int:
-        return self._wire.outbound_flow_control_window
+        self._fill(room, until)
+        parts, self._parts = self._parts, []
+        return parts
 
     def _take(self) -> None:
         """What the library has to say."""
         if data := self._wire.data_to_send():
             self._parts.append(data)
 
-    def _fill(self, room: int) -> None:
+    def _fill(self, room: int, until: float) -> None:
         self._max_frame = min(self._wire.max_outbound_frame_size, _MAX_FRAME)
-        self._frames = 0
+        self._frames = looked = 0
         while room > 0:
             if self._ends:
                 room -= self._end(self._ends.popleft())
-            elif self._ready and self._window > 0:
-                stream = self._ready.popleft()
-                stream.queued = False
-                if not stream.gone:
-                    room -= self._advance(stream, room)
+            elif self._ready and self._wire.outbound_flow_control_window > 0:
+                sending = self._ready.popleft()
+                sending.queued = False
+                if sending.stream is not None:
+                    room -= self._advance(sending, sending.stream, room)
             else:
                 break
-        self._budget.earn(self._frames)
+            looked += 1
+            if not looked % _STREAMS_A_LOOK and self._timers.time() >= until:
+                break
+        self._earn(self._frames * PER_FRAME)
         for behind, count in self._polled.items():
             behind.metrics.sent.inc(count)
         self._polled.clear()
 
-    def _advance(self, stream: Stream, share: int) -> int:
+    def _advance(self, sending: Sending, stream: Stream, share: int) -> int:
         """A stream's turn, of `share` bytes; how many it took."""
-        sent = 0
+        wire, sent = self._wire, 0
         while sent < share:
-            room = min(self._window, stream.wire.outbound_flow_control_window)
-            if room <= 0 and (stream.rest is not None or stream.status is None):
+            room = min(wire.outbound_flow_control_window, wire.room(sending.wire))
+            if room <= 0 and (sending.rest is not None or not sending.ended):
                 break
-            if stream.rest is not None:
-                sent += self._continue(stream, room)
-            elif stream.status is not None:
-                return sent + self._end(stream)
+            if sending.rest is not None:
+                sent += self._continue(sending, room)
+            elif sending.ended:
+                return sent + self._end(sending)
             else:
                 message = stream.poll()
                 if message is None:
                     return sent
-                sent += self._begin(stream, message, room)
-                if stream.queued:  # it waits for others to be through
+                sent += self._begin(sending, stream.behind, message, room)
+                if sending.queued:  # it waits for others to be through
                     return sent
-        if stream.wire.outbound_flow_control_window > 0:
-            stream.wake()
+        if wire.room(sending.wire) > 0:
+            sending.wake()
         else:
-            stream.blocked = True
+            sending.blocked = True
+            self._blocked.add(sending)
         return sent
 
-    def _begin(self, stream: Stream, message: bytes, room: int) -> int:
+    def _begin(self, sending: Sending, behind: Behind, message: bytes, room: int) -> int:
         """Sends a message, or as much of it as there is room for."""
-        behind = stream.behind
         self._polled[behind] = self._polled.get(behind, 0) + 1
         size = len(message)
         total = size + 5
         if total > room or total > self._max_frame:
-            stream.lead, stream.rest = PACK_PREFIX(0, size), memoryview(message)
-            if total > room and not self._large.may_begin(stream):
-                stream.queued = True
+            sending.put(PACK_PREFIX(0, size), message)
+            if total > room and not self._large.may_begin(sending):
+                sending.queued = True
                 return 0
-            return self._continue(stream, room)
-        if not stream.answered:
-            self._answer(stream)
-        self._parts.append(PACK_MESSAGE(total >> 16, total & 0xFFFF, 0, stream.id, 0, size))
+            return self._continue(sending, room)
+        if not sending.answered:
+            self._answer(sending)
+        self._parts.append(PACK_MESSAGE(total >> 16, total & 0xFFFF, 0, sending.id, 0, size))
         self._parts.append(message)
         self._wire.outbound_flow_control_window -= total
-        stream.wire.outbound_flow_control_window -= total
+        sending.wire.outbound_flow_control_window -= total
         self._frames += 1
         return total
 
-    def _continue(self, stream: Stream, room: int) -> int:
+    def _continue(self, sending: Sending, room: int) -> int:
         """Sends one frame of the message at hand."""
-        lead, rest = stream.lead, stream.rest
+        lead, rest = sending.lead, sending.rest
         assert rest is not None  # noqa: S101  # the caller has looked
-        if not stream.answered:
-            self._answer(stream)
+        if not sending.answered:
+            self._answer(sending)
         size = min(room, self._max_frame, len(lead) + len(rest))
-        self._parts.append(PACK_FRAME(size >> 16, size & 0xFFFF, 0, stream.id))
+        self._parts.append(PACK_FRAME(size >> 16, size & 0xFFFF, 0, sending.id))
         taken = size
         if lead:
             self._parts.append(lead[:size])
-            stream.lead = lead[size:]
+            sending.lead = lead[size:]
             taken = max(0, size - len(lead))
         self._parts.append(rest[:taken])
-        stream.rest = rest[taken:] if taken < len(rest) or stream.lead else None
+        sending.rest = rest[taken:] if taken < len(rest) or sending.lead else None
         self._wire.outbound_flow_control_window -= size
-        stream.wire.outbound_flow_control_window -= size
-        if size >= _GOOD_FRAME or stream.rest is None:
+        sending.wire.outbound_flow_control_window -= size
+        if size >= _GOOD_FRAME or sending.rest is None:
             self._frames += 1
-        if stream.rest is None:
-            self._large.through(stream)
+        if sending.rest is None:
+            self._large.through(sending)
         return size
 
-    def _answer(self, stream: Stream) -> None:
-        stream.answered = True
-        self._wire.send_headers(stream.id, headers.RESPONSE)
+    def _answer(self, sending: Sending) -> None:
+        sending.answered = True
+        self._wire.send_headers(sending.id, headers.RESPONSE)
         self._take()
 
-    def _end(self, stream: Stream) -> int:
+    def _end(self, sending: Sending) -> int:
         """Sends the status, and lets a client that still sends know that nobody listens."""
-        if stream.gone or stream.status is None:
+        stream = sending.stream
+        if stream is None or stream.status is None:
             return 0
-        end = headers.status(*stream.status, answered=stream.answered)
-        self._wire.send_headers(stream.id, end, end_stream=True)
-        if not stream.request_ended:
-            self._wire.reset_stream(stream.id, ErrorCodes.NO_ERROR)
+        end = headers.status(*stream.status, answered=sending.answered)
+        self._wire.send_headers(sending.id, end, end_stream=True)
+        if not sending.wire.closed:  # the request has not ended
+            self._wire.reset_stream(sending.id, ErrorCodes.NO_ERROR)
         self._take()
-        self._leave(stream)
+        self._leave(sending)
         return len(self._parts[-1])
 
-    def _leave(self, stream: Stream) -> None:
-        self._large.through(stream)
-        self._wire.forget(stream.wire)
-        stream.abandon()
-        self._on_left(stream)
-
-    def _write(self) -> None:
-        parts, self._parts = self._parts, []
-        if parts:
-            self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+    def _leave(self, sending: Sending) -> None:
+        """The stream is off the connection."""
+        self._large.through(sending)
+        self._blocked.discard(sending)
+        self._wire.forget(sending.wire)
+        self._sendings.pop(sending.id, None)
+        stream = self._streams.pop(sending.id, None)
+        sending.close()
+        if stream is not None:
+            stream.abandon()

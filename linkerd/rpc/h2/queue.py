@@ -7,66 +7,80 @@ begins when one is through. Readers that stall must not hold up others, so when 
 for a while, all that wait begin, and what is under way counts no more.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, Protocol
 
-from linkerd.rpc.h2.streams import Stream
+from linkerd.rpc.h2.sending import Sending
+from linkerd.rpc.h2.streams import Cancellable
 
 _AT_ONCE: Final = 8
 _PATIENCE: Final = 0.1  # seconds
 
 
+class Timers(Protocol):
+    """Time, and what is to be done later."""
+
+    def time(self) -> float:
+        """Seconds since whenever; it moves within a turn of the event loop."""
+
+    def call_later(self, delay: float, callback: Callable[..., Any], /, *args: Any) -> Cancellable:
+        """Calls in `delay` seconds."""
+
+
 class LargeMessages:
     """Of one connection. `go_on` queues a stream whose message may begin."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, go_on: Callable[[Stream], None]) -> None:
-        self._loop = loop
-        self._go_on = go_on
-        self._under_way: set[Stream] = set()
-        self._waiting: deque[Stream] = deque()
-        self._timer: asyncio.TimerHandle | None = None
+    def __init__(self, timers: Timers, go_on: Callable[[Sending], None]) -> None:
+        self._timers = timers
+        self._go_on: Callable[[Sending], None] | None = go_on
+        self._under_way: set[Sending] = set()
+        self._waiting: deque[Sending] = deque()
+        self._timer: Cancellable | None = None
 
-    def may_begin(self, stream: Stream) -> bool:
+    def may_begin(self, sending: Sending) -> bool:
         """Whether its message may begin now; else it waits, until `go_on`."""
         if len(self._under_way) < _AT_ONCE:
-            self._under_way.add(stream)
+            self._under_way.add(sending)
             return True
-        self._waiting.append(stream)
+        self._waiting.append(sending)
         if self._timer is None:
-            self._timer = self._loop.call_later(_PATIENCE, self._lose_patience)
+            self._timer = self._timers.call_later(_PATIENCE, self._lose_patience)
         return False
 
-    def through(self, stream: Stream) -> None:
+    def through(self, sending: Sending) -> None:
         """A message is sent, or never will be."""
-        if stream not in self._under_way:
+        if sending not in self._under_way:
             return
-        self._under_way.discard(stream)
+        self._under_way.discard(sending)
         while self._waiting and len(self._under_way) < _AT_ONCE:
-            self._release(self._waiting.popleft())
+            waiting = self._waiting.popleft()
+            if self._release(waiting):
+                self._under_way.add(waiting)
         self._quiet()
         if self._waiting:
-            self._timer = self._loop.call_later(_PATIENCE, self._lose_patience)
+            self._timer = self._timers.call_later(_PATIENCE, self._lose_patience)
 
     def close(self) -> None:
         """Nothing is sent any more."""
+        self._go_on = None
         self._waiting.clear()
         self._under_way.clear()
         self._quiet()
 
-    def _release(self, stream: Stream) -> None:
-        if not stream.gone:
-            self._under_way.add(stream)
-            self._go_on(stream)
+    def _release(self, sending: Sending) -> bool:
+        """Lets a message begin, unless its stream is gone."""
+        if sending.stream is None or self._go_on is None:
+            return False
+        self._go_on(sending)
+        return True
 
     def _lose_patience(self) -> None:
         self._timer = None
         self._under_way.clear()
         waiting, self._waiting = self._waiting, deque()
-        for stream in reversed(waiting):  # each goes to the front
-            if not stream.gone:
-                self._go_on(stream)
+        for sending in reversed(waiting):  # each goes to the front
+            self._release(sending)
 
     def _quiet(self) -> None:
         if self._timer is not None:

@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from prometheus_client import CollectorRegistry
 
 from linkerd.rpc.errors import RpcError
-from linkerd.rpc.h2.body import Body
+from linkerd.rpc.h2.receiving import Receiving
 from linkerd.rpc.h2.streams import Behind, Stream
 from linkerd.rpc.methods import Method
 from linkerd.rpc.metrics import RpcMetrics
@@ -45,19 +45,24 @@ class _Reflecting:
 
     def opened(self, stream: Stream) -> None:
         """As `Behind.opened`."""
-        stream.watch(_Conversation(self._servicer))
+        receiving = stream.receiving
+        if receiving is None:
+            return
+        stream.call.forget()
+        receiving.let_go(receiving.held)  # its headers
+        receiving.converse()
+        stream.watch(_Conversation(self._servicer, receiving))
 
-    def received(self, stream: Stream, body: Body) -> None:
+    def received(self, stream: Stream, receiving: Receiving) -> None:
         """As `Behind.received`."""
         conversation = stream.subscription
-        while (raw := body.take()) is not None:
+        while (raw := receiving.take()) is not None:
             if isinstance(conversation, _Conversation):
                 conversation.ask(raw)
 
-    def half_closed(self, stream: Stream, body: Body) -> None:
+    def half_closed(self, stream: Stream, receiving: Receiving) -> None:
         """As `Behind.half_closed`."""
-        if len(body):
-            raise RpcError(grpc.StatusCode.INTERNAL, "the request ends within a message")
+        receiving.end_conversation()
         if isinstance(stream.subscription, _Conversation):
             stream.subscription.no_more()
 
@@ -66,18 +71,25 @@ class _Reflecting:
 
 
 class _Conversation:
-    """A `Subscription` whose messages answer what was asked."""
+    """A `Subscription` whose messages answer what was asked. What it was asked and has not
+    answered, and the answer under way, are held by `receiving`."""
 
-    def __init__(self, servicer: Any) -> None:
+    def __init__(self, servicer: Any, receiving: Receiving) -> None:
         self._servicer = servicer
+        self._receiving = receiving
         self._asked: deque[bytes] = deque()
+        self._answering = 0  # bytes
         self._ended = False
         self._wake: Callable[[], None] | None = None
 
     def ask(self, raw: bytes) -> None:
-        """A request has come. Raises RpcError RESOURCE_EXHAUSTED when too many are unanswered."""
-        if len(self._asked) >= _MAX_ASKED:
-            raise RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many unanswered requests")
+        """A request has come. Raises RpcError RESOURCE_EXHAUSTED when too much is unanswered."""
+        if len(self._asked) >= _MAX_ASKED or len(raw) > _MAX_BYTES:
+            raise RpcError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"reflection takes {_MAX_ASKED} questions at once, of {_MAX_BYTES} bytes",
+            )
+        self._receiving.hold(len(raw))
         self._asked.append(raw)
         self._rouse()
 
@@ -87,9 +99,16 @@ class _Conversation:
         self._rouse()
 
     def poll(self) -> bytes | None:
-        """As `Subscription.poll`."""
+        """As `Subscription.poll`: the answer before this one is sent."""
+        self._receiving.let_go(self._answering)
+        self._answering = 0
         if self._asked:
-            return self._answer(self._asked.popleft())
+            raw = self._asked.popleft()
+            self._receiving.let_go(len(raw))
+            answer = self._answer(raw)
+            self._answering = len(answer)
+            self._receiving.hold(len(answer))
+            return answer
         if self._ended:
             raise StreamEnd(grpc.StatusCode.OK)
         return None
@@ -119,4 +138,5 @@ class _Conversation:
         return answer
 
 
-_MAX_ASKED: Final = 1000  # of at most MAX_HELD_BYTES / 1000 each would be a strange client
+_MAX_ASKED: Final = 100  # more would be a strange client
+_MAX_BYTES: Final = 4096  # of a question, which is a name

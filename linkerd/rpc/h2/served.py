@@ -1,30 +1,37 @@
 """What runs behind a path: a unary method, a watching one, or the reflection service."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, TypeAlias
 
 import grpc
 
 from linkerd.rpc.dispatch import decode, encode, subscribed
 from linkerd.rpc.errors import RpcError
-from linkerd.rpc.h2.body import Body
-from linkerd.rpc.h2.streams import Behind, Stream
+from linkerd.rpc.h2.receiving import Receiving
+from linkerd.rpc.h2.streams import Behind, Cancellable, Stream
 from linkerd.rpc.h2.wire import PACK_PREFIX
 from linkerd.rpc.methods import Method
 from linkerd.rpc.metrics import MethodMetrics, RpcMetrics
 from linkerd.rpc.open_calls import OpenCalls
 
+Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], Cancellable]
+
 _CANCELLED: Final = grpc.StatusCode.CANCELLED
 
 
+def spawn(coroutine: Coroutine[Any, Any, None]) -> Cancellable:
+    """A task of the running loop."""
+    return asyncio.get_running_loop().create_task(coroutine)
+
+
 def served(
-    methods: Mapping[str, Method], metrics: RpcMetrics, calls: OpenCalls
+    methods: Mapping[str, Method], metrics: RpcMetrics, calls: OpenCalls, spawn: Spawn = spawn
 ) -> dict[bytes, Behind]:
     """What to call for each path."""
     return {
         path.encode(): (Watching if method.watching else Unary)(
-            method, metrics.method(method), calls
+            method, metrics.method(method), calls, spawn
         )
         for path, method in methods.items()
     }
@@ -33,31 +40,34 @@ def served(
 class _OneRequest:
     """A method that takes one message."""
 
-    def __init__(self, method: Method, metrics: MethodMetrics, calls: OpenCalls) -> None:
+    def __init__(
+        self, method: Method, metrics: MethodMetrics, calls: OpenCalls, spawn: Spawn
+    ) -> None:
         self.method = method
         self.metrics = metrics
         self._calls = calls
+        self._spawn = spawn
 
     def opened(self, stream: Stream) -> None:
         """As `Behind.opened`."""
 
-    def received(self, stream: Stream, body: Body) -> None:
+    def received(self, stream: Stream, receiving: Receiving) -> None:
         """As `Behind.received`: waits for the end."""
 
 
 class Unary(_OneRequest):
     """Answers with a message."""
 
-    def half_closed(self, stream: Stream, body: Body) -> None:
+    def half_closed(self, stream: Stream, receiving: Receiving) -> None:
         """As `Behind.half_closed`."""
-        raw = body.only()
+        raw = receiving.end()
         self._calls.begin()
-        stream.counted = True
-        stream.run(self._serve, raw)
+        stream.begin()
+        stream.run(self._spawn(self._serve(stream, raw)))
 
     def left(self, stream: Stream) -> None:
         """As `Behind.left`."""
-        if stream.counted:
+        if stream.begun:
             self._calls.end()
 
     async def _serve(self, stream: Stream, raw: bytes) -> None:
@@ -66,31 +76,31 @@ class Unary(_OneRequest):
                 self.method, await self.method.function(decode(self.method, raw), stream.call)
             )
         except asyncio.CancelledError:
-            stream.task = None
+            stream.returned()
             stream.finish(_CANCELLED)  # unless its end is what cancelled us
             raise
         except Exception as error:  # noqa: BLE001  # becomes a status
-            stream.task = None
+            stream.returned()
             stream.fail(error)
         else:
-            stream.task = None
+            stream.returned()
             self.metrics.sent.inc()
-            stream.answer(answer, PACK_PREFIX(0, len(answer)))
+            stream.answer(PACK_PREFIX(0, len(answer)), answer)
 
 
 class Watching(_OneRequest):
     """Answers with a subscription. Has a task only until the method has returned it."""
 
-    def half_closed(self, stream: Stream, body: Body) -> None:
+    def half_closed(self, stream: Stream, receiving: Receiving) -> None:
         """As `Behind.half_closed`."""
-        raw = body.only()
+        raw = receiving.end()
+        stream.begin()
         try:
             self._calls.enter(stream)
         except RpcError as error:
-            stream.begin()
             stream.finish(error.code, error.message)
         else:
-            stream.run(self._serve, raw)
+            stream.run(self._spawn(self._serve(stream, raw)))
 
     def left(self, stream: Stream) -> None:
         """As `Behind.left`."""
@@ -101,11 +111,12 @@ class Watching(_OneRequest):
             result = await self.method.function(decode(self.method, raw), stream.call)
             subscription = subscribed(self.method, result)
         except asyncio.CancelledError:
-            stream.task = None
+            stream.returned()
             stream.finish(_CANCELLED)  # unless its end is what cancelled us
             raise
         except Exception as error:  # noqa: BLE001  # becomes a status
-            stream.task = None
+            stream.returned()
             stream.fail(error)
         else:
+            stream.returned()
             stream.watch(subscription)

@@ -1,26 +1,43 @@
 """Our side of the `h2` library: a connection's state machine, bent where a server needs it.
 
-All frames but two come from the library. DATA frames are ours, because its `send_data` takes 12 us
-a frame and copies the payload, as much as a whole turn of a stream may cost: `outbox` packs the
-headers below and keeps the books that the library keeps (`outbound_flow_control_window` of stream
-and connection). GOAWAY of an orderly end is ours, because the library's `close_connection` also
-refuses every frame that comes afterwards, those of calls in progress too.
+Frames are taken one at a time (`next_frame`, `take`), so that each can be charged before it does
+anything and a turn may end between two. All frames that we send but two come from the library.
+DATA frames are ours, because its `send_data` takes 12 us a frame and copies the payload, as much as
+a whole turn of a stream may cost: `outbox` packs the headers below and keeps the books that the
+library keeps. GOAWAY is ours, because the library's `close_connection` also refuses every frame
+that comes afterwards, those of calls in progress too.
+
+A stream's `outbound_flow_control_window` counts from the peer's INITIAL_WINDOW_SIZE, not from
+zero: what there is room for is `base_window` more. So a change of that setting costs the same
+however many streams are open.
 """
 
-from collections.abc import Iterable
 from struct import Struct
-from typing import Any, Final
+from typing import Final
 
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import AllowedStreamIDs, ConnectionInputs, H2Connection
 from h2.errors import ErrorCodes
-from h2.events import ConnectionTerminated, Event
-from h2.exceptions import DenialOfServiceError, ProtocolError
+from h2.events import ConnectionTerminated, Event, StreamReset
+from h2.exceptions import (
+    DenialOfServiceError,
+    FlowControlError,
+    ProtocolError,
+)
 from h2.settings import SettingCodes, Settings
 from h2.stream import H2Stream
-from hpack import Encoder, HPACKError
-from hyperframe.frame import Frame, GoAwayFrame, HeadersFrame
+from h2.windows import LARGEST_FLOW_CONTROL_WINDOW
+from hpack import HPACKError
+from hyperframe.exceptions import HyperframeError
+from hyperframe.frame import (
+    Frame,
+    GoAwayFrame,
+    HeadersFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
 
+from linkerd.rpc.h2.blocks import BoundedDecoder, FrameBuffer, StatelessEncoder
 from linkerd.rpc.h2.limits import MAX_HEADER_BYTES
 
 LAST_STREAM_ID: Final = 2**31 - 1
@@ -41,40 +58,7 @@ _CONFIG: Final = H2Configuration(
     normalize_outbound_headers=False,
     normalize_inbound_headers=False,  # that is about cookies
 )
-_MAX_BLOCKS: Final = 64
-_blocks: dict[tuple[Any, ...], bytes] = {}
-
-
-class _StatelessEncoder(Encoder):
-    """HPACK without a dynamic table, so that the same headers are the same bytes on every
-    connection and are encoded once: 1 us instead of 15 for each answer, and again for each status.
-    Each of the few distinct headers we send costs some 20 bytes more on the wire."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.header_table.maxsize = 0
-        self.table_size_changes.append(0)  # the first block tells the peer
-
-    @property
-    def header_table_size(self) -> int:
-        """None, whatever the peer offers."""
-        return 0
-
-    @header_table_size.setter
-    def header_table_size(self, value: int) -> None:
-        del value
-
-    def encode(self, headers: Iterable[Any], huffman: bool = True) -> bytes:
-        """As the library's."""
-        if self.header_table.resized:
-            return super().encode(headers, huffman)
-        key = tuple(headers)
-        block = _blocks.get(key)
-        if block is None:
-            block = super().encode(key, huffman)
-            if len(_blocks) < _MAX_BLOCKS:
-                _blocks[key] = block
-        return block
+_KNOWN_SETTINGS: Final = frozenset(SettingCodes)
 
 
 class _CompressionError(ProtocolError):
@@ -84,14 +68,17 @@ class _CompressionError(ProtocolError):
 
 
 class Wire(H2Connection):
-    """The state machine of one connection."""
+    """The state machine of one connection. `base_window` is the peer's INITIAL_WINDOW_SIZE;
+    `settled` says that it has acknowledged our SETTINGS."""
 
     DEFAULT_MAX_HEADER_LIST_SIZE = MAX_HEADER_BYTES
     MAX_CLOSED_STREAMS = 1024  # to judge late frames of; the library's own limit takes megabytes
 
     def __init__(self, max_concurrent_streams: int) -> None:
         super().__init__(_CONFIG)
-        self.encoder = _StatelessEncoder()
+        self.encoder = StatelessEncoder()
+        self.decoder = BoundedDecoder(MAX_HEADER_BYTES)
+        self.incoming_buffer: FrameBuffer = FrameBuffer(self.max_inbound_frame_size)
         self.local_settings = Settings(
             client=False,
             initial_values={
@@ -99,6 +86,15 @@ class Wire(H2Connection):
                 SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADER_BYTES,
             },
         )
+        self.base_window = self.remote_settings.initial_window_size
+        self.settled = False
+        self._most_window = 0  # of any stream, ever
+        self._pings: list[bytes] = []
+
+    @property
+    def continuations(self) -> int:
+        """How many CONTINUATIONs the latest header block had."""
+        return self.incoming_buffer.continuations
 
     @property
     def open_inbound_streams(self) -> int:
@@ -106,15 +102,93 @@ class Wire(H2Connection):
         at the first beyond the limit. We count, and refuse just that one."""
         return 0
 
+    def next_frame(self) -> Frame | None:
+        """The next whole frame of what has come. Raises ProtocolError."""
+        try:
+            return next(self.incoming_buffer, None)
+        except HyperframeError as error:
+            raise ProtocolError(str(error)) from error
+
+    def take(self, frame: Frame) -> list[Event]:
+        """Acts on it. Raises ProtocolError."""
+        return self._receive_frame(frame)
+
+    def room(self, stream: H2Stream) -> int:
+        """How many bytes the peer takes on `stream` at the moment, as far as that is concerned."""
+        return self.base_window + stream.outbound_flow_control_window
+
+    def ask(self, data: bytes) -> None:
+        """Sends a PING, whose answer is no surprise then."""
+        self._pings.append(data)
+        self.ping(data)
+
+    def awaits(self, data: bytes) -> bool:
+        """Whether the answer to such a PING is to come. Asked once."""
+        if data not in self._pings:
+            return False
+        self._pings.remove(data)
+        return True
+
     def forget(self, stream: H2Stream) -> None:
         """A closed stream is over; the library itself notices only when it counts."""
         if self.streams.pop(stream.stream_id, None) is not None:
             self._closed_streams[stream.stream_id] = stream.closed_by
 
-    def goaway(self, last_stream_id: int) -> None:
+    def goaway(self, last_stream_id: int, code: ErrorCodes = ErrorCodes.NO_ERROR) -> None:
         """Says that no stream after `last_stream_id` will be served; the others go on."""
-        frame = GoAwayFrame(0, last_stream_id=last_stream_id, error_code=ErrorCodes.NO_ERROR)
-        self._prepare_for_sending([frame])
+        self._prepare_for_sending([GoAwayFrame(0, last_stream_id=last_stream_id, error_code=code)])
+
+    def close(self) -> None:
+        """Nothing is taken or sent any more."""
+        self._frame_dispatch_table.clear()  # methods of ours, so a cycle
+        self.streams.clear()
+
+    def _begin_new_stream(self, stream_id: int, allowed_ids: AllowedStreamIDs) -> H2Stream:
+        stream = super()._begin_new_stream(stream_id, allowed_ids)
+        stream.outbound_flow_control_window = 0
+        return stream
+
+    def _receive_window_update_frame(
+        self, frame: WindowUpdateFrame
+    ) -> tuple[list[Frame], list[Event]]:
+        """The library knows a stream's window only from its base on."""
+        frames, events = super()._receive_window_update_frame(frame)
+        stream = self.streams.get(frame.stream_id)
+        if stream is None or stream.closed:
+            return frames, events
+        self._most_window = max(self._most_window, stream.outbound_flow_control_window)
+        if self.room(stream) <= LARGEST_FLOW_CONTROL_WINDOW:
+            return frames, events
+        code = ErrorCodes.FLOW_CONTROL_ERROR
+        reset = StreamReset(stream_id=frame.stream_id, error_code=code, remote_reset=False)
+        return stream.reset_stream(code), [reset]
+
+    def _receive_settings_frame(self, frame: SettingsFrame) -> tuple[list[Frame], list[Event]]:
+        """Settings that nobody knows would be kept for ever."""
+        if "ACK" in frame.flags:
+            self.settled = True
+        else:
+            known = frame.settings.keys() & _KNOWN_SETTINGS
+            frame.settings = {code: frame.settings[code] for code in known}
+        return super()._receive_settings_frame(frame)
+
+    def _acknowledge_settings(self) -> list[Frame]:
+        """As the library's, which would visit all streams."""
+        self.state_machine.process_input(ConnectionInputs.SEND_SETTINGS)
+        self.remote_settings.acknowledge()
+        self.max_outbound_frame_size = self.remote_settings.max_frame_size
+        self.base_window = self.remote_settings.initial_window_size
+        if self.base_window + self._most_window > LARGEST_FLOW_CONTROL_WINDOW:
+            self._check_windows()
+        acknowledgement = SettingsFrame(0)
+        acknowledgement.flags.add("ACK")
+        return [acknowledgement]
+
+    def _check_windows(self) -> None:
+        windows = (stream.outbound_flow_control_window for stream in self.streams.values())
+        self._most_window = max(windows, default=0)
+        if self.base_window + self._most_window > LARGEST_FLOW_CONTROL_WINDOW:
+            raise FlowControlError("INITIAL_WINDOW_SIZE: a stream's window would be too large")
 
     def _receive_headers_frame(self, frame: HeadersFrame) -> tuple[list[Frame], list[Event]]:
         """The library has the wrong code for what cannot be decompressed."""

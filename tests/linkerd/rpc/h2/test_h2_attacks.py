@@ -12,8 +12,7 @@ from h2.errors import ErrorCodes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from linkerd.rpc.h2 import connection as connection_module
-from linkerd.rpc.h2 import limits, outbox
+from linkerd.rpc.h2 import budget, limits
 from linkerd.rpc.h2.limits import MAX_HELD_BYTES
 from linkerd.rpc.h2.server import H2Server
 from linkerd.stubs.proxy import destination_pb2, identity_pb2
@@ -99,8 +98,9 @@ async def test_floods_end_their_connection(
 async def test_resets_are_counted_until_there_is_an_answer(
     monkeypatch: pytest.MonkeyPatch, server: H2Server, world: World
 ) -> None:
-    monkeypatch.setattr(limits, "_BURST", 100)
-    monkeypatch.setattr(limits, "_PER_SECOND", 0)
+    monkeypatch.setattr(budget, "BURST", 400)
+    monkeypatch.setattr(budget, "DEBT", 200)
+    monkeypatch.setattr(budget, "PER_SECOND", 0)
     silent = destination_pb2.GetDestination(path="silent").SerializeToString()
     world.topics["web"].publish(frozenset({1}))
     async with RawClient(server.port) as client:
@@ -182,7 +182,7 @@ async def test_other_protocols_are_hung_up_on(
 async def test_a_connection_that_never_begins_is_dropped(
     monkeypatch: pytest.MonkeyPatch, server: H2Server, bystander: Callable[[], Any], sent: bytes
 ) -> None:
-    monkeypatch.setattr(connection_module, "PREFACE_SECONDS", 0.1)
+    monkeypatch.setattr(limits, "PREFACE_SECONDS", 0.1)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(sent)
     with contextlib.suppress(ConnectionResetError):
@@ -229,7 +229,7 @@ async def test_unfinished_requests_are_bounded_together(
 async def test_who_asks_and_never_reads_the_answers_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, server: H2Server, bystander: Callable[[], Any]
 ) -> None:
-    monkeypatch.setattr(outbox, "MAX_UNREAD_BYTES", 1 << 16)
+    monkeypatch.setattr(limits, "MAX_UNREAD_BYTES", 1 << 16)
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.setblocking(False)

@@ -109,8 +109,10 @@ async def test_calls_that_are_over_leave_nothing_behind(server: H2Server, world:
             client.open("/no.such/Method", b"x", end=False)
             await client.pong()
         (connection,) = server._shared.connections
-        assert len(connection._inbox) == 0
-        assert connection._wire.streams == {}
+        session = connection._session
+        assert session is not None
+        assert session.streams == 0
+        assert session._wire.streams == {}
 
 
 async def test_a_malformed_timeout_is_internal(server: H2Server) -> None:
@@ -206,7 +208,7 @@ async def test_a_question_that_is_none_ends_its_conversation(serve: Any) -> None
 
 
 async def test_streams_beyond_the_limit_of_a_connection(serve: Any, world: World) -> None:
-    server = await serve(max_concurrent_streams=3)
+    server = await serve(max_connection_streams=3)
     world.topics["web"].publish(frozenset({1}))
     async with RawClient(server.port) as client:
         await client.until(lambda: client.settings.get(3) == 3, "the limit in SETTINGS")

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from linkerd.rpc.errors import RpcError
 from linkerd.rpc.h2.body import Body
 from linkerd.rpc.h2.headers import metadata_of, request_of, status
-from linkerd.rpc.h2.limits import Budget
 from linkerd.rpc.h2.wire import Wire
 from linkerd.testing.http2 import framed
 
@@ -83,14 +82,3 @@ def test_a_message_over_the_limit_is_refused_by_its_length() -> None:
     with pytest.raises(RpcError) as caught:
         body.feed(b"\0\0\0\0\x0b")
     assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-
-
-def test_a_budget_is_spent_earned_and_comes_back_with_time() -> None:
-    budget = Budget(0.0)
-    assert budget.spend(20_000, 0.0)
-    assert not budget.spend(1, 0.0)
-    budget.earn(1)
-    assert budget.spend(3, 0.0)
-    assert not budget.spend(1, 0.0)
-    assert budget.spend(100, 1.0)
-    assert not budget.spend(20_001, 1e6)  # never more than the burst

@@ -1,0 +1,49 @@
+"""Where a connection is charged, and what is told about those that flood."""
+
+from linkerd.rpc.h2.budget import Purse, Standing
+from linkerd.rpc.h2.costs import Cost
+from linkerd.rpc.h2.queue import Timers
+from linkerd.rpc.metrics import ConnectionMetrics
+from linkerd.runtime.logs import get_logger
+
+_log = get_logger(__name__)
+
+
+class Till:
+    """Of one connection. `standing` is what its peer's last purchase left."""
+
+    def __init__(self, purse: Purse, peer: str, timers: Timers, metrics: ConnectionMetrics) -> None:
+        self.standing = Standing.GOOD
+        self.spent = 0
+        self._purse = purse
+        self._peer = peer
+        self._timers = timers
+        self._metrics = metrics
+
+    def charge(self, cost: Cost) -> None:
+        """Lets the peer pay."""
+        if not cost.units:
+            return
+        self.spent += cost.units
+        before, self.standing = self.standing, self._purse.spend(cost.units, self._timers.time())
+        if self.standing is not before and self.standing is not Standing.GOOD:
+            self._tell(cost.reason)
+
+    def earn(self, units: int) -> None:
+        """The peer got something that it may answer."""
+        self._purse.earn(units)
+
+    def look(self) -> Standing:
+        """How the peer stands now; time helps."""
+        if self.standing is Standing.SLOWED:
+            self.standing = self._purse.standing(self._timers.time())
+        return self.standing
+
+    def _tell(self, reason: str) -> None:
+        self._metrics.flood(self.standing.value, reason)
+        if self._purse.may_log(self._timers.time()):
+            _log.warning(
+                "a client floods its connection, which is slowed, and closed if that goes on",
+                peer=self._peer,
+                reason=reason,
+            )
