@@ -2,8 +2,9 @@
 
 One client a process. Watches hold a connection each (HTTP/1.1), so the pool has no limit. A 401
 makes it read the credentials again, once, and repeat the request; a TLS failure makes it read them
-for the next one. Responses are not compressed: on the cluster's network that costs more time than
-it saves.
+for the next one. A request without an answer makes it find out whether the server is away; see
+`linkerd.kube.presence`. Responses are not compressed: on the cluster's network that costs more time
+than it saves.
 """
 
 import asyncio
@@ -17,10 +18,26 @@ import aiohttp
 import structlog
 from yarl import URL
 
+from linkerd.kube.answers import (
+    TRANSPORT_FAILURES,
+    Lines,
+    read_body,
+    read_refusal,
+    unreachable,
+)
 from linkerd.kube.credentials import Credentials
-from linkerd.kube.errors import ApiError, ProtocolError, Unauthorized, Unreachable
-from linkerd.kube.lines import LineSplitter
+from linkerd.kube.errors import (
+    ApiError,
+    ConfigError,
+    KubeError,
+    ProtocolError,
+    ServerError,
+    Unauthorized,
+    Unreachable,
+)
+from linkerd.kube.limits import AT_HOME, Limits
 from linkerd.kube.posts import Peer, Posts
+from linkerd.kube.presence import Presence
 from linkerd.kube.transport import open_session, proxy_for
 from linkerd.runtime.clock import Clock, SystemClock
 
@@ -30,14 +47,18 @@ JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
 _OPEN_TIMEOUT: Final = 60.0  # seconds for a watch's headers; the server may queue us that long
-_ERROR_BODY: Final = 64 * 1024  # bytes of an error answer that we read
-_TRANSPORT_FAILURES: Final = (aiohttp.ClientError, OSError, TimeoutError)
+_READY: Final = "/readyz"  # costs the server nothing, and everybody may ask it
+_READY_TIMEOUT: Final = 5.0  # seconds
 
 
 class KubeClient:
     """A connection to one API server. Create with `connect`, end with `close` or `async with`."""
 
-    def __init__(self, credentials: Credentials, *, user_agent: str) -> None:
+    def __init__(
+        self, credentials: Credentials, *, user_agent: str, clock: Clock, limits: Limits = AT_HOME
+    ) -> None:
+        self._limits = limits
+        self.presence = Presence(self._is_there, clock)
         self._credentials = credentials
         self._user_agent = user_agent
         self._fingerprint = credentials.fingerprint()
@@ -50,8 +71,9 @@ class KubeClient:
     ) -> "KubeClient":
         """A client for the given kubeconfig, else $KUBECONFIG, else ~/.kube/config, else the pod's
         service account. Sends nothing yet. Raises ConfigError."""
-        credentials = await Credentials.load(kubeconfig, clock or SystemClock())
-        return cls(credentials, user_agent=user_agent)
+        clock = clock or SystemClock()
+        credentials = await Credentials.load(kubeconfig, clock)
+        return cls(credentials, user_agent=user_agent, clock=clock)
 
     @classmethod
     async def of_kubeconfig(
@@ -59,8 +81,9 @@ class KubeClient:
     ) -> "KubeClient":
         """A client for a kubeconfig out of a Secret, which may hold no plugins and no paths. Sends
         nothing yet. Raises ConfigError."""
-        credentials = await Credentials.of_text(kubeconfig, clock or SystemClock())
-        return cls(credentials, user_agent=user_agent)
+        clock = clock or SystemClock()
+        credentials = await Credentials.of_text(kubeconfig, clock)
+        return cls(credentials, user_agent=user_agent, clock=clock)
 
     @property
     def server(self) -> str:
@@ -75,6 +98,7 @@ class KubeClient:
 
     async def close(self) -> None:
         """Ends all connections, watches included."""
+        await self.presence.close()
         if self._posts is not None:
             self._posts.close()
         await self._session.close()
@@ -97,9 +121,7 @@ class KubeClient:
             headers["Content-Type"] = content_type
         response = await self._send(method, path, query, headers, limits, body)
         try:
-            return await response.read()
-        except _TRANSPORT_FAILURES as error:
-            raise _unreachable(f"{method} {path}", error) from error
+            return await read_body(response, f"{method} {path}", self.presence, self._limits.body)
         finally:
             response.release()
 
@@ -127,9 +149,9 @@ class KubeClient:
             answer = await posts.post(path, body, authorization)
         except ssl.SSLError as error:
             await self._renew(generation)
-            raise _unreachable(f"POST {path}", error) from error
+            raise unreachable(f"POST {path}", error) from error
         except OSError as error:
-            raise _unreachable(f"POST {path}", error) from error
+            raise unreachable(f"POST {path}", error) from error
         if answer.status >= 400:
             raise ApiError.parse(answer.status, answer.body, answer.retry_after)
         if answer.status >= 300:
@@ -160,9 +182,10 @@ class KubeClient:
             async with asyncio.timeout(_OPEN_TIMEOUT):
                 response = await self._send("GET", path, query, {"Accept": accept}, limits)
         except TimeoutError as error:
+            self.presence.missed()
             raise Unreachable(f"GET {path}: no answer in {_OPEN_TIMEOUT:.0f} s") from error
         try:
-            yield _Lines(response, f"GET {path}")
+            yield Lines(response, f"GET {path}", self.presence, self._limits.line)
         finally:
             response.close()
 
@@ -200,24 +223,38 @@ class KubeClient:
         if self._session.closed:  # while the process ends, reflectors still try again
             raise Unreachable(f"{method} {path}: the client is closed")
         try:
-            response = await self._session.request(
-                method,
-                url,
-                headers={**headers, **({"Authorization": authorization} if authorization else {})},
-                data=body,
-                timeout=limits,
-                allow_redirects=False,
-                proxy=configuration.proxy or proxy_for(url),
-                server_hostname=configuration.tls_server_name,
-            )
+            async with self.presence.answering(slow=True):
+                response = await self._session.request(
+                    method,
+                    url,
+                    headers={**headers, **_authorizing(authorization)},
+                    data=body,
+                    timeout=limits,
+                    allow_redirects=False,
+                    proxy=configuration.proxy or proxy_for(url),
+                    server_hostname=configuration.tls_server_name,
+                )
         except (ssl.SSLError, aiohttp.ClientSSLError) as error:
             await self._renew(generation)  # the CA or our certificate may have been replaced
-            raise _unreachable(f"{method} {path}", error) from error
-        except _TRANSPORT_FAILURES as error:
-            raise _unreachable(f"{method} {path}", error) from error
+            raise unreachable(f"{method} {path}", error) from error
+        except TRANSPORT_FAILURES as error:
+            self.presence.missed()
+            raise unreachable(f"{method} {path}", error) from error
+        if response.status >= 500:
+            self.presence.missed()
         if response.status >= 300:
-            raise await _refusal(response, f"{method} {path}")
+            raise await read_refusal(response, f"{method} {path}")
         return response
+
+    async def _is_there(self) -> bool:
+        """Whether the server answers: any status below 500 says that it does."""
+        try:
+            await self.request("GET", _READY, timeout=_READY_TIMEOUT)
+        except (ConfigError, ServerError, Unreachable):
+            return False
+        except KubeError:
+            pass
+        return True
 
     async def _renew(self, seen: int) -> bool:
         """Newer credentials than generation `seen`, and a session that fits them, if there are."""
@@ -245,59 +282,5 @@ class KubeClient:
         return Posts(Peer(self.server, tls, name, self._user_agent))
 
 
-class _Lines:
-    """What `KubeClient.stream` iterates over. A class, for a generator left half-way would be
-    closed by whoever collects garbage, at some other time."""
-
-    def __init__(self, response: aiohttp.ClientResponse, what: str) -> None:
-        self._response = response
-        self._what = what
-        self._splitter = LineSplitter()
-
-    def __aiter__(self) -> "_Lines":
-        return self
-
-    async def __anext__(self) -> list[bytes]:
-        while True:
-            chunk = await self._read()
-            if not chunk:
-                raise StopAsyncIteration
-            if lines := self._splitter.feed(chunk):
-                return lines
-
-    async def _read(self) -> bytes:
-        try:
-            chunk = await self._response.content.readany()
-        except _TRANSPORT_FAILURES as error:
-            raise _unreachable(self._what, error) from error
-        if not chunk and self._splitter.pending:
-            raise Unreachable(f"{self._what}: the answer ended inside a line")
-        return chunk
-
-
-async def _refusal(response: aiohttp.ClientResponse, what: str) -> ApiError | ProtocolError:
-    """The error that an answer of 300 and above stands for; releases it."""
-    body = await _read_some(response)
-    response.close()
-    if response.status < 400:
-        return ProtocolError(f"{what}: answered with a redirection ({response.status})")
-    retry_after = response.headers.get("Retry-After", "")
-    return ApiError.parse(
-        response.status, body, float(retry_after) if retry_after.isdecimal() else None
-    )
-
-
-async def _read_some(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    try:
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) > _ERROR_BODY:
-                break
-    except _TRANSPORT_FAILURES:
-        pass  # the status has said the main thing
-    return bytes(body)
-
-
-def _unreachable(what: str, error: Exception) -> Unreachable:
-    return Unreachable(f"{what}: {str(error) or type(error).__name__}")
+def _authorizing(authorization: str | None) -> dict[str, str]:
+    return {"Authorization": authorization} if authorization else {}

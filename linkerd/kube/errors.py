@@ -5,6 +5,7 @@
     ├── ConfigError          no usable kubeconfig or service account; nothing was sent
     ├── Unreachable          no answer: refused, reset, timed out, TLS failed, stream broke off
     ├── ProtocolError        an answer that is not the Kubernetes API's
+    │   └── TooLarge         an answer without end, or larger than we read
     └── ApiError             the server said no (HTTP status from 400 up, or a watch's ERROR event)
         ├── Unauthorized     401: credentials were reloaded once and still do not do
         ├── Forbidden        403: RBAC
@@ -44,6 +45,12 @@ class ProtocolError(KubeError):
     """The peer answered with something that no API server says."""
 
     reason = "Protocol"
+
+
+class TooLarge(ProtocolError):
+    """An answer, or a line of one, beyond what we read of this server."""
+
+    reason = "TooLarge"
 
 
 class ApiError(KubeError):

@@ -5,45 +5,38 @@ larger than a megabyte) and hands over one line at a time, while the index wants
 read brought in one batch.
 """
 
-from typing import Final
-
-from linkerd.kube.errors import ProtocolError
-
-MAX_LINE: Final = 32 * 1024 * 1024  # bytes; etcd's objects end near 1.5 MiB, JSON inflates them
+from linkerd.kube.errors import TooLarge
 
 
 class LineSplitter:
-    """Feed chunks as they come, get the lines that they complete."""
+    """Feed chunks as they come, get the lines that they complete. `limit`: bytes of a line."""
 
-    __slots__ = ("_limit", "_pending", "_size")
+    __slots__ = ("_limit", "_pending")
 
-    def __init__(self, limit: int = MAX_LINE) -> None:
-        self._pending: list[bytes] = []
-        self._size = 0
+    def __init__(self, limit: int) -> None:
+        self._pending = bytearray()  # in one piece: chunks may be of a byte each
         self._limit = limit
 
     @property
     def pending(self) -> int:
         """How many bytes of an unfinished line are held."""
-        return self._size
+        return len(self._pending)
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Complete lines without their newline, empty ones left out.
 
-        Raises ProtocolError when a line outgrows the limit.
+        Raises TooLarge when a line outgrows the limit.
         """
         head, newline, tail = chunk.rpartition(b"\n")
         if not newline:
             self._hold(chunk)
             return []
-        lines = b"".join((*self._pending, head)).split(b"\n")
-        self._pending, self._size = [], 0
+        whole = b"".join((self._pending, head)) if self._pending else head
+        self._pending = bytearray()
         self._hold(tail)
-        return [line for line in lines if line]
+        return [line for line in whole.split(b"\n") if line]
 
     def _hold(self, part: bytes) -> None:
-        if part:
-            self._pending.append(part)
-            self._size += len(part)
-        if self._size > self._limit:
-            raise ProtocolError(f"a line of the stream is longer than {self._limit} bytes")
+        self._pending += part
+        if len(self._pending) > self._limit:
+            raise TooLarge(f"a line of the stream is longer than {self._limit} bytes")

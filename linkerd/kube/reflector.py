@@ -2,9 +2,10 @@
 
 List, then watch from the list's version; events and bookmarks move the version on, so that a watch
 that ends, for whatever reason, resumes where it was. Only a version that the server cannot serve
-(410, or one from before a restore) makes it list again, and then just the differences are told:
-what has another version is Applied, what has vanished is Deleted. While the server is away the
-store stays as it is, for as long as it takes, and `age_seconds` grows.
+(410, or one from before a restore, or one that it refuses again and again) makes it list again, and
+then just the differences are told: what has another version is Applied, what has vanished is
+Deleted. While the server is away the store stays as it is, for as long as it takes, and
+`age_seconds` grows; when it comes back, all reflectors go on at once.
 
 Who calls: a service starts `run` as a core task, waits for `wait_synced`, and reads `store`.
 `on_events` is called synchronously with all events of one read (of a part of a page, in lists),
@@ -21,14 +22,14 @@ from typing import Final, Generic, NoReturn, TypeVar
 import structlog
 from prometheus_client import CollectorRegistry
 
-from linkerd.kube.backoff import Backoff
 from linkerd.kube.client import KubeClient
 from linkerd.kube.decode import Page, decode_page
-from linkerd.kube.errors import ApiError, Forbidden, Gone, KubeError, NotFound, Unreachable
+from linkerd.kube.errors import Forbidden, Gone, KubeError, NotFound, Unreachable
 from linkerd.kube.events import Event
 from linkerd.kube.intake import Intake
 from linkerd.kube.lag import UpdateLag
 from linkerd.kube.objects import Key, KubeObject
+from linkerd.kube.recovery import Recovery
 from linkerd.kube.reflector_metrics import HOME, ReflectorMetrics
 from linkerd.kube.resource import Resource
 from linkerd.runtime.clock import Clock, SystemClock
@@ -84,8 +85,7 @@ class Reflector(Generic[T]):
         self._clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311  # spreads load, guards nothing
         self._idle_timeout = idle_timeout
-        self._failures = Backoff(self._random)
-        self._relists = Backoff(self._random)  # apart: who says 410 is there, and answers
+        self._recovery = Recovery(client.presence, self._clock, self._random)
         self._heard_at = self._clock.monotonic()
         self._trouble: str | None = None
         self._synced = asyncio.Event()
@@ -200,8 +200,7 @@ class Reflector(Generic[T]):
             finally:
                 lived = self._clock.monotonic() - opened
                 if lived >= _HEALTHY:
-                    self._failures.reset()
-                    self._relists.reset()
+                    self._recovery.reset()
         if lived < _HEALTHY:
             raise Unreachable(f"the watch was ended by the server after {lived:.1f} s")
 
@@ -228,14 +227,12 @@ class Reflector(Generic[T]):
         self._meter.failed(error.reason)
         if isinstance(error, NotFound) and self._turn_to_another_version():
             return
-        backoff = self._failures
-        if _version_is_useless(error):
+        version = self._intake.version
+        if version is not None and self._recovery.needs_list(error, version):
             self._intake.expire()
-            backoff = self._relists
-        asked = error.retry_after if isinstance(error, ApiError) else None
-        delay = backoff.next_delay(asked)
+        delay = self._recovery.delay(error)
         self._note(error, delay)
-        await self._clock.sleep(delay)
+        await self._recovery.pause(error, delay)
 
     def _turn_to_another_version(self) -> bool:
         """The resource is not there under this version; the next one is asked for from now on.
@@ -269,14 +266,6 @@ class Reflector(Generic[T]):
             delay_seconds=round(delay, 2),
             age_seconds=round(self.age_seconds, 1),
         )
-
-
-def _version_is_useless(error: KubeError) -> bool:
-    """Whether only a list helps: the version is compacted away, or newer than the server's own
-    (whose data was restored from a backup)."""
-    if isinstance(error, Gone):
-        return True
-    return isinstance(error, ApiError) and "Too large resource version" in error.message
 
 
 def _without_none(**items: str | None) -> dict[str, str]:

@@ -8,15 +8,19 @@ decode. What a healthy server does is tested against a real one.
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 import yaml
 from aiohttp import web
 
 Document = dict[str, Any]
+Refusal = tuple[int, Document, Mapping[str, str]]
+"""Status, body and headers."""
 
 _EXPIRED: Final = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
 
@@ -32,10 +36,14 @@ class ApiPeer:
         self.watches: list[str] = []  # the version that each watch began at
         self.queries: list[Mapping[str, str]] = []
         self.headers: list[Mapping[str, str]] = []
-        self.refusals: list[tuple[int, Document, Mapping[str, str]]] = []  # for coming requests
+        self.refusals: list[Refusal] = []  # for coming requests
         self.expired_tokens = 0  # how many coming continue tokens are answered with 410
+        self.asked_for: Counter[str] = Counter()  # requests, by path
         self._said: list[tuple[int | None, bytes]] = []  # version of an event, None for the rest
         self._compacted = 0
+        self._disowned = 0
+        self._disowning: Refusal = (0, {}, {})
+        self._disowning_late = False
         self._pages: dict[str, tuple[int, list[Document]]] = {}
         self._epoch = 0
         self._ends: dict[int, int] = {}  # how much of `_said` the watches of an epoch get
@@ -47,6 +55,7 @@ class ApiPeer:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_get("/api/v1/pods", self._serve)
+        app.router.add_get("/readyz", self._ready)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -106,6 +115,22 @@ class ApiPeer:
         self.say(json.dumps({"type": "ERROR", "object": _EXPIRED}).encode() + b"\n")
         self.end_watches()
 
+    def disown(
+        self,
+        status: int,
+        message: str,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        *,
+        late: bool = False,
+    ) -> None:
+        """Refuses from now on every watch from the present version or one before it, after an end
+        of the watches that are open. `late`: in the watch itself, by an ERROR event."""
+        body = {"kind": "Status", "code": status, "reason": "Because", "message": message}
+        self._disowned, self._disowning = self.version, (status, body, headers)
+        self._disowning_late = late
+        self._next_version()  # lists will show another one
+        self.end_watches()
+
     def say(self, data: bytes) -> None:
         """Writes these bytes to every watch that is open now."""
         self._said.append((None, data))
@@ -139,6 +164,7 @@ class ApiPeer:
         self._changed.set()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        self.asked_for[request.path] += 1
         self.queries.append(dict(request.query))
         self.headers.append(dict(request.headers))
         if self.refusals:
@@ -147,6 +173,10 @@ class ApiPeer:
         if request.query.get("watch") == "true":
             return await self._watch(request)
         return self._list(request)
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        self.asked_for[request.path] += 1
+        return web.Response(status=self.refusals[0][0] if self.refusals else 200)
 
     def _list(self, request: web.Request) -> web.Response:
         self.pages += 1
@@ -173,6 +203,8 @@ class ApiPeer:
         epoch, position = self._epoch, len(self._said)
         if since < self._compacted:
             return web.json_response(_EXPIRED, status=410)
+        if since <= self._disowned:
+            return self._disown_watch()
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         with suppress(ConnectionError):
@@ -180,6 +212,13 @@ class ApiPeer:
             await response.write(b"".join(missed))
             await self._follow(response, epoch, position)
         return response
+
+    def _disown_watch(self) -> web.Response:
+        status, body, headers = self._disowning
+        if self._disowning_late:
+            line = json.dumps({"type": "ERROR", "object": body}) + "\n"
+            return web.Response(text=line, content_type="application/json")
+        return web.json_response(body, status=status, headers=headers)
 
     async def _follow(self, response: web.StreamResponse, epoch: int, position: int) -> None:
         while True:

@@ -1,7 +1,8 @@
 """A loopback TCP proxy in front of a server, to take the server away and give it back.
 
-`cut` is a dead server: connections are reset, new ones too. `stall` is a vanished one: connections
-stay open and nothing moves. `heal` ends either. The server itself never notices, so that one server
+`cut` is a dead server: connections are reset, new ones too. `stall` is one that hangs: connections
+stay open and nothing moves. `swallow` is one that has vanished: as `stall`, and what was sent is
+lost for good. `heal` ends any of these. The server itself never notices, so that one server
 can serve a whole test run.
 """
 
@@ -31,6 +32,7 @@ class CutProxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._refusing = False
+        self._swallowing = False
         self._changed = asyncio.Condition()
         self.port = 0
         self.accepted = 0  # connections so far, those that were reset at once included
@@ -64,8 +66,16 @@ class CutProxy:
         """Keeps connections, and takes new ones, but moves nothing any more."""
         self._flowing.clear()
 
+    def swallow(self) -> None:
+        """Loses everything; connections that stand by the time of `heal` never move again."""
+        self._flowing.clear()
+        self._swallowing = True
+
     def heal(self) -> None:
         """Everything flows, what was held back first."""
+        if self._swallowing:
+            self._swallowing = False
+            self._flowing = asyncio.Event()
         self._refusing = False
         self._flowing.set()
 
@@ -93,7 +103,8 @@ class CutProxy:
             self._changed.notify_all()
 
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._flowing.wait()
+        flowing = self._flowing
+        await flowing.wait()
         try:
             back_reader, back_writer = await asyncio.open_connection(*self._target)
         except OSError:
@@ -101,17 +112,19 @@ class CutProxy:
             return
         try:
             async with asyncio.TaskGroup() as pumps:
-                pumps.create_task(self._pump(reader, back_writer))
-                pumps.create_task(self._pump(back_reader, writer))
+                pumps.create_task(self._pump(reader, back_writer, flowing))
+                pumps.create_task(self._pump(back_reader, writer, flowing))
         except* OSError:
             pass  # either side reset its connection: so is the other's
         finally:
             _reset(writer)
             _reset(back_writer)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flowing: asyncio.Event
+    ) -> None:
         while chunk := await reader.read(_CHUNK):
-            await self._flowing.wait()
+            await flowing.wait()
             writer.write(chunk)
             await writer.drain()
         writer.write_eof()

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from random import SystemRandom
 from typing import Final
 
-from linkerd.kube.backoff import Backoff
 from linkerd.kube.client import KubeClient
 from linkerd.kube.connecting import connect
 from linkerd.kube.errors import KubeError
 from linkerd.kube.objects import PartialObject
 from linkerd.kube.recorder import EventRecorder
+from linkerd.kube.recovery import Recovery
 from linkerd.kube.resource import Resource
 from linkerd.kube.reviews import self_subject_access_review
 from linkerd.names import IdentityDomain
@@ -167,7 +167,7 @@ def _signers(process: Process) -> ThreadPoolExecutor:
 async def wait_until_allowed(client: KubeClient, clock: Clock) -> None:
     """Returns once the API server says that we may review tokens, asking again, with pauses, while
     it does not answer. Raises StartError when it says that we may not."""
-    backoff = Backoff(SystemRandom())
+    recovery = Recovery(client.presence, clock, SystemRandom())
     while True:
         try:
             status = await self_subject_access_review(client, "create", _TOKEN_REVIEWS)
@@ -177,13 +177,13 @@ async def wait_until_allowed(client: KubeClient, clock: Clock) -> None:
                 raise StartError(
                     f"cannot ask {client.server} for our permissions: {error}"
                 ) from error
-            delay = backoff.next_delay()
+            failure, delay = error, recovery.delay(error)
             _log.warning(
                 "the API server does not answer yet",
                 error=str(error),
                 delay_seconds=round(delay, 1),
             )
-        await clock.sleep(delay)
+        await recovery.pause(failure, delay)
     if not status.allowed:
         raise StartError(
             "not allowed to create tokenreviews.authentication.k8s.io, without which no workload "

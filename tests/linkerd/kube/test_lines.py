@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from linkerd.kube.errors import ProtocolError
 from linkerd.kube.lines import LineSplitter
 
+LIMIT = 1 << 22
 _STREAMS = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\n\n", b"{}", b"\r"])).map(b"".join)
 
 
 @given(_STREAMS, st.data())
 def test_chunking_does_not_matter(stream: bytes, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(stream))).map(sorted))
-    splitter = LineSplitter()
+    splitter = LineSplitter(LIMIT)
     chunks = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
     lines = [line for chunk in chunks for line in splitter.feed(chunk)]
     *complete, rest = stream.split(b"\n")
@@ -22,7 +23,7 @@ def test_chunking_does_not_matter(stream: bytes, data: st.DataObject) -> None:
 
 
 def test_a_line_may_be_larger_than_any_buffer() -> None:
-    splitter = LineSplitter()
+    splitter = LineSplitter(LIMIT)
     chunk = b"x" * 65536
     for _ in range(40):
         assert splitter.feed(chunk) == []

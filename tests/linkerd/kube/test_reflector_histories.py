@@ -36,6 +36,12 @@ _DISRUPTIONS: dict[str, Step] = {
     "in trouble": lambda peer: peer.refuse(503, "ServiceUnavailable"),
     "unauthorized": lambda peer: peer.refuse(401, "Unauthorized"),
     "gone": lambda peer: peer.refuse(410, "Expired"),
+    "a version is invalid": lambda peer: peer.disown(400, "invalid resource version"),
+    "a version is too large": lambda peer: peer.disown(
+        504, "Timeout: Too large resource version: 9, current: 5", {"Retry-After": "1"}
+    ),
+    "a version is a mystery": lambda peer: peer.disown(500, "internal error"),
+    "a watch says so": lambda peer: peer.disown(500, "internal error", late=True),
     "garbage": lambda peer: peer.say(b"<html>\n"),
     "half a line": lambda peer: peer.say(b'{"type":"ADD'),
     "an unknown kind of event": lambda peer: peer.say(b'{"type":"NEWS","object":{}}\n'),

@@ -17,6 +17,7 @@ from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.kube.resource import JOBS, PODS
 from linkerd.testing.api_peer import ApiPeer
 from linkerd.testing.cut import CutProxy
+from linkerd.testing.eventually import eventually
 from linkerd.testing.reflecting import Follower, ImpatientClock, reflecting
 
 Following = AbstractAsyncContextManager[Follower[Pod]]
@@ -95,6 +96,70 @@ async def test_a_watch_that_lived_forgives_earlier_failures(
         peer.end_watches()
         await clock.until_slept(40)
         assert clock.slept[-1] == 0.5
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    ("status", "message", "headers", "watches"),
+    [
+        (400, "invalid resource version", {}, 3),
+        (422, "resourceVersion: Invalid value", {}, 3),
+        (500, "internal error", {}, 3),
+        (500, "internal error", {"Retry-After": "1"}, 3),
+        (504, "Timeout: Too large resource version: 9, current: 5", {"Retry-After": "1"}, 1),
+        (500, "too large resource version", {}, 1),
+    ],
+)
+async def test_a_version_that_is_refused_again_and_again_is_left_for_a_list(
+    pods: Following,
+    peer: ApiPeer,
+    *,
+    late: bool,
+    status: int,
+    message: str,
+    headers: dict[str, str],
+    watches: int,
+) -> None:
+    """As after a bookmark whose version another replica of the server, or a proxy, rejects."""
+    async with pods as follower:
+        await peer.until_watched()
+        peer.put("a")
+        peer.bookmark()
+        await follower.until(lambda f: f.names == ["a"])
+        peer.disown(status, message, headers, late=late)
+        peer.put("b")
+        await follower.until(lambda f: f.names == ["a", "b"])
+        await peer.until_watched(watches + 2)
+        assert peer.lists == 2
+        assert len(set(peer.watches[1:-1])) == 1
+
+
+async def test_a_version_after_which_only_garbage_comes_is_left_for_a_list(
+    pods: Following, peer: ApiPeer
+) -> None:
+    async with pods as follower:
+        for attempt in range(1, 4):
+            await peer.until_watched(attempt)
+            assert peer.lists == 1
+            peer.say(b"<html>\n")
+        peer.put("a")
+        await follower.until(lambda f: f.names == ["a"])
+        assert peer.lists == 2
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 503])
+async def test_what_says_nothing_of_the_version_lets_nobody_list(
+    pods: Following, peer: ApiPeer, status: int
+) -> None:
+    async with pods as follower:
+        await peer.until_watched()
+        for _ in range(20):
+            peer.refuse(status, "Because")
+        peer.end_watches()
+        await eventually(lambda: not peer.refusals, "all refusals being heard")
+        peer.put("a")
+        await follower.until(lambda f: f.names == ["a"])
+        assert peer.lists == 1
 
 
 async def test_retry_after_is_honoured(

@@ -1,0 +1,100 @@
+"""Reading what the API server answers: whole bodies, lines without end, refusals.
+
+Every reader here is bounded. Whoever is at the other end, the server or a proxy in between, may
+send without end, and bytes one by one.
+"""
+
+import asyncio
+from typing import Final
+
+import aiohttp
+
+from linkerd.kube.errors import ApiError, ProtocolError, TooLarge, Unreachable
+from linkerd.kube.lines import LineSplitter
+from linkerd.kube.presence import Presence
+
+TRANSPORT_FAILURES: Final = (aiohttp.ClientError, OSError, TimeoutError)
+_ERROR_BODY: Final = 64 * 1024  # bytes of an error answer that we read
+_ERROR_BODY_SECONDS: Final = 10.0
+
+
+async def read_body(
+    response: aiohttp.ClientResponse, what: str, presence: Presence, limit: int
+) -> bytes:
+    """The whole body. Raises TooLarge beyond `limit` bytes and Unreachable; what is left of the
+    answer is of no use then."""
+    length = response.content_length
+    if length is not None and length > limit:
+        raise TooLarge(f"{what}: an answer of {length} bytes; at most {limit} are read")
+    body = bytearray()  # in one piece: chunks may be of a byte each
+    while chunk := await _read(response, what, presence):
+        body += chunk
+        if len(body) > limit:
+            raise TooLarge(f"{what}: an answer of more than {limit} bytes")
+    return bytes(body)
+
+
+class Lines:
+    """What `KubeClient.stream` iterates over. A class, for a generator left half-way would be
+    closed by whoever collects garbage, at some other time."""
+
+    def __init__(
+        self, response: aiohttp.ClientResponse, what: str, presence: Presence, limit: int
+    ) -> None:
+        self._response = response
+        self._what = what
+        self._presence = presence
+        self._splitter = LineSplitter(limit)
+
+    def __aiter__(self) -> "Lines":
+        return self
+
+    async def __anext__(self) -> list[bytes]:
+        while True:
+            chunk = await _read(self._response, self._what, self._presence)
+            if not chunk:
+                if self._splitter.pending:
+                    raise Unreachable(f"{self._what}: the answer ended inside a line")
+                raise StopAsyncIteration
+            if lines := self._splitter.feed(chunk):
+                return lines
+
+
+async def _read(response: aiohttp.ClientResponse, what: str, presence: Presence) -> bytes:
+    """What has come, or comes next; empty at the end."""
+    try:
+        async with presence.answering():
+            return await response.content.readany()
+    except TRANSPORT_FAILURES as error:
+        presence.missed()
+        raise unreachable(what, error) from error
+
+
+async def read_refusal(response: aiohttp.ClientResponse, what: str) -> ApiError | ProtocolError:
+    """The error that an answer of 300 and above stands for; ends its connection."""
+    body = await _read_some(response)
+    response.close()
+    if response.status < 400:
+        return ProtocolError(f"{what}: answered with a redirection ({response.status})")
+    retry_after = response.headers.get("Retry-After", "")
+    return ApiError.parse(
+        response.status, body, float(retry_after) if retry_after.isdecimal() else None
+    )
+
+
+async def _read_some(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_ERROR_BODY_SECONDS):
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > _ERROR_BODY:
+                    break
+    except TRANSPORT_FAILURES:
+        pass  # the status has said the main thing
+    return bytes(body)
+
+
+def unreachable(what: str, error: Exception) -> Unreachable:
+    """What a failure of the transport means."""
+    return Unreachable(f"{what}: {str(error) or type(error).__name__}")
