@@ -1,6 +1,7 @@
 """Waiting for something that another part of the program does in its own time."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -18,3 +19,14 @@ async def eventually(
         if loop.time() > deadline:
             raise AssertionError(f"{what} did not come true within {seconds} s")
         await asyncio.sleep(_INTERVAL)
+
+
+def until(
+    condition: Callable[[], object], what: str = "the condition", seconds: float = 10
+) -> None:
+    """As `eventually`, where no event loop runs."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true within {seconds} s")
+        time.sleep(_INTERVAL)

@@ -1,0 +1,146 @@
+"""Sends a kind of attack over one or more connections, a thread each, in a process of its own so
+that it shares no interpreter with the server or the bystander."""
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Final
+
+from h2.errors import ErrorCodes
+
+from linkerd.testing.attacks import frames, priority
+from linkerd.testing.attacks.kinds import KINDS, Kind
+from linkerd.testing.attacks.peer import OverError, Peer
+
+_INTERVAL: Final = 0.1  # seconds between two calls of a bystander that shares the connection
+_PAUSE: Final = 0.002  # seconds from one connection's end to the next one
+
+
+@dataclass(slots=True)
+class Attacked:
+    """What the attacker saw. `ends`: how connections ended, by name of the GOAWAY's code, `closed`
+    without one, `refused` where none came to be, and `open` for those that stood to the end."""
+
+    ends: Counter[str] = field(default_factory=Counter)
+    heard: Counter[int] = field(default_factory=Counter)
+    """Frames of the server, by type."""
+    sent_bytes: int = 0
+    shared_ms: list[float] = field(default_factory=list)
+    """How long calls waited that shared a flooding connection, for an answer or the end of time."""
+    shared_lost: int = 0
+    """Of them those whose connection the server ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to send: where to, over how many connections at once, for how long at most, whether on
+    new ones when they end (`again`), and whether a bystander `shares` them."""
+
+    kind: str
+    port: int
+    connections: int = 1
+    seconds: float = 1.0
+    again: bool = False
+    shared: bool = False
+    niceness: int = 0
+
+
+def run(says: Connection, order: Order) -> None:
+    """The process: does as ordered and says what it saw."""
+    priority.take(order.niceness)
+    says.send(attack(order))
+
+
+def attack(order: Order) -> Attacked:
+    """Does as ordered, until all connections have ended or time is up."""
+    seen = [Attacked() for _ in range(order.connections)]
+    deadline = time.monotonic() + order.seconds
+    threads = [
+        threading.Thread(target=_one_after_another, args=(order, deadline, each)) for each in seen
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    total = Attacked()
+    for each in seen:
+        total.ends += each.ends
+        total.heard += each.heard
+        total.sent_bytes += each.sent_bytes
+        total.shared_ms += each.shared_ms
+        total.shared_lost += each.shared_lost
+    return total
+
+
+def _one_after_another(order: Order, deadline: float, seen: Attacked) -> None:
+    kind = KINDS[order.kind]
+    while True:
+        _one(order, kind, deadline, seen)
+        if not order.again or time.monotonic() >= deadline:
+            return
+        time.sleep(_PAUSE)
+
+
+def _one(order: Order, kind: Kind, deadline: float, seen: Attacked) -> None:
+    """One connection, to its end."""
+    try:
+        peer = Peer(order.port, deadline, reads=kind.reads)
+    except OverError:
+        seen.ends["refused"] += 1
+        return
+    calls = _Calls(peer) if order.shared else None
+    try:
+        if kind.preface:
+            peer.send(frames.PREFACE + frames.settings())
+        for chunk in kind.send(peer):
+            peer.send(chunk)
+            if calls is not None:
+                calls.next()
+        if not kind.leaves:
+            peer.until_over()
+    except OverError:
+        pass
+    end = _end(peer)
+    seen.ends[end] += 1
+    peer.close()
+    seen.heard += peer.heard
+    seen.sent_bytes += peer.sent_bytes
+    if calls is not None:
+        calls.count(seen, end)
+
+
+def _end(peer: Peer) -> str:
+    if peer.goaway is not None:
+        return ErrorCodes(peer.goaway).name
+    return "closed" if peer.closed else "open"
+
+
+class _Calls:
+    """A bystander's calls between the flood's chunks, as a proxy would carry both."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._begun: dict[int, float] = {}
+        self._due = time.monotonic() + _INTERVAL
+
+    def next(self) -> None:
+        """Makes those calls that are due. One waits since it was due, not since there was room to
+        send it."""
+        while self._due <= time.monotonic():
+            stream = self._peer.ids.next()
+            self._peer.listen_for(stream)
+            self._begun[stream] = self._due
+            self._due += _INTERVAL
+            self._peer.send(frames.call(stream))
+
+    def count(self, seen: Attacked, end: str) -> None:
+        """What became of them, when the connection ended in this way."""
+        now = time.monotonic()
+        for stream, begun in self._begun.items():
+            ended = self._peer.ended.get(stream)
+            if ended is None and end != "open":
+                seen.shared_lost += 1
+            else:
+                seen.shared_ms.append(((ended or now) - begun) * 1e3)
