@@ -4,13 +4,15 @@ Tests wait for what the program says (`event("ready")`), never for time. Give it
 `--log-format json` and a port of 0; `port_of` reads back which port it got.
 """
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -36,6 +38,8 @@ class Program:
         )
         self._log: list[str] = []
         self._ended = False
+        self._reading = threading.Event()
+        self._reading.set()
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -76,6 +80,17 @@ class Program:
             raise AssertionError(f"the program {why} before it said {name!r}:\n{self.log}")
         return entry
 
+    @contextmanager
+    def unread(self) -> Iterator[None]:
+        """Meanwhile nobody reads its log, and the pipe holds next to nothing."""
+        if self._process.stderr is not None:
+            fcntl.fcntl(self._process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        self._reading.clear()
+        try:
+            yield
+        finally:
+            self._reading.set()
+
     def port_of(self, event: str) -> int:
         """The port in that event."""
         return int(self.event(event)["port"])
@@ -109,6 +124,7 @@ class Program:
 
     def _read(self) -> None:
         for line in self._process.stderr or ():
+            self._reading.wait()
             with self._changed:
                 self._log.append(line)
                 self._changed.notify_all()
