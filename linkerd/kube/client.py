@@ -266,7 +266,7 @@ class KubeClient:
             self._session = open_session(self._credentials.tls_context(), self._user_agent)
             self._fingerprint = fingerprint
             if self._posts is not None:
-                self._posts.close()
+                self._posts.retire()
             self._posts = self._open_posts()
             await old.close()
         _log.info("credentials for the API server read again")

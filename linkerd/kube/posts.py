@@ -13,6 +13,7 @@ when it is used, and the request is made once more on a new one: what is asked h
 import asyncio
 import re
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -93,9 +94,10 @@ def _unchunked(data: bytes, at: int) -> bytes | None:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection; one exchange at a time."""
+    """One connection; one exchange at a time. `ended` is told when it is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, ended: "Callable[[_Connection], object]") -> None:
+        self._ended = ended
         self._transport: asyncio.Transport | None = None
         self._data = b""
         self._waiter: asyncio.Future[Answer] | None = None
@@ -125,6 +127,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
         self.closed = True
+        self._ended(self)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(
                 exc if isinstance(exc, OSError) else ConnectionResetError("connection closed")
@@ -179,7 +182,10 @@ class Posts:
             f" HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: {peer.user_agent}\r\n"
             "Accept: application/json\r\nContent-Type: application/json\r\n"
         )
+        self._open: set[_Connection] = set()
         self._idle: list[_Connection] = []
+        self._retired = False
+        self._closed = False
 
     async def post(self, path: str, body: bytes, authorization: str | None) -> Answer:
         """Raises OSError (no answer; ssl.SSLError is one) and ProtocolError."""
@@ -192,9 +198,15 @@ class Posts:
                 pass  # it was closed meanwhile; a new one tells whether anybody is there
         return await self._exchange(await self._connect(), request)
 
+    def retire(self) -> None:
+        """Another pool takes over: what is under way ends in peace, and nothing is kept."""
+        self._retired = True
+        self._end_idle()
+
     def close(self) -> None:
-        """Ends the connections that are idle; those in use end with their request."""
-        for connection in self._idle:
+        """Ends all connections, those in use too; who waits for an answer gets an OSError."""
+        self._closed = True
+        for connection in [*self._open]:
             connection.close()
         self._idle.clear()
 
@@ -213,15 +225,22 @@ class Posts:
             return await self._exchange(connection, request)
         except asyncio.CancelledError:
             if loop.time() - began > _SILENCE:
-                self.close()  # whatever swallowed this one has swallowed the others too
+                self._end_idle()  # whatever swallowed this one has swallowed the others too
             raise
 
     async def _exchange(self, connection: _Connection, request: bytes) -> Answer:
         answer = await connection.exchange(request)
-        if not connection.closed:
+        if self._retired:
+            connection.close()
+        elif not connection.closed:
             connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
         return answer
+
+    def _end_idle(self) -> None:
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
 
     def _kept(self) -> _Connection | None:
         """The connection that was used last, if it was not too long ago."""
@@ -234,11 +253,21 @@ class Posts:
         return None
 
     async def _connect(self) -> _Connection:
+        if self._closed:  # while the process ends, others still ask
+            raise ConnectionAbortedError("the client is closed")
         _, connection = await asyncio.get_running_loop().create_connection(
-            _Connection,
+            lambda: _Connection(self._open.discard),
             self._host,
             self._port,
             ssl=self._tls,
             server_hostname=self._server_name if self._tls else None,
         )
+        self._take(connection)
         return connection
+
+    def _take(self, connection: _Connection) -> None:
+        """A new connection; over at once if the pool was closed while it was being made."""
+        if self._closed:
+            connection.close()
+        else:
+            self._open.add(connection)

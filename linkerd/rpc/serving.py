@@ -6,7 +6,7 @@ from linkerd.rpc.engines import ENGINES, Engine
 from linkerd.rpc.methods import ServiceTable
 from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.logs import get_logger
-from linkerd.runtime.process import Process
+from linkerd.runtime.process import CLEANUP_SECONDS, Process
 from linkerd.runtime.settings import CommonSettings
 
 _GRACE: Final = 5.0  # seconds for unary calls to finish once the server stops; a token review's
@@ -29,6 +29,7 @@ async def serve(settings: CommonSettings, process: Process, *tables: ServiceTabl
         clock=process.clock,
     )
     port = await server.start()
-    process.defer(lambda: server.stop(_GRACE))
+    limit = settings.lame_duck.total_seconds() + _GRACE + CLEANUP_SECONDS
+    process.defer(lambda: server.stop(_GRACE), seconds=limit)
     _log.info("serving", addr=str(settings.addr), port=port, engine=settings.grpc_engine)
     return server

@@ -20,7 +20,7 @@ from linkerd.runtime.values import HostPort
 
 Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_SHUTDOWN_SECONDS: Final = 1.0
+_GRACE: Final = 1.0  # seconds for requests under way to end once the server stops
 _HEADER_BYTES: Final = 8190
 
 
@@ -62,16 +62,18 @@ class AdminServer:
     async def start(self) -> int:
         """Listens; the port. Raises StartError when the address is not to be had."""
         listener = listen(self._address)
-        self._runner = web.AppRunner(self._app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(
+            self._app, access_log=None, handle_signals=False, shutdown_timeout=_GRACE
+        )
         await self._runner.setup()
         await web.SockSite(self._runner, listener).start()
         self.port = listener.getsockname()[1]
         return self.port
 
     async def stop(self) -> None:
-        """Closes the listener and the connections."""
+        """Closes the listener and the connections; requests under way get a second or two."""
         if self._runner is not None:
-            await asyncio.wait_for(self._runner.cleanup(), _SHUTDOWN_SECONDS * 2)
+            await self._runner.cleanup()
 
     async def _ready(self, _request: web.Request) -> web.Response:
         if self._readiness.ready:

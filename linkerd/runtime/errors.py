@@ -12,6 +12,10 @@ class StartError(ProcessError):
     """
 
 
+class CleanupError(ProcessError):
+    """Something did not end in its time when the process stopped, and was left behind."""
+
+
 class SettingsError(StartError):
     """A flag or an environment variable is unknown, malformed or missing; names it and the fix."""
 

@@ -16,13 +16,17 @@ from typing import Any, Final
 
 from linkerd.runtime.admin import Page
 from linkerd.runtime.clock import Clock, SystemClock
-from linkerd.runtime.errors import ProcessError
+from linkerd.runtime.errors import CleanupError, ProcessError
 from linkerd.runtime.gc import freeze_heap, tune_gc
 from linkerd.runtime.logs import flush_logs, get_logger, stray_errors_logged
 from linkerd.runtime.metrics import registry
 from linkerd.runtime.readiness import Readiness
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+CLEANUP_SECONDS: Final = 5.0
+"""How long a clean-up may take unless it says otherwise. Kubernetes kills a pod that takes longer
+than 30 seconds altogether."""
+
 _log = get_logger(__name__)
 
 
@@ -40,7 +44,7 @@ class Process:
         self.signalled = False
         self._tasks = tasks
         self._running: set[asyncio.Task[None]] = set()
-        self._cleanups: list[Callable[[], Awaitable[object]]] = []
+        self._cleanups: list[tuple[Callable[[], Awaitable[object]], float]] = []
         self._stopping = asyncio.Event()
         self._begun = clock.monotonic()
         self._started = self.readiness.gate("start")
@@ -54,9 +58,12 @@ class Process:
         task.add_done_callback(lambda _: coroutine.close())  # if cancelled before its first step
         return task
 
-    def defer(self, cleanup: Callable[[], Awaitable[object]]) -> None:
-        """Runs `cleanup` when the process stops, after those deferred later."""
-        self._cleanups.append(cleanup)
+    def defer(
+        self, cleanup: Callable[[], Awaitable[object]], *, seconds: float = CLEANUP_SECONDS
+    ) -> None:
+        """Runs `cleanup` when the process stops, after those deferred later. After `seconds` it is
+        cancelled, and what comes after it begins."""
+        self._cleanups.append((cleanup, seconds))
 
     async def stopping(self) -> None:
         """Returns when the process begins to stop."""
@@ -75,7 +82,7 @@ class Process:
             await self.stopping()
         self._started.close()
         while self._cleanups:
-            await self._clean_up(self._cleanups.pop())
+            await self._clean_up(*self._cleanups.pop())
         for task in self._running:
             task.cancel()
 
@@ -97,11 +104,14 @@ class Process:
         if not work.cancelled() and (error := work.exception()) is not None:
             self._fail("start", error)
 
-    async def _clean_up(self, cleanup: Callable[[], Awaitable[object]]) -> None:
+    async def _clean_up(self, cleanup: Callable[[], Awaitable[object]], seconds: float) -> None:
         try:
-            await cleanup()
+            async with asyncio.timeout(seconds) as limit:
+                await cleanup()
         except Exception as error:  # noqa: BLE001  # the other clean-ups must still run
-            self._fail("stop", error)
+            name = getattr(cleanup, "__qualname__", repr(cleanup))
+            late = CleanupError(f"{name} did not end within {seconds:g} s")
+            self._fail("stop", late if limit.expired() else error)
 
     async def _core(self, name: str, coroutine: Coroutine[Any, Any, object]) -> None:
         try:

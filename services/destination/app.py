@@ -20,7 +20,7 @@ from linkerd.names import IdentityDomain, is_dns_subdomain
 from linkerd.rpc.serving import serve
 from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.logs import get_logger
-from linkerd.runtime.process import Process
+from linkerd.runtime.process import CLEANUP_SECONDS, Process
 from linkerd.runtime.settings import CommonSettings, GrpcEngine, HostPort, setting
 from services.destination.clusters import ClusterStore
 from services.destination.debug import DebugPages, ages_of
@@ -135,7 +135,7 @@ async def start(settings: Settings, process: Process) -> None:
     )
     if keeper is not None:
         process.start("keep slices of workloads", keeper.run())
-        process.defer(keeper.stop)
+        process.defer(keeper.stop, seconds=2 * CLEANUP_SECONDS)
     caches.open()
     await serve(settings, process, Destination(index, mesh.cluster_domain).table())
 

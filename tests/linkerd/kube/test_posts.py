@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import NotFound, ProtocolError, TooManyRequests, Unauthorized, Unreachable
-from linkerd.kube.posts import Answer, parse_answer
+from linkerd.kube.posts import Answer, Posts, parse_answer
+from linkerd.kube.posts import Peer as Address
 from linkerd.testing.eventually import eventually
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -184,6 +185,43 @@ class TestConnections:
             peer.silent = True
             with pytest.raises(Unreachable, match=r"no answer in 0\.05 s"):
                 await post(client, timeout=0.05)
+
+    async def test_the_end_of_the_client_ends_what_is_in_use(self, tmp_path: Path) -> None:
+        async with asking(tmp_path) as (peer, client):
+            peer.silent = True
+            calls = [asyncio.create_task(post(client)) for _ in range(3)]
+            await eventually(lambda: len(peer.requests) == 3)
+            await client.close()
+            for call in calls:
+                with pytest.raises(Unreachable, match="closed"):
+                    await call
+            await eventually(lambda: peer.ended == peer.connections == 3)
+            with pytest.raises(Unreachable, match="the client is closed"):
+                await post(client)
+            assert peer.connections == 3
+
+    async def test_the_end_of_the_client_ends_what_is_being_connected(self, tmp_path: Path) -> None:
+        async with asking(tmp_path) as (peer, client):
+            call = asyncio.create_task(post(client))
+            await asyncio.sleep(0)  # it connects now
+            await client.close()
+            with pytest.raises(Unreachable, match="closed"):
+                await call
+            await eventually(lambda: peer.ended == peer.connections)
+            assert peer.requests == []
+
+    async def test_a_pool_that_is_replaced_keeps_nothing(self, tmp_path: Path) -> None:
+        """What is under way is answered; afterwards no connection of it is left."""
+        async with asking(tmp_path) as (peer, client):
+            url = client.server
+            pool = Posts(Address(url, None, None, "tester/1"))
+            peer.silent = True
+            call = asyncio.create_task(pool.post("/apis/x", b"{}", None))
+            await eventually(lambda: peer.requests)
+            pool.retire()
+            peer.writers[0].write(OK)
+            assert (await call).body == b"{}"
+            await eventually(lambda: peer.ended == 1)
 
     async def test_nobody(self, tmp_path: Path) -> None:
         async with asking(tmp_path) as (_, client):

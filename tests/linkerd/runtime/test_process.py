@@ -97,6 +97,18 @@ async def clean_up_hangs(process: Process) -> None:
     say("ready")
 
 
+async def clean_up_takes_too_long(process: Process) -> None:
+    async def dawdle() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            say("dawdle cancelled")
+
+    process.defer(saying("cleaned up"))
+    process.defer(dawdle, seconds=0.1)
+    process.stop()
+
+
 async def ends_before_its_core_begins(process: Process) -> None:
     async def start_late() -> None:
         process.start("core", forever())
@@ -121,6 +133,7 @@ LIVES: Lives = {
         stops_itself,
         clean_up_fails,
         clean_up_hangs,
+        clean_up_takes_too_long,
         ends_before_its_core_begins,
         core_ends_with_it,
     )
@@ -182,6 +195,15 @@ def test_what_goes_wrong_is_logged_and_the_rest_cleaned_up(
     assert child.returncode == 1
     assert reason in err
     assert ("Traceback" in err) == (life in {core_fails, clean_up_fails})
+
+
+def test_a_clean_up_that_takes_too_long_does_not_keep_the_others_waiting() -> None:
+    with living(clean_up_takes_too_long) as child:
+        out, err = child.communicate(timeout=20)
+    assert sorted(out.splitlines()) == ["cleaned up", "dawdle cancelled"]
+    assert child.returncode == 1
+    assert "dawdle did not end within 0.1 s" in err
+    assert "Traceback" not in err
 
 
 def test_a_signal_during_set_up_cancels_it() -> None:

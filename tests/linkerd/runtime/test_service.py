@@ -2,12 +2,16 @@
 
 import asyncio
 import re
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.error import HTTPError
+
+import pytest
 
 from linkerd.runtime.process import Process
 from linkerd.runtime.service import launch
@@ -66,6 +70,39 @@ def test_the_admin_server_answers_before_and_after_the_set_up() -> None:
         child.terminate()
         line_with(child, "stopped")
         assert child.wait(20) == 0
+
+
+REQUESTS = {
+    "a profile": b"GET /debug/profile?seconds=60 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "half a request": b"GET /ping HTTP/1.1\r\nHost:",
+    "an answer that is not read": b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 200,
+}
+
+
+@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
+def test_no_request_to_the_admin_server_delays_the_end(request_: bytes) -> None:
+    with service("-admin-addr=127.0.0.1:0", "--enable-pprof", "--log-format", "json") as child:
+        found = re.search(r'"addr": "127\.0\.0\.1:(\d+)"', line_with(child, "admin server listens"))
+        assert found is not None
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()
+        line_with(child, '"event": "ready"')
+        with socket.create_connection(("127.0.0.1", int(found[1]))) as client:
+            client.sendall(request_)
+            _wait_until_taken(found[1], request_)
+            begun = time.monotonic()
+            child.terminate()
+            _, err = child.communicate(timeout=30)
+    assert child.returncode == 0, err
+    assert time.monotonic() - begun < 5
+    assert "Traceback" not in err
+
+
+def _wait_until_taken(port: str, request: bytes) -> None:
+    """Only one profile is taken at a time: another one is refused once it is under way."""
+    while b"profile" in request and get(port, "/debug/profile?seconds=0")[0] != 409:
+        pass
 
 
 def test_wrong_settings_are_one_sentence_and_code_2() -> None:

@@ -3,12 +3,15 @@ N27."""
 
 import asyncio
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import grpc.aio
 import pytest
 
 from linkerd.local.cluster import LocalCluster
 from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
+from linkerd.testing.eventually import eventually
 from services.destination.testing_api import Objects, connect, start
 
 pytestmark = pytest.mark.integration
@@ -81,3 +84,26 @@ class TestTrouble:
         said = [entry["event"] for entry in program.entries]
         assert said.index("not ready") < said.index("stopped")
         assert "Traceback" not in program.log
+
+    async def test_it_is_asked_to_end_while_a_profile_is_taken(
+        self, api_cluster: LocalCluster
+    ) -> None:
+        with start(api_cluster.kubeconfig, "--enable-pprof") as program:
+            await asyncio.to_thread(program.event, "ready")
+            address = program.event("admin server listens")["addr"]
+            reader, writer = await asyncio.open_connection(*address.split(":"))
+            writer.write(b"GET /debug/profile?seconds=60 HTTP/1.1\r\nHost: x\r\n\r\n")
+            await eventually(lambda: _status(f"http://{address}/debug/profile?seconds=0") == 409)
+            assert await asyncio.to_thread(program.terminate) == 0, program.log
+            assert await reader.read() == b""
+            writer.close()
+        assert "Traceback" not in program.log
+
+
+def _status(url: str) -> int:
+    try:
+        with urlopen(url) as response:
+            return int(response.status)
+    except HTTPError as error:
+        with error:
+            return error.code
