@@ -53,7 +53,7 @@ BROKEN: Final = Cost("broken", 40)
 
 _GOOD_DATA: Final = 256  # bytes; what is less and ends no request brings little
 _FREE_FIELDS: Final = 48  # of a header list
-_FREE_BYTES: Final = 1024  # of a header block
+_FREE_BYTES: Final = 4096  # of a header block
 
 
 def cost_of(frame: Frame, wire: Wire, blocked: int) -> Cost:
@@ -93,7 +93,7 @@ def _data(frame: DataFrame, wire: Wire, _blocked: int) -> int:
 def _headers(frame: HeadersFrame, wire: Wire, _blocked: int) -> int:
     """Trailers cost, as no client of gRPC has any; CONTINUATIONs and priorities too."""
     trailers = 12 if frame.stream_id <= wire.highest_inbound_stream_id else 0
-    block = max(0, len(frame.data) - _FREE_BYTES) // 32
+    block = max(0, len(frame.data) - _FREE_BYTES) // 128
     return wire.continuations + ("PRIORITY" in frame.flags) + block + trailers
 
 

@@ -76,8 +76,12 @@ class Turns:
             self._slow.append(member)
             if self._timer is None:
                 self._timer = self._loop.call_later(_SLOW_EVERY, self._run_slow)
-            return
-        line.append(member)
+        else:
+            line.append(member)
+            self._come()
+
+    def _come(self) -> None:
+        """There will be a turn."""
         if not self._coming:
             self._coming = True
             self._loop.call_soon(self._run)
@@ -87,11 +91,10 @@ class Turns:
         until = time.monotonic() + _TURN
         calls = self._serve(self._light, until, _CALLS)
         if self._heavy:
-            self._serve_one(self._heavy, calls)
+            calls -= self._serve_one(self._heavy, calls)
             self._serve(self._heavy, until, calls)
-        if (self._light or self._heavy) and not self._coming:
-            self._coming = True
-            self._loop.call_soon(self._run)
+        if self._light or self._heavy:
+            self._come()
 
     def _serve(self, line: "deque[Member]", until: float, calls: int) -> int:
         """Serves who is in line, while there is time; how many calls may still begin."""
@@ -100,8 +103,9 @@ class Turns:
         return calls
 
     def _serve_one(self, line: "deque[Member]", calls: int) -> int:
+        share = _TURN / (len(self._light) + len(self._heavy) + len(self._slow))
         member = line.popleft()
-        until = time.monotonic() + max(_SLICE, _TURN / (len(self._light) + len(self._heavy) + 1))
+        until = time.monotonic() + max(_SLICE, share)
         begun = member.turn(until, max(1, min(calls, _SLICE_CALLS)))
         if member.busy:
             self._enqueue(member, self._heavy)
@@ -112,5 +116,5 @@ class Turns:
     def _run_slow(self) -> None:
         self._timer = None
         self._serve_one(self._slow, _SLICE_CALLS)
-        if self._slow:
+        if self._slow and self._timer is None:
             self._timer = self._loop.call_later(_SLOW_EVERY, self._run_slow)
