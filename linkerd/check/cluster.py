@@ -1,11 +1,11 @@
 """The cluster that is looked at: a client that connects when it is first used."""
 
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from typing import Any, Final, Self
 
 import msgspec
 
+from linkerd.kube.access import Access
 from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import NotFound, ProtocolError
 
@@ -19,9 +19,11 @@ _SECONDS: Final = 30.0
 class Cluster:
     """Reads objects of one cluster; `namespace` is the control plane's. End with `async with`."""
 
-    def __init__(self, kubeconfig: Path | None, namespace: str) -> None:
+    def __init__(self, access: Access, namespace: str, *, seconds: float = _SECONDS) -> None:
+        """`seconds` is how long an answer may take."""
         self.namespace = namespace
-        self._kubeconfig = kubeconfig
+        self._access = access
+        self._seconds = seconds
         self._client: KubeClient | None = None
 
     async def __aenter__(self) -> Self:
@@ -34,23 +36,25 @@ class Cluster:
     async def connect(self) -> KubeClient:
         """The client. Sends nothing. Raises KubeError when there is no configuration."""
         if self._client is None:
-            self._client = await KubeClient.connect(self._kubeconfig, user_agent="linkerd-cli")
+            self._client = await KubeClient.reach(self._access, user_agent="linkerd-cli")
         return self._client
 
     async def text(self, path: str) -> str:
         """What the server answers at `path`. Raises KubeError."""
         client = await self.connect()
-        body = await client.request("GET", path, accept="*/*", timeout=_SECONDS)
+        body = await client.request("GET", path, accept="*/*", timeout=self._seconds)
         return body.decode(errors="replace")
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
         """The object at `path`. Raises KubeError."""
         client = await self.connect()
-        body = await client.request("GET", path, query=query, timeout=_SECONDS)
+        body = await client.request("GET", path, query=query, timeout=self._seconds)
         try:
             return msgspec.json.decode(body, type=Object)
         except msgspec.MsgspecError as error:
-            raise ProtocolError(f"GET {path}: not an object: {error}") from error
+            raise ProtocolError(
+                f"GET {path}: the answer is no JSON object; is an API server there?"
+            ) from error
 
     async def find(self, path: str) -> Object | None:
         """The object at `path`, or None. Raises KubeError."""

@@ -1,13 +1,18 @@
 """Run other programs and turn their failures into sentences."""
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from linkerd.delivery.errors import DeliveryError
 
-_LAST_LINES = 3
+_LAST_LINES: Final = 3
+_KLOG: Final = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w.-]+:\d+\] ")
+"""How lines begin that Kubernetes' programs log for their developers; kubectl writes several of
+them before the sentence that says what is wrong."""
 
 
 def run(
@@ -42,6 +47,7 @@ def run(
 
 
 def last_words(text: str) -> str:
-    """The last few lines that say something, on one line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    """The last few lines that say something to people, on one line."""
+    said = (line.strip() for line in text.splitlines())
+    lines = [line for line in said if line and not _KLOG.match(line)]
     return " | ".join(lines[-_LAST_LINES:]) or "it did not say why"

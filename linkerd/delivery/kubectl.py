@@ -11,6 +11,7 @@ from typing import Any
 
 from linkerd.delivery.commands import run
 from linkerd.delivery.errors import KubectlError
+from linkerd.kube.access import Access
 from linkerd.local.programs import find_program
 
 KubernetesObject = Mapping[str, Any]
@@ -20,15 +21,15 @@ KubernetesObject = Mapping[str, Any]
 class Kubectl:
     """Runs kubectl with one kubeconfig (with none, as kubectl itself finds one)."""
 
-    def __init__(self, kubeconfig: Path | None = None, program: Path | None = None) -> None:
-        self._program = program or _find()
-        self._kubeconfig = kubeconfig
+    def __init__(self, kubeconfig: Path | None = None, *, access: Access | None = None) -> None:
+        """`access` is for what goes beyond the kubeconfig: a context of it, somebody else."""
+        self._program = _find()
+        self._access = access or Access(kubeconfig)
 
     @property
     def command(self) -> list[str]:
         """Program and flags that every call begins with."""
-        flags = [f"--kubeconfig={self._kubeconfig}"] if self._kubeconfig else []
-        return [str(self._program), *flags]
+        return [str(self._program), *self._access.flags()]
 
     def __call__(self, *arguments: str, stdin: str | None = None, doing: str = "") -> str:
         """Standard output. Raises KubectlError with kubectl's own last words."""

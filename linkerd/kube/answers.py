@@ -5,6 +5,8 @@ send without end, and bytes one by one.
 """
 
 import asyncio
+import os
+import ssl
 from typing import Final
 
 import aiohttp
@@ -97,4 +99,25 @@ async def _read_some(response: aiohttp.ClientResponse) -> bytes:
 
 def unreachable(what: str, error: Exception) -> Unreachable:
     """What a failure of the transport means."""
-    return Unreachable(f"{what}: {str(error) or type(error).__name__}")
+    return Unreachable(f"{what}: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no answer, without the libraries' own objects and class names."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        refused = error.certificate_error
+        said = getattr(refused, "verify_message", "") or str(refused)
+        return f"{error.host}:{error.port} has a certificate that is not to be trusted: {said}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"cannot connect to {error.host}:{error.port}: {_words(error.os_error)}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {(error.reason or str(error)).replace('_', ' ').lower()}"
+    if error.errno and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return error.strerror or str(error)

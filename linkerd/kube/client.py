@@ -9,7 +9,7 @@ than it saves.
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final, Self
@@ -18,6 +18,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
+from linkerd.kube.access import Access
 from linkerd.kube.answers import (
     TRANSPORT_FAILURES,
     Lines,
@@ -55,8 +56,15 @@ class KubeClient:
     """A connection to one API server. Create with `connect`, end with `close` or `async with`."""
 
     def __init__(
-        self, credentials: Credentials, *, user_agent: str, clock: Clock, limits: Limits = AT_HOME
+        self,
+        credentials: Credentials,
+        *,
+        user_agent: str,
+        clock: Clock,
+        limits: Limits = AT_HOME,
+        headers: Iterable[tuple[str, str]] = (),
     ) -> None:
+        self._headers = tuple(headers)  # of every request, whatever it asks
         self._limits = limits
         self.presence = Presence(self._is_there, clock)
         self._credentials = credentials
@@ -71,9 +79,16 @@ class KubeClient:
     ) -> "KubeClient":
         """A client for the given kubeconfig, else $KUBECONFIG, else ~/.kube/config, else the pod's
         service account. Sends nothing yet. Raises ConfigError."""
+        return await cls.reach(Access(kubeconfig), user_agent=user_agent, clock=clock)
+
+    @classmethod
+    async def reach(
+        cls, access: Access, *, user_agent: str, clock: Clock | None = None
+    ) -> "KubeClient":
+        """As `connect`, in a context of the kubeconfig and as whom `access` says."""
         clock = clock or SystemClock()
-        credentials = await Credentials.load(kubeconfig, clock)
-        return cls(credentials, user_agent=user_agent, clock=clock)
+        credentials = await Credentials.load(access.kubeconfig, clock, context=access.context)
+        return cls(credentials, user_agent=user_agent, clock=clock, headers=access.headers())
 
     @classmethod
     async def of_kubeconfig(
@@ -227,7 +242,7 @@ class KubeClient:
                 response = await self._session.request(
                     method,
                     url,
-                    headers={**headers, **_authorizing(authorization)},
+                    headers=[*headers.items(), *self._headers, *_authorizing(authorization)],
                     data=body,
                     timeout=limits,
                     allow_redirects=False,
@@ -273,14 +288,14 @@ class KubeClient:
         return True
 
     def _open_posts(self) -> Posts | None:
-        """None where a proxy is in the way."""
+        """None where a proxy is in the way, or requests have headers that only we know of."""
         configuration = self._credentials.configuration
-        if configuration.proxy or proxy_for(URL(self.server)):
+        if self._headers or configuration.proxy or proxy_for(URL(self.server)):
             return None
         tls = self._credentials.tls_context()
         name = configuration.tls_server_name
         return Posts(Peer(self.server, tls, name, self._user_agent))
 
 
-def _authorizing(authorization: str | None) -> dict[str, str]:
-    return {"Authorization": authorization} if authorization else {}
+def _authorizing(authorization: str | None) -> list[tuple[str, str]]:
+    return [("Authorization", authorization)] if authorization else []

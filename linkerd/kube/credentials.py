@@ -67,9 +67,14 @@ class Credentials:
     """The current configuration, and its renewal. Create with `load`."""
 
     def __init__(
-        self, source: "str | Mapping[str, Any] | None", loaded: "_Loaded", clock: Clock
+        self,
+        source: "str | Mapping[str, Any] | None",
+        loaded: "_Loaded",
+        clock: Clock,
+        context: str | None = None,
     ) -> None:
         self._source = source
+        self._context = context
         self._clock = clock
         self._lock = asyncio.Lock()
         self._reloaded = float("-inf")
@@ -77,10 +82,15 @@ class Credentials:
         self.generation = 0
 
     @classmethod
-    async def load(cls, kubeconfig: Path | None, clock: Clock) -> "Credentials":
-        """Reads the configuration that `find_kubeconfig` chooses. Raises ConfigError."""
+    async def load(
+        cls, kubeconfig: Path | None, clock: Clock, *, context: str | None = None
+    ) -> "Credentials":
+        """Reads the configuration that `find_kubeconfig` chooses, in the context named, else in
+        its current one. Raises ConfigError."""
         source = find_kubeconfig(kubeconfig, os.environ)
-        return cls(source, await _read(source), clock)
+        if source is None and context is not None:
+            raise ConfigError(f"there is no context {context}, for there is no kubeconfig")
+        return cls(source, await _read(source, context), clock, context)
 
     @classmethod
     async def of_text(cls, kubeconfig: bytes, clock: Clock) -> "Credentials":
@@ -112,7 +122,7 @@ class Credentials:
     async def _reload(self) -> None:
         self._reloaded = self._clock.monotonic()
         try:
-            self.configuration, self._expires = await _read(self._source)
+            self.configuration, self._expires = await _read(self._source, self._context)
         except ConfigError as error:
             _log.warning("credentials could not be read again, the old ones stay", error=str(error))
         else:
@@ -150,7 +160,7 @@ class _Loaded(NamedTuple):
     expires: float | None  # Unix time at which its token ends, if that is known
 
 
-async def _read(source: str | Mapping[str, Any] | None) -> _Loaded:
+async def _read(source: str | Mapping[str, Any] | None, context: str | None = None) -> _Loaded:
     from kubernetes_asyncio import config  # see the module's docstring
     from kubernetes_asyncio.client import Configuration
 
@@ -168,7 +178,10 @@ async def _read(source: str | Mapping[str, Any] | None) -> _Loaded:
             return _Loaded(configuration, None)
         async with asyncio.timeout(_PLUGIN_TIMEOUT):
             loader: Any = await config.load_kube_config(
-                config_file=source, client_configuration=configuration, persist_config=False
+                config_file=source,
+                context=context,
+                client_configuration=configuration,
+                persist_config=False,
             )
     except config.ConfigException as error:
         raise ConfigError(_explain(source, error)) from error
@@ -179,7 +192,7 @@ async def _read(source: str | Mapping[str, Any] | None) -> _Loaded:
 
 
 def _explain(source: str | Mapping[str, Any] | None, error: Exception) -> str:
-    what = str(error) or type(error).__name__
+    what = " ".join(str(error).split()) or type(error).__name__
     if source is not None and not isinstance(source, str):  # what it says may be secret
         return f"the kubeconfig cannot be used ({type(error).__name__})"
     if source is None:

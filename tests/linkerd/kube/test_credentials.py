@@ -159,3 +159,27 @@ async def test_the_fingerprint_follows_address_and_files(tmp_path: Path) -> None
     await clock.advance(6)
     await credentials.reload(1)
     assert credentials.fingerprint() != before
+
+
+async def test_a_context_other_than_the_current(tmp_path: Path) -> None:
+    path = _kubeconfig(tmp_path / "k", token="one")
+    content = yaml.safe_load(path.read_text())
+    content["contexts"].append({"name": "d", "context": {"cluster": "d", "user": "v"}})
+    content["clusters"].append({"name": "d", "cluster": {"server": "https://d:6443"}})
+    content["users"].append({"name": "v", "user": {"token": "two"}})
+    path.write_text(yaml.safe_dump(content))
+    clock = FakeClock()
+    credentials = await Credentials.load(path, clock, context="d")
+    assert credentials.configuration.host == "https://d:6443"
+    await clock.advance(6)
+    assert await credentials.reload(0)
+    assert await credentials.authorization() == "Bearer two"
+    with pytest.raises(ConfigError, match="nope"):
+        await Credentials.load(path, clock, context="nope")
+
+
+async def test_a_context_of_no_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(ConfigError, match="there is no context c"):
+        await Credentials.load(None, FakeClock(), context="c")

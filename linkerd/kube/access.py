@@ -1,0 +1,34 @@
+"""Which cluster is meant, and as whom it is asked."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What people say with the flags that kubectl has too; what is left out is as kubectl has it.
+
+    `user` and `groups` are whom the API server is to take us for (impersonation).
+    """
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+    user: str | None = None
+    groups: tuple[str, ...] = ()
+
+    def headers(self) -> Iterator[tuple[str, str]]:
+        """Headers of every request; a name may come several times."""
+        if self.user is not None:
+            yield "Impersonate-User", self.user
+        yield from (("Impersonate-Group", group) for group in self.groups)
+
+    def flags(self) -> Iterator[str]:
+        """The same for kubectl."""
+        if self.kubeconfig is not None:
+            yield f"--kubeconfig={self.kubeconfig}"
+        if self.context is not None:
+            yield f"--context={self.context}"
+        if self.user is not None:
+            yield f"--as={self.user}"
+        yield from (f"--as-group={group}" for group in self.groups)
