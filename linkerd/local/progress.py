@@ -13,6 +13,8 @@ from typing import Protocol, TextIO
 
 from rich.console import Console
 
+from linkerd.runtime.terminal import is_terminal
+
 Detail = Callable[[str], None]
 """Replaces what a running step says about itself, such as "412 packages compiled"."""
 
@@ -100,6 +102,6 @@ class TerminalProgress:
 def choose_progress(stream: TextIO | None = None) -> Progress:
     """The right kind for `stream` (standard error unless told)."""
     stream = stream or sys.stderr
-    if stream.isatty():
+    if is_terminal(stream):
         return TerminalProgress(Console(file=stream, highlight=False))
     return PlainProgress(stream)

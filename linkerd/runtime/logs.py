@@ -20,6 +20,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from linkerd.runtime.log_queue import LogQueue, writer_to
+from linkerd.runtime.terminal import colours
 
 KEYS: Final[Mapping[str, str]] = {
     "addr": "listen address, host:port",
@@ -95,7 +96,7 @@ def configure_logging(level: str, format: str, stream: TextIO | None = None) -> 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_stamps(),
-            processors=[_drop_meta, *_renderers(format, colours=stream.isatty())],
+            processors=[_drop_meta, *_renderers(format, colours=colours(stream))],
         )
     )
     root = logging.getLogger()
