@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any, Final, Protocol, TextIO
 
 from linkerd.check.model import Check, Outcome, Report, Result
+from linkerd.runtime.terminal import colours, columns, fitted, is_terminal
 
 _MARKS: Final = {
     Result.SUCCESS: ("√", "32"),
@@ -62,9 +63,10 @@ class TablePrinter:
 
     def retry(self, check: Check, error: str) -> None:
         """Say what is waited for, in a line that the next thing said replaces."""
-        if self._errors.isatty():
+        if is_terminal(self._errors):
             first = (error.splitlines() or [""])[0]
-            self._errors.write(f"\r\x1b[K  {check.description}: {first}"[:200])
+            room = (columns(self._errors) or 80) - 1  # a full line would move the cursor on
+            self._errors.write(f"\r\x1b[K{f'  {check.description}: {first}'[:room]}")
             self._errors.flush()
             self._waiting = True
 
@@ -79,7 +81,7 @@ class TablePrinter:
 
     def _mark(self, result: Result) -> str:
         mark, colour = _MARKS[result]
-        return f"\x1b[{colour}m{mark}\x1b[0m" if self._output.isatty() else mark
+        return f"\x1b[{colour}m{mark}\x1b[0m" if colours(self._output) else mark
 
     def _clear(self) -> None:
         if self._waiting:
@@ -87,7 +89,7 @@ class TablePrinter:
             self._waiting = False
 
     def _write(self, *lines: str) -> None:
-        self._output.writelines(f"{line}\n" for line in lines)
+        self._output.writelines(f"{fitted(line, self._output)}\n" for line in lines)
         self._output.flush()
 
 

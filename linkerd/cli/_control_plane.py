@@ -1,13 +1,18 @@
 """What the CLI asks a cluster about the control plane in it."""
 
-from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
-from linkerd.kube.client import KubeClient
+from linkerd.check.cluster import Cluster
+from linkerd.cli._target import Target
 from linkerd.kube.errors import KubeError, ProtocolError
 from linkerd.labels import CONTROL_PLANE_NS
+from linkerd.runtime.logs import get_logger
+
+_log = get_logger(__name__)
+
+T = TypeVar("T")
 
 UNAVAILABLE: Final = "unavailable"
 _SECONDS: Final = 5.0
@@ -45,29 +50,31 @@ class _Deployments(msgspec.Struct):
     items: list[_Deployment] = []
 
 
-async def server_version(kubeconfig: Path | None, namespace: str) -> str:
+async def server_version(target: Target) -> str:
     """What the control plane's Deployments are labelled with; several, when they differ."""
-    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
-    query = {"labelSelector": CONTROL_PLANE_NS}
+    path = f"/apis/apps/v1/namespaces/{target.namespace}/deployments"
     try:
-        async with await KubeClient.connect(kubeconfig, user_agent="linkerd-cli") as api:
-            body = await api.request("GET", path, query=query, timeout=_SECONDS)
-        deployments = msgspec.json.decode(body, type=_Deployments)
-    except (KubeError, msgspec.DecodeError):
+        deployments = await _ask(target, path, _Deployments, labelSelector=CONTROL_PLANE_NS)
+    except KubeError as error:
+        _log.debug("the server's version is not known", error=str(error))
         return UNAVAILABLE
     found = {item.metadata.labels.get(_VERSION_LABEL) for item in deployments.items}
     return ", ".join(sorted(version for version in found if version)) or UNAVAILABLE
 
 
-async def cluster_domain(kubeconfig: Path | None, namespace: str) -> str | None:
+async def cluster_domain(target: Target) -> str | None:
     """The DNS suffix of services, which the control plane is told by a flag; None when it has no
     such flag. Raises KubeError when there is no control plane, or it cannot be asked."""
-    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{_DESTINATION}"
-    async with await KubeClient.connect(kubeconfig, user_agent="linkerd-cli") as api:
-        body = await api.request("GET", path, timeout=_SECONDS)
-    try:
-        spec = msgspec.json.decode(body, type=_Deployment).spec.template.spec
-    except msgspec.DecodeError as error:
-        raise ProtocolError(f"GET {path}: {error}") from error
+    path = f"/apis/apps/v1/namespaces/{target.namespace}/deployments/{_DESTINATION}"
+    spec = (await _ask(target, path, _Deployment)).spec.template.spec
     flags = [flag.lstrip("-").partition("=") for c in spec.containers for flag in c.args]
     return next((value for name, _, value in reversed(flags) if name == _DOMAIN_FLAG), None)
+
+
+async def _ask(target: Target, path: str, kind: type[T], **query: str) -> T:
+    async with Cluster(target.access, target.namespace, seconds=_SECONDS) as cluster:
+        found = await cluster.get(path, query)
+    try:
+        return msgspec.convert(found, kind)
+    except msgspec.ValidationError as error:
+        raise ProtocolError(f"GET {path}: {error}") from error

@@ -9,7 +9,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -17,13 +16,21 @@ import grpc
 import grpc.aio
 
 from linkerd.cli._forward import ForwardError, forwarded
-from linkerd.delivery.kubectl import Kubectl
+from linkerd.cli._reach import reach
+from linkerd.cli._target import Target
+from linkerd.kube.errors import KubeError
+from linkerd.runtime.values import HostPort
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.stubs.proxy import destination_pb2_grpc
 
 _PORT: Final = 8086
 _DEPLOYMENT: Final = "deployment/linkerd-destination"
 _CONNECT_SECONDS: Final = 5.0
+_BROKEN: Final = (
+    "failed to connect", "socket closed", "stream removed", "received rst_stream", "received http2",
+    "goaway", "connection reset", "recvmsg", "broken pipe", "keepalive", "ping timeout",
+)  # fmt: skip
+"""How gRPC's own words begin, in lower case, when a connection is not or no longer there."""
 
 
 class DestinationError(click.ClickException):
@@ -34,13 +41,16 @@ class DestinationError(click.ClickException):
         click.echo(self.format_message(), file=file, err=file is None)
 
 
+class AbsentError(DestinationError):
+    """There is no such service."""
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """Which destination service, and as whom it is asked."""
 
-    address: str | None = None
-    kubeconfig: Path | None = None
-    namespace: str = "linkerd"
+    target: Target
+    address: HostPort | None = None
     pod: str | None = None
     token: str = ""
 
@@ -61,27 +71,27 @@ class Client:
         self._token = token
 
     def updates(self, authority: str) -> AsyncIterator[pb.Update]:
-        """What `Get` says. Raises DestinationError; NOT_FOUND ends it with nothing said."""
-        return _messages(self._stub.Get(self._request(authority)), absent_is_empty=True)
+        """What `Get` says. Raises DestinationError, AbsentError when there is no such service."""
+        return _messages(self._stub.Get(self._request(authority)))
 
     def profiles(self, authority: str) -> AsyncIterator[pb.DestinationProfile]:
-        """What `GetProfile` says. Raises DestinationError."""
-        return _messages(self._stub.GetProfile(self._request(authority)), absent_is_empty=False)
+        """What `GetProfile` says. Raises as `updates`."""
+        return _messages(self._stub.GetProfile(self._request(authority)))
 
     def _request(self, authority: str) -> pb.GetDestination:
         return pb.GetDestination(path=authority, context_token=self._token)
 
 
-async def _messages(call: Any, *, absent_is_empty: bool) -> AsyncIterator[Any]:
+async def _messages(call: Any) -> AsyncIterator[Any]:
     try:
         async for message in call:
             yield message
     except grpc.aio.AioRpcError as error:
-        if absent_is_empty and error.code() is grpc.StatusCode.NOT_FOUND:
-            return
-        raise DestinationError(
-            f"Destination API error: {error.details()} ({error.code().name})"
-        ) from error
+        details, code = error.details() or "no reason given", error.code()
+        if details.lower().startswith(_BROKEN):
+            raise DestinationError("The connection to the destination service broke off.") from None
+        kind = AbsentError if code is grpc.StatusCode.NOT_FOUND else DestinationError
+        raise kind(f"Destination API error: {details} ({code.name})") from error
     finally:
         call.cancel()
 
@@ -104,14 +114,15 @@ async def connect(way: Way) -> AsyncIterator[Client]:
 @asynccontextmanager
 async def _local_address(way: Way) -> AsyncIterator[str]:
     if way.address is not None:
-        yield way.address
+        yield str(way.address)
         return
-    target = f"pod/{way.pod}" if way.pod else _DEPLOYMENT
+    pod = f"pod/{way.pod}" if way.pod else _DEPLOYMENT
     try:
-        async with forwarded(Kubectl(way.kubeconfig), way.namespace, target, _PORT) as port:
+        kubectl = await reach(way.target.access)
+        async with forwarded(kubectl, way.target.namespace, pod, _PORT) as port:
             yield f"127.0.0.1:{port}"
-    except ForwardError as error:
+    except (ForwardError, KubeError) as error:
         raise DestinationError(
-            f"{error} Is the control plane installed there? --destination-addr reaches a service "
-            "directly."
+            f"{str(error).rstrip('.')}. Is the control plane installed there? "
+            "--destination-addr reaches a service directly."
         ) from error

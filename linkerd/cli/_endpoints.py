@@ -2,12 +2,14 @@
 
 import ipaddress
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import yaml
 from google.protobuf.json_format import MessageToDict
 
+from linkerd.cli._screen import table
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.stubs.proxy import net_pb2
 
@@ -59,13 +61,7 @@ def render(groups: Iterable[Sequence[Endpoint]], output: str) -> str:
     if not found:
         return "No endpoints found."
     rows = [_COLUMNS, *(cells for group in found for cells in (*map(row, group), []))]
-    widths = [max(len(cells[i]) for cells in rows if cells) for i in range(len(_COLUMNS))]
-    return "\n".join(_aligned(cells, widths) for cells in rows).rstrip()
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """A line of the table; an empty one has no cells."""
-    return "   ".join(map(str.ljust, cells, widths)).rstrip()
+    return table(rows, sys.stdout)
 
 
 def row(endpoint: Endpoint) -> list[str]:

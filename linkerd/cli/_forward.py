@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from linkerd.delivery.commands import last_words
 from linkerd.delivery.kubectl import Kubectl
 
 _SECONDS: Final = 30.0
@@ -53,7 +54,6 @@ async def _local_port(process: asyncio.subprocess.Process, target: str) -> int:
         return int(line.removeprefix(_FORWARDING).split()[0])
     if process.returncode is None and not line:
         process.terminate()
-    said = (await process.stderr.read()).decode(errors="replace").strip() or line.strip()
-    raise ForwardError(
-        f"No connection to {target} through the API server: {said or 'kubectl said nothing'}."
-    )
+    said = (await process.stderr.read()).decode(errors="replace")
+    reason = last_words(f"{line}\n{said}") if line or said else f"none within {_SECONDS:.0f} s"
+    raise ForwardError(f"No connection to {target} through the API server: {reason}")

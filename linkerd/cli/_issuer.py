@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -15,8 +14,11 @@ from linkerd.check import certificates
 from linkerd.check.cluster import Cluster
 from linkerd.check.replicas import Replica, replicas
 from linkerd.check.trust import ANCHORS, ISSUER, Trust, TrustProblem, read_trust
-from linkerd.cli._options import DURATION, kubeconfig_option, linkerd_namespace_option
-from linkerd.kube.errors import KubeError
+from linkerd.cli._commands import Command
+from linkerd.cli._options import DURATION, output_option
+from linkerd.cli._reach import answers
+from linkerd.cli._screen import say
+from linkerd.cli._target import Target, target_of
 from linkerd.runtime.clock import Clock, SystemClock
 
 _INTERVAL: Final = 2.0
@@ -38,15 +40,8 @@ class View:
         return bool(self.replicas) and all(r.difference is None for r in self.replicas)
 
 
-@click.command("issuer", short_help="Show the issuer and the trust anchors.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print.",
-)
+@click.command("issuer", cls=Command, short_help="Show the issuer and the trust anchors.")
+@output_option("text", "json")
 @click.option(
     "--wait",
     type=DURATION,
@@ -54,9 +49,7 @@ class View:
     show_default=True,
     help="Wait so long until every identity pod has loaded them.",
 )
-@linkerd_namespace_option
-@kubeconfig_option
-def issuer(output: str, wait: timedelta, linkerd_namespace: str, kubeconfig: Path | None) -> None:
+def issuer(output: str, wait: timedelta) -> None:
     """Show the issuer and the trust anchors of a control plane, and when they end.
 
     They are read from the cluster's Secret and ConfigMap; of the private key nothing is shown.
@@ -64,18 +57,22 @@ def issuer(output: str, wait: timedelta, linkerd_namespace: str, kubeconfig: Pat
     """
     seconds = wait.total_seconds()
     try:
-        view = asyncio.run(_look(kubeconfig, linkerd_namespace, seconds))
-    except (TrustProblem, KubeError) as error:
+        view = asyncio.run(_look(target_of(), seconds))
+    except TrustProblem as error:
         raise click.ClickException(str(error)) from error
-    click.echo(_json(view) if output == "json" else "\n".join(_text(view)))
+    if output == "json":
+        click.echo(_json(view))
+    else:
+        say("\n".join(_text(view)))
     if view.problem is not None or (seconds > 0 and not view.in_use):
         click.get_current_context().exit(1)
 
 
-async def _look(kubeconfig: Path | None, namespace: str, wait: float) -> View:
+async def _look(target: Target, wait: float) -> View:
     clock = SystemClock()
     deadline = clock.monotonic() + wait
-    async with Cluster(kubeconfig, namespace) as cluster:
+    await answers(target.access)
+    async with Cluster(target.access, target.namespace) as cluster:
         while True:
             view = await _view(cluster, clock)
             if view.in_use or clock.monotonic() + _INTERVAL > deadline:

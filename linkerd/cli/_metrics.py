@@ -6,19 +6,21 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
-from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from linkerd.check.cluster import Cluster, Object
 from linkerd.check.identity import proxy_container
+from linkerd.cli._commands import Command
+from linkerd.cli._names import complete_resources
 from linkerd.cli._namespace import context_namespace
-from linkerd.cli._options import DURATION, kubeconfig_option, linkerd_namespace_option
-from linkerd.cli._scrape import Page, Target, is_running, obfuscated, pages
+from linkerd.cli._options import DURATION, namespace_option
+from linkerd.cli._reach import SECONDS, answers, reach
+from linkerd.cli._scrape import Endpoint, Page, is_running, obfuscated, pages
+from linkerd.cli._target import Target, target_of
 from linkerd.delivery.errors import KubectlError
 from linkerd.delivery.kubectl import Kubectl
-from linkerd.kube.errors import KubeError
 from linkerd.labels import CONTROL_PLANE_COMPONENT, PROXY_CONTAINER
 
 _ADMIN: Final = "-admin"  # how the names of ports that serve metrics end
@@ -35,91 +37,90 @@ _wait_option: Final = click.option(
 )
 
 
-@click.command("controller-metrics", short_help="Print the metrics of the control plane.")
+@click.command(
+    "controller-metrics", cls=Command, short_help="Print the metrics of the control plane."
+)
 @_wait_option
-@linkerd_namespace_option
-@kubeconfig_option
-def controller_metrics(wait: timedelta, linkerd_namespace: str, kubeconfig: Path | None) -> None:
+def controller_metrics(wait: timedelta) -> None:
     """Print the metrics of every container of the control plane that serves some.
 
     Those are the containers that have a port whose name ends with -admin. Exit code 1 when one of
     them does not answer; the others are printed all the same.
     """
-    try:
-        targets = asyncio.run(_controllers(kubeconfig, linkerd_namespace))
-    except KubeError as error:
-        raise click.ClickException(str(error)) from error
+    target = target_of()
+    targets = asyncio.run(_controllers(target))
     if not targets:
         raise click.ClickException(
-            f"no pod of the control plane runs in namespace {linkerd_namespace}"
+            f"no pod of the control plane runs in namespace {target.namespace}"
         )
-    _show(asyncio.run(pages(Kubectl(kubeconfig), targets, wait.total_seconds())))
+    _show(asyncio.run(pages(Kubectl(access=target.access), targets, wait.total_seconds())))
 
 
-@click.command("proxy-metrics", short_help="Print the metrics of proxies.")
-@click.argument("resource", nargs=-1, required=True, metavar="TYPE/NAME")
-@click.option("-n", "--namespace", help="Namespace of the resource. [default: the context's]")
+@click.command("proxy-metrics", cls=Command, short_help="Print the metrics of proxies.")
+@click.argument(
+    "resource",
+    nargs=-1,
+    required=True,
+    metavar="TYPE/NAME",
+    shell_complete=complete_resources,
+)
+@namespace_option("Namespace of the resource. [default: the context's]")
 @click.option(
     "--obfuscate",
     is_flag=True,
     help="Put digits in the place of authorities, identities, addresses and service names.",
 )
 @_wait_option
-@kubeconfig_option
 def proxy_metrics(
-    resource: tuple[str, ...],
-    namespace: str | None,
-    obfuscate: bool,
-    wait: timedelta,
-    kubeconfig: Path | None,
+    resource: tuple[str, ...], namespace: str | None, obfuscate: bool, wait: timedelta
 ) -> None:
     """Print the metrics of the proxies of TYPE/NAME: of a pod, or of all pods that a deployment,
     daemonset, statefulset, replicaset, job or service selects.
 
     Exit code 1 when one of them does not answer; the others are printed all the same.
     """
-    kubectl = Kubectl(kubeconfig)
-    namespace = namespace or context_namespace(kubectl)
     name = "/".join(resource)
     if name.count("/") != 1:
         raise click.UsageError("name one resource, such as pod/web-1 or deploy/web")
-    try:
-        pods = _pods_of(kubectl, name, namespace)
-    except KubectlError as error:
-        raise click.ClickException(str(error)) from error
+    access = target_of().access
+    kubectl = asyncio.run(reach(access))
+    namespace = namespace or context_namespace(access)
+    pods = _pods_of(kubectl, name, namespace)
     targets = [target for pod in pods if (target := _proxy(pod, namespace)) is not None]
     if not targets:
         raise click.ClickException(f"no pod of {name} in namespace {namespace} runs a proxy")
     _show(asyncio.run(pages(kubectl, targets, wait.total_seconds())), obfuscate=obfuscate)
 
 
-async def _controllers(kubeconfig: Path | None, namespace: str) -> list[Target]:
-    async with Cluster(kubeconfig, namespace) as cluster:
-        found = cluster.pods(namespace, CONTROL_PLANE_COMPONENT)
-        return [target async for pod in found for target in _admin_ports(pod, namespace)]
+async def _controllers(target: Target) -> list[Endpoint]:
+    await answers(target.access)
+    async with Cluster(target.access, target.namespace) as cluster:
+        found = cluster.pods(target.namespace, CONTROL_PLANE_COMPONENT)
+        return [each async for pod in found for each in _admin_ports(pod, target.namespace)]
 
 
-def _admin_ports(pod: Object, namespace: str) -> Iterator[Target]:
+def _admin_ports(pod: Object, namespace: str) -> Iterator[Endpoint]:
     """Those of a running pod's own containers; its proxy is not one of the control plane."""
     for container in pod["spec"]["containers"] if is_running(pod) else ():
         for port in container.get("ports") or ():
             if port.get("name", "").endswith(_ADMIN) and container["name"] != PROXY_CONTAINER:
                 pod_name = pod["metadata"]["name"]
-                yield Target(namespace, pod_name, container["name"], port["containerPort"])
+                yield Endpoint(namespace, pod_name, container["name"], port["containerPort"])
 
 
-def _proxy(pod: Object, namespace: str) -> Target | None:
+def _proxy(pod: Object, namespace: str) -> Endpoint | None:
     container = proxy_container(pod)
     if container is None or not is_running(pod):
         return None
     ports = {port.get("name"): port["containerPort"] for port in container.get("ports") or ()}
     port = ports.get(_PROXY_ADMIN, _PROXY_PORT)
-    return Target(namespace, pod["metadata"]["name"], container["name"], port)
+    return Endpoint(namespace, pod["metadata"]["name"], container["name"], port)
 
 
 def _pods_of(kubectl: Kubectl, name: str, namespace: str) -> list[Object]:
     """Raises KubectlError when there is no such resource."""
-    found = json.loads(kubectl("get", name, f"--namespace={namespace}", "--output=json"))
+    limit = f"--request-timeout={SECONDS:.0f}s"
+    found = json.loads(kubectl("get", name, f"--namespace={namespace}", "--output=json", limit))
     if found["kind"] == "Pod":
         return [found]
     selector = _selector(found.get("spec", {}).get("selector") or {})

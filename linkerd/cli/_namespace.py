@@ -4,12 +4,16 @@ import json
 from typing import Any
 
 from linkerd.delivery.kubectl import Kubectl
+from linkerd.kube.access import Access
 
 
-def context_namespace(kubectl: Kubectl) -> str:
-    """That of kubectl's present context; `default` where there is none, or it names none. Asks no
-    cluster."""
+def context_namespace(access: Access) -> str:
+    """That of the context; `default` where there is none, or it names none. Asks no cluster.
+
+    Raises KubectlError when there is no kubectl, or it cannot read the kubeconfig.
+    """
+    kubectl = Kubectl(access.kubeconfig)
     config: dict[str, Any] = json.loads(kubectl("config", "view", "--output=json"))
-    current = config.get("current-context")
+    wanted = access.context or config.get("current-context")
     contexts = {context["name"]: context["context"] for context in config.get("contexts") or ()}
-    return str(contexts.get(current, {}).get("namespace") or "default")
+    return str(contexts.get(wanted, {}).get("namespace") or "default")

@@ -23,7 +23,7 @@ _SHOWN_BYTES: Final = 4  # of a digest that stands for a value
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Endpoint:
     """A container that serves metrics at `port`."""
 
     namespace: str
@@ -36,7 +36,7 @@ class Target:
 class Page:
     """What a target said, or why it said nothing."""
 
-    target: Target
+    target: Endpoint
     text: str = ""
     problem: str | None = None
 
@@ -46,11 +46,11 @@ def is_running(pod: Object) -> bool:
     return bool(pod.get("status", {}).get("phase") == "Running")
 
 
-async def pages(kubectl: Kubectl, targets: Sequence[Target], seconds: float) -> list[Page]:
+async def pages(kubectl: Kubectl, targets: Sequence[Endpoint], seconds: float) -> list[Page]:
     """One for each target, in their order. Each has `seconds` to answer."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def page(target: Target) -> Page:
+    async def page(target: Endpoint) -> Page:
         async with turns:
             try:
                 async with asyncio.timeout(seconds):
@@ -63,7 +63,7 @@ async def pages(kubectl: Kubectl, targets: Sequence[Target], seconds: float) -> 
     return list(await asyncio.gather(*map(page, targets)))
 
 
-async def _fetch(kubectl: Kubectl, target: Target) -> str:
+async def _fetch(kubectl: Kubectl, target: Endpoint) -> str:
     """Raises ForwardError, aiohttp.ClientError and ValueError."""
     pod = f"pod/{target.pod}"
     async with (

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from pathlib import Path
+from typing import Final
 
 import click
 
@@ -11,49 +11,44 @@ from linkerd.check.cluster import Cluster
 from linkerd.check.model import Report
 from linkerd.check.render import Printer, printer
 from linkerd.check.runner import Runner
-from linkerd.cli._options import DURATION, kubeconfig_option, linkerd_namespace_option
+from linkerd.cli._commands import Command
+from linkerd.cli._options import DURATION, namespace_option, output_option
+from linkerd.cli._target import target_of
 from linkerd.runtime.clock import SystemClock
 
+_ANSWER_SECONDS: Final = 30.0  # for an answer of the API server, unless --wait is shorter
+_LEAST_SECONDS: Final = 1.0
 
-@click.command("check", short_help="Check the control plane for problems.")
+
+@click.command("check", cls=Command, short_help="Check the control plane for problems.")
 @click.option("--proxy", is_flag=True, help="Check the data plane too.")
-@click.option(
-    "-n", "--namespace", default="", help="Namespace for --proxy. [default: all namespaces]"
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "short", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print; short leaves out what succeeded.",
-)
+@namespace_option("Namespace for --proxy. [default: all namespaces]")
+@output_option("table", "short", "json", help_text="How to print; short leaves out what succeeded.")
 @click.option(
     "--wait",
     type=DURATION,
     default="300s",
     show_default=True,
-    help="How long to wait for what may come right by itself.",
+    help="How long to wait for an answer, and for what may come right by itself.",
 )
-@linkerd_namespace_option
-@kubeconfig_option
 @click.pass_context
 def command(
     ctx: click.Context,
     proxy: bool,
-    namespace: str,
+    namespace: str | None,
     output: str,
     wait: timedelta,
-    linkerd_namespace: str,
-    kubeconfig: Path | None,
 ) -> None:
     """Check the cluster and the control plane for problems.
 
     Exit code 1 when a check failed; warnings do not count. After a failure that makes the rest
     pointless, what was not run is listed.
     """
-    cluster = Cluster(kubeconfig, linkerd_namespace)
-    report = asyncio.run(_run(cluster, printer(output), wait, proxy=proxy, namespace=namespace))
+    target = target_of(ctx)
+    seconds = min(_ANSWER_SECONDS, max(wait.total_seconds(), _LEAST_SECONDS))
+    cluster = Cluster(target.access, target.namespace, seconds=seconds)
+    work = _run(cluster, printer(output), wait, proxy=proxy, namespace=namespace or "")
+    report = asyncio.run(work)
     if not report.success:
         ctx.exit(1)
 

@@ -5,11 +5,14 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
+from linkerd.cli._commands import LocalCommand
+
 SHELLS: Final = ("bash", "zsh", "fish")
 
 
 @click.command(
     "completion",
+    cls=LocalCommand,
     short_help="Print the completion script of a shell.",
     epilog="Examples:\n\n\b\n"
     "  bash:  source <(linkerd completion bash)\n"

@@ -11,6 +11,7 @@ from typing import Final
 
 import click
 
+from linkerd.cli._commands import LocalCommand
 from linkerd.cli._words import shown
 from linkerd.delivery.console import run_together
 from linkerd.delivery.kubectl import Kubectl
@@ -19,11 +20,12 @@ from linkerd.delivery.tree import require_tree
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.progress import Progress, choose_progress
 from linkerd.local.state import STATE_VARIABLE, default_state_folder
+from linkerd.runtime.terminal import colours
 
 EXAMPLE: Final = "demo/without-pods/endpoints.yaml"
 
 
-@click.command("dev", short_help="Run an API server, and the services beside it.")
+@click.command("dev", cls=LocalCommand, short_help="Run an API server, and the services beside it.")
 @click.option(
     "--state",
     type=click.Path(path_type=Path),
@@ -45,7 +47,7 @@ def command(state: Path | None) -> None:
         services = plain_services(tree, cluster.kubeconfig, trust)
         _say(cluster, services)
         programs = {service.name: service.argv for service in services}
-        code = asyncio.run(run_together(programs, sys.stdout, colour=sys.stdout.isatty()))
+        code = asyncio.run(run_together(programs, sys.stdout, colour=colours(sys.stdout)))
     finally:
         with progress.step("Stopping the API server"):
             cluster.down()

@@ -7,18 +7,27 @@ The first thing to look at when traffic goes astray: what destination says, besi
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
-from linkerd.cli._aliases import AliasedGroup
-from linkerd.cli._destination import Client, DestinationError, Way, connect, context_token
+from linkerd.cli._commands import Group
+from linkerd.cli._destination import (
+    AbsentError,
+    Client,
+    DestinationError,
+    Way,
+    connect,
+    context_token,
+)
 from linkerd.cli._endpoints import Endpoint, bare, describe, order, render, render_profile, row
 from linkerd.cli._metrics import controller_metrics, proxy_metrics
-from linkerd.cli._options import kubeconfig_option, linkerd_namespace_option
+from linkerd.cli._names import complete_authorities
+from linkerd.cli._options import ADDRESS, namespace_option, output_option
+from linkerd.cli._target import target_of
+from linkerd.runtime.values import HostPort
 from linkerd.stubs.proxy import destination_pb2 as pb
 
 T = TypeVar("T")
@@ -30,22 +39,20 @@ _LET_GO_SECONDS: Final = 1.0  # that an interrupted command has to end in good o
 _Known = dict[tuple[str, int], Endpoint]
 
 _OPTIONS: Final = (
-    click.option(
-        "-o",
-        "--output",
-        type=click.Choice(["table", "json"]),
-        default="table",
-        show_default=True,
-        help="How to print; with --watch, json is an object a line.",
+    output_option(
+        "table", "json", help_text="How to print; with --watch, json is an object a line."
     ),
     click.option("-w", "--watch", is_flag=True, help="Go on, and print every change."),
     click.option("--token", help="Context token to send, as it is."),
-    click.option("-n", "--namespace", help="Ask as a proxy in this namespace does."),
+    namespace_option("Ask as a proxy in this namespace does."),
     click.option("--node", help="Ask as a proxy on this node does."),
-    click.option("--destination-addr", help="HOST:PORT of a destination service to ask directly."),
+    click.option(
+        "--destination-addr",
+        type=ADDRESS,
+        metavar="HOST:PORT",
+        help="A destination service to ask directly.",
+    ),
     click.option("--destination-pod", help="Pod of the control plane to ask."),
-    linkerd_namespace_option,
-    kubeconfig_option,
 )
 
 
@@ -57,7 +64,7 @@ def _with_options(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.group(
     "diagnostics",
-    cls=AliasedGroup,
+    cls=Group,
     aliases={"ep": "endpoints", "cp-metrics": "controller-metrics"},
     short_help="Look at what the control plane tells proxies, and at metrics.",
     epilog="Examples:\n\n\b\n"
@@ -81,7 +88,13 @@ command.add_command(proxy_metrics)
 
 
 @command.command(short_help="Print the endpoints of services.")
-@click.argument("authorities", metavar="AUTHORITY...", nargs=-1, required=True)
+@click.argument(
+    "authorities",
+    metavar="AUTHORITY...",
+    nargs=-1,
+    required=True,
+    shell_complete=complete_authorities,
+)
 @_with_options
 def endpoints(authorities: tuple[str, ...], output: str, watch: bool, **options: Any) -> None:
     """Print the endpoints that proxies are sent to for each AUTHORITY.
@@ -94,7 +107,7 @@ def endpoints(authorities: tuple[str, ...], output: str, watch: bool, **options:
 
 
 @command.command(short_help="Print how traffic to a service or IP is treated.")
-@click.argument("authority")
+@click.argument("authority", shell_complete=complete_authorities)
 @_with_options
 def profile(authority: str, output: str, watch: bool, **options: Any) -> None:
     """Print the profile that proxies get for AUTHORITY.
@@ -109,13 +122,11 @@ def _way(
     token: str | None,
     namespace: str | None,
     node: str | None,
-    destination_addr: str | None,
+    destination_addr: HostPort | None,
     destination_pod: str | None,
-    linkerd_namespace: str,
-    kubeconfig: Path | None,
 ) -> Way:
     said = context_token(token, namespace, node)
-    return Way(destination_addr, kubeconfig, linkerd_namespace, destination_pod, said)
+    return Way(target_of(), destination_addr, destination_pod, said)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
@@ -144,8 +155,20 @@ async def _endpoints(way: Way, authorities: Sequence[str], output: str, *, watch
         if watch:
             await _together([_watch_endpoints(client, name, output) for name in authorities])
         else:
-            groups = await _together([_known(client, name) for name in authorities])
-            click.echo(render(groups, output))
+            found = await _together([_known(client, name) for name in authorities])
+            _print(dict(zip(authorities, found, strict=True)), output)
+
+
+def _print(found: Mapping[str, list[Endpoint] | None], output: str) -> None:
+    """Prints what there is. Exits with 1 when a service does not exist."""
+    groups = [group for group in found.values() if group is not None]
+    if groups or output == "json":
+        click.echo(render(groups, output))
+    absent = [name for name, group in found.items() if group is None]
+    for name in absent:
+        click.echo(f"Error: {name} does not exist: there is no such service", err=True)
+    if absent:
+        click.get_current_context().exit(1)
 
 
 async def _together(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
@@ -159,11 +182,14 @@ async def _together(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         await asyncio.wait(tasks)
 
 
-async def _known(client: Client, authority: str) -> list[Endpoint]:
-    """All endpoints, once the service has said what there is."""
+async def _known(client: Client, authority: str) -> list[Endpoint] | None:
+    """All endpoints, once the service has said what there is; None without such a service."""
     known: _Known = {}
-    async for update in _until_quiet(client.updates(authority)):
-        _changes(update, known)
+    try:
+        async for update in _until_quiet(client.updates(authority)):
+            _changes(update, known)
+    except AbsentError:
+        return None
     return sorted(known.values(), key=order)
 
 

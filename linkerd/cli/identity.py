@@ -3,10 +3,10 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -14,12 +14,18 @@ from linkerd.check import certificates
 from linkerd.check.cluster import Cluster, Object
 from linkerd.check.proxies import ProxyProblem, proxy_of, served_certificate
 from linkerd.check.text import certificate_text
+from linkerd.cli._commands import Group
 from linkerd.cli._forward import ForwardError, forwarded
 from linkerd.cli._issuer import issuer
+from linkerd.cli._names import complete_pods
 from linkerd.cli._namespace import context_namespace
-from linkerd.cli._options import kubeconfig_option
+from linkerd.cli._options import namespace_option, output_option
+from linkerd.cli._reach import reach
+from linkerd.cli._screen import say
+from linkerd.cli._target import target_of
 from linkerd.delivery.kubectl import Kubectl
-from linkerd.kube.errors import KubeError, NotFound
+from linkerd.kube.access import Access
+from linkerd.kube.errors import NotFound
 
 _AT_ONCE: Final = 8
 
@@ -27,19 +33,33 @@ _Answer = tuple[str, x509.Certificate | str]
 """A pod, and its certificate or why there is none."""
 
 
-class _Identity(click.Group):
+_USAGE: Final = "name pods, or give a label selector with -l; one of both"
+
+
+class _Identity(Group):
     """Words that are no command are pods: `linkerd identity web-1 web-2`."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the name of the pods' command before what is not `issuer` or a call for help."""
-        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The pods' command takes what is no command, options that it alone has included."""
+        if args[0] not in self.commands:
             args = ["pods", *args]
-        return super().parse_args(ctx, args)
+        return super().resolve_command(ctx, args)
+
+    def invoke_alone(self, ctx: click.Context) -> None:
+        """It is pods that are missing."""
+        raise click.UsageError(_USAGE, ctx)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """The names of commands, and of pods."""
+        return [*super().shell_complete(ctx, incomplete), *complete_pods(ctx, None, incomplete)]
 
 
 @click.group(
     "identity",
     cls=_Identity,
+    context_settings={"ignore_unknown_options": True},  # they are the pods' command's
     subcommand_metavar="[POD]... | COMMAND [ARGS]...",
     short_help="Show the certificates of pods, or the issuer.",
     epilog="Examples:\n\n\b\n"
@@ -58,57 +78,36 @@ command.add_command(issuer)
 
 
 @command.command(short_help="Show the certificates of pods (the default).")
-@click.argument("names", metavar="[POD]...", nargs=-1)
-@click.option("-n", "--namespace", help="Namespace of the pods. [default: the context's]")
+@click.argument("names", metavar="[POD]...", nargs=-1, shell_complete=complete_pods)
+@namespace_option("Namespace of the pods. [default: the context's]")
 @click.option("-l", "--selector", default="", help="Label selector, instead of names.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "pem", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print.",
-)
-@kubeconfig_option
-def pods(
-    names: tuple[str, ...],
-    namespace: str | None,
-    selector: str,
-    output: str,
-    kubeconfig: Path | None,
-) -> None:
+@output_option("text", "pem", "json")
+def pods(names: tuple[str, ...], namespace: str | None, selector: str, output: str) -> None:
     """Show the certificates that the proxies of pods hold now.
 
     Each is asked over TLS, through kubectl's port-forward. Exit code 1 when a pod shows none.
     """
     if bool(names) == bool(selector):
-        raise click.UsageError("name pods, or give a label selector with -l; one of both")
-    kubectl = Kubectl(kubeconfig)
-    namespace = namespace or context_namespace(kubectl)
-    try:
-        answers = asyncio.run(_answers(kubectl, kubeconfig, namespace, names, selector))
-    except KubeError as error:
-        raise click.ClickException(str(error)) from error
-    if not answers:
-        raise click.ClickException(f"no pods in namespace {namespace} match {selector!r}")
+        raise click.UsageError(_USAGE)
+    answers = asyncio.run(_answers(target_of().access, namespace, names, selector))
     _print(answers, output)
     if any(isinstance(found, str) for _, found in answers):
         click.get_current_context().exit(1)
 
 
 async def _answers(
-    kubectl: Kubectl,
-    kubeconfig: Path | None,
-    namespace: str,
-    names: Sequence[str],
-    selector: str,
+    access: Access, namespace: str | None, names: Sequence[str], selector: str
 ) -> list[_Answer]:
-    """Of every pod, in the order of the names or of the list."""
-    async with Cluster(kubeconfig, namespace) as cluster:
+    """Of every pod, in the order of the names or of the list. Raises KubeError."""
+    kubectl = await reach(access)
+    namespace = namespace or context_namespace(access)
+    async with Cluster(access, namespace) as cluster:
         if names:
             found = [await _pod(cluster, namespace, name) for name in names]
         else:
             found = [pod async for pod in cluster.pods(namespace, selector)]
+            if not found:
+                raise click.ClickException(f"no pods in namespace {namespace} match {selector!r}")
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def answer(pod: Object) -> _Answer:
@@ -142,13 +141,13 @@ def _print(answers: Sequence[_Answer], output: str) -> None:
         return
     for number, (pod, found) in enumerate(answers, 1):
         if output == "text":
-            click.echo(f"POD {pod} ({number} of {len(answers)})\n")
+            say(f"POD {pod} ({number} of {len(answers)})\n")
         if isinstance(found, str):
             click.echo(f"Error: pod {pod}: {found}", err=True)
         elif output == "pem":
             click.echo(found.public_bytes(Encoding.PEM).decode(), nl=False)
         else:
-            click.echo(f"{certificate_text(found)}\n")
+            say(f"{certificate_text(found)}\n")
 
 
 def _described(found: x509.Certificate | str) -> dict[str, Any]:

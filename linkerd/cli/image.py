@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from linkerd.cli._commands import LocalGroup
 from linkerd.delivery.context import prepare_context
 from linkerd.delivery.image import CONTAINERFILE, ImageBuilder
 from linkerd.delivery.tree import require_tree
@@ -12,7 +13,7 @@ from linkerd.local.programs import cache_folder
 from linkerd.local.progress import choose_progress
 
 
-@click.group("image", short_help="Build the container image.")
+@click.group("image", cls=LocalGroup, short_help="Build the container image.")
 def command() -> None:
     """Build the container image of the control plane.
 

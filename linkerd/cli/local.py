@@ -11,6 +11,7 @@ from typing import Final
 
 import click
 
+from linkerd.cli._commands import LocalGroup
 from linkerd.local.archives import archive_of
 from linkerd.local.cluster import ComponentStatus, LocalCluster
 from linkerd.local.files import write_private
@@ -41,6 +42,7 @@ state_option = click.option(
 
 @click.group(
     "local",
+    cls=LocalGroup,
     short_help="Run a Kubernetes cluster on this machine.",
     epilog="Examples:\n\n\b\n"
     "  linkerd local up                      a cluster with a node (root on Linux)\n"
@@ -182,6 +184,7 @@ def load_image(image: str, state: Path) -> None:
 
 
 @command.command(
+    cls=click.Command,  # all options are kubectl's
     short_help="Run kubectl against the cluster.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
     add_help_option=False,

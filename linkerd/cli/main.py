@@ -2,19 +2,27 @@
 
 Each module of this package that has a click command named `command` is a command with the module's
 name (underscores become hyphens); modules that begin with an underscore are not looked at. Errors
-that are meant for people become one line on standard error and exit code 1; anything else is a bug
-and keeps its traceback.
+that are meant for people become one sentence on standard error and exit code 1; anything else is a
+bug and keeps its traceback. Standard output belongs to what was asked for: logs go to standard
+error, and only with --verbose.
 """
 
 import importlib
+import os
 import pkgutil
+import signal
+import sys
 from typing import Any, Final
 
 import click
 
 import linkerd.cli
+from linkerd.cli._commands import Group
 from linkerd.delivery.errors import DeliveryError
+from linkerd.kube.errors import KubeError
 from linkerd.local.errors import LocalError
+from linkerd.runtime.logs import configure_logging
+from linkerd.runtime.terminal import colours, fitted
 
 _ALIASES: Final = {"dg": "diagnostics"}
 _EXAMPLES: Final = """\b
@@ -23,9 +31,11 @@ _EXAMPLES: Final = """\b
   linkerd local status      see what runs
   linkerd local down        stop it
 """
+_ERROR: Final = "Error: "
+_USAGE: Final = 2  # click's exit code when a command is misspelt
 
 
-class Commands(click.Group):
+class Commands(Group):
     """Loads a command's module only when that command is asked for (or listed)."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -40,11 +50,28 @@ class Commands(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what people can put right is said in one line."""
+        """Run the command; what people can put right is said in one sentence."""
+        ctx.color = colours(sys.stdout)
         try:
             return super().invoke(ctx)
-        except (DeliveryError, LocalError) as error:
-            raise click.ClickException(str(error)) from error
+        except (DeliveryError, LocalError, KubeError) as error:
+            raise click.ClickException(_folded(" ".join(str(error).split()))) from error
+        except click.UsageError:
+            raise  # whose message click completes
+        except click.ClickException as error:
+            raise type(error)(_folded(error.message)) from error
+
+    def main(self, *arguments: Any, **attributes: Any) -> Any:
+        """Run the program; every failure ends in exit code 1."""
+        try:
+            return super().main(*arguments, **attributes)
+        except SystemExit as end:
+            raise SystemExit(1 if end.code == _USAGE else end.code) from None
+
+
+def _folded(message: str) -> str:
+    """A message as it fits the terminal behind the word that click puts before it."""
+    return fitted(f"{_ERROR}{message}", sys.stderr).removeprefix(_ERROR)
 
 
 def _modules() -> dict[str, str]:
@@ -62,13 +89,23 @@ def _modules() -> dict[str, str]:
 def cli() -> None:
     """Linkerd's control plane in Python, and a Kubernetes cluster to try it in.
 
-    Every command explains itself: `linkerd COMMAND --help`.
+    Every command explains itself: `linkerd COMMAND --help`, or `linkerd help COMMAND`.
     """
 
 
 def main() -> None:
     """The console script."""
+    _quieten()
     cli(prog_name="linkerd")
+
+
+def _quieten() -> None:
+    """Nothing but what commands say themselves is to be seen, unless --verbose asks for it."""
+    configure_logging("fatal", "plain")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # Started by a program that ignores the ends of its children, we would not see those of ours.
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

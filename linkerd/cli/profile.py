@@ -3,17 +3,18 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import click
 import yaml
 
+from linkerd.cli._commands import Command
 from linkerd.cli._control_plane import cluster_domain
+from linkerd.cli._names import complete_services
 from linkerd.cli._namespace import context_namespace
-from linkerd.cli._options import kubeconfig_option, linkerd_namespace_option
+from linkerd.cli._options import namespace_option, output_option
+from linkerd.cli._target import Target, target_of
 from linkerd.delivery.errors import KubectlError
-from linkerd.delivery.kubectl import Kubectl
 from linkerd.kube.errors import KubeError
 from linkerd.names import is_dns_label, is_dns_subdomain
 from linkerd.profiles.documents import MAX_BYTES
@@ -28,30 +29,22 @@ _DOMAIN: Final = "cluster.local"
 
 @click.command(
     "profile",
+    cls=Command,
     short_help="Write a ServiceProfile out of an API definition.",
     epilog="Examples:\n\n\b\n"
     "  linkerd profile --open-api web.swagger.yaml web | kubectl apply -f -\n"
     "  linkerd profile -n shop --proto web.proto web > web-profile.yaml\n"
     "  linkerd profile --template --ignore-cluster web",
 )
-@click.argument("service")
+@click.argument("service", shell_complete=complete_services)
 @click.option("--template", is_flag=True, help="A sample with a comment at every field.")
 @click.option("--open-api", type=click.File("rb"), help="An OpenAPI 2 (Swagger) file; -: stdin.")
 @click.option("--proto", type=click.File("rb"), help="A protobuf file; -: stdin.")
-@click.option("-n", "--namespace", help="Namespace of the service. [default: the context's]")
+@namespace_option("Namespace of the service. [default: the context's]")
 @click.option(
     "--ignore-cluster", is_flag=True, help=f"Ask no cluster; names then end in {_DOMAIN}."
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["yaml", "json"]),
-    default="yaml",
-    show_default=True,
-    help="How to print.",
-)
-@linkerd_namespace_option
-@kubeconfig_option
+@output_option("yaml", "json")
 def command(
     service: str,
     template: bool,
@@ -60,8 +53,6 @@ def command(
     namespace: str | None,
     ignore_cluster: bool,
     output: str,
-    linkerd_namespace: str,
-    kubeconfig: Path | None,
 ) -> None:
     """Write the ServiceProfile of SERVICE to standard output.
 
@@ -73,14 +64,14 @@ def command(
     """
     if sum((template, open_api is not None, proto is not None)) != 1:
         raise click.UsageError("You must specify exactly one of --template, --open-api or --proto")
-    namespace = namespace or _namespace(kubeconfig, ignore_cluster=ignore_cluster)
-    for what, name in (("service", service), ("namespace", namespace)):
-        if not is_dns_label(name):
-            raise click.ClickException(
-                f"{name!r} is not the name of a {what}: lower-case letters, digits and dashes"
-            )
+    if not is_dns_label(service):
+        raise click.ClickException(
+            f"{service!r} is not the name of a service: lower-case letters, digits and dashes"
+        )
+    target = target_of()
+    namespace = namespace or _namespace(target, ignore_cluster=ignore_cluster)
     routes = _routes(open_api, proto)
-    domain = _DOMAIN if ignore_cluster else _domain(kubeconfig, linkerd_namespace)
+    domain = _DOMAIN if ignore_cluster else _domain(target)
     if not is_dns_subdomain(name := f"{service}.{namespace}.svc.{domain}"):
         raise click.ClickException(f"{name} is no DNS name; --ignore-cluster takes {_DOMAIN}")
     if routes is None:
@@ -89,18 +80,18 @@ def command(
         click.echo(_profile(service, namespace, domain, routes, output), nl=False)
 
 
-def _namespace(kubeconfig: Path | None, *, ignore_cluster: bool) -> str:
+def _namespace(target: Target, *, ignore_cluster: bool) -> str:
     try:
-        return context_namespace(Kubectl(kubeconfig))
+        return context_namespace(target.access)
     except KubectlError:
         if ignore_cluster:
             return "default"
         raise
 
 
-def _domain(kubeconfig: Path | None, linkerd_namespace: str) -> str:
+def _domain(target: Target) -> str:
     try:
-        found = asyncio.run(cluster_domain(kubeconfig, linkerd_namespace))
+        found = asyncio.run(cluster_domain(target))
     except KubeError as error:
         raise click.ClickException(
             f"the cluster does not say what its domain is: {error}; "

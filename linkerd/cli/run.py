@@ -3,13 +3,18 @@
 The whole of `make run`. Everything it calls compares before it acts, so a second run only looks.
 """
 
+import asyncio
+import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
+from linkerd.cli._commands import Command
+from linkerd.cli._reach import reach
+from linkerd.cli._target import target_of
 from linkerd.cli._words import shown
 from linkerd.cli.local import state_option
 from linkerd.delivery.errors import DeliveryError
@@ -17,6 +22,7 @@ from linkerd.delivery.install import Images, Outcome, install
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.node import put_on_node
 from linkerd.delivery.tree import require_tree
+from linkerd.kube.access import Access
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.errors import MissingProgramError, PrivilegeError
 from linkerd.local.progress import Progress, choose_progress
@@ -37,11 +43,8 @@ class Request:
     heartbeat: bool
 
 
-@click.command("run", short_help="Start a cluster with the control plane and a demo in it.")
-@click.option(
-    "--kubeconfig",
-    envvar="KUBECONFIG",
-    help="Use this cluster instead of one on this machine. [env: KUBECONFIG]",
+@click.command(
+    "run", cls=Command, short_help="Start a cluster with the control plane and a demo in it."
 )
 @click.option(
     "--image",
@@ -58,30 +61,32 @@ class Request:
     help="Whether a job tells the Linkerd project's version check once a day that this mesh is in "
     "use; services/heartbeat/README.md has what it sends.",
 )
-def command(
-    kubeconfig: str | None, image: str | None, state: Path, demo: bool, heartbeat: bool
-) -> None:
+def command(image: str | None, state: Path, demo: bool, heartbeat: bool) -> None:
     """Start a cluster with the control plane and a demo in it.
 
     Without a kubeconfig this starts Kubernetes on this machine (as `linkerd local up`), builds the
     container image, and puts both there; that needs root on Linux. The first time takes minutes,
     later ones seconds: what is right already is left alone.
 
-    With a kubeconfig it installs into that cluster, which pulls the image you name:
+    With a kubeconfig (--kubeconfig or KUBECONFIG) it installs into that cluster, which pulls the
+    image you name:
 
     \b
         KUBECONFIG=~/.kube/config IMAGE=registry.example/linkerd-py:1 linkerd run
     """
-    request = Request(state, _foreign(kubeconfig, state), image, demo, heartbeat)
+    access = target_of().access
+    kubeconfig = _foreign(access.kubeconfig or os.environ.get("KUBECONFIG"), state)
+    request = Request(state, kubeconfig, image, demo, heartbeat)
     progress = choose_progress()
-    if request.kubeconfig is None:
+    if kubeconfig is None:
         kubectl, outcome = _run_here(request, progress)
     else:
-        kubectl, outcome = _run_there(request, request.kubeconfig, progress)
+        there = replace(access, kubeconfig=kubeconfig)
+        kubectl, outcome = _run_there(request, there, progress)
     sys.stdout.write("\n".join(_closing_words(request, kubectl, outcome)) + "\n")
 
 
-def _foreign(kubeconfig: str | None, state: Path) -> Path | None:
+def _foreign(kubeconfig: str | Path | None, state: Path) -> Path | None:
     """The kubeconfig of another cluster; None when there is none or it is this machine's own,
     which people export to use kubectl."""
     if not kubeconfig:
@@ -105,13 +110,14 @@ def _run_here(request: Request, progress: Progress) -> tuple[Kubectl, Outcome]:
     return kubectl, _install(request, tree, kubectl, images, progress)
 
 
-def _run_there(request: Request, kubeconfig: Path, progress: Progress) -> tuple[Kubectl, Outcome]:
+def _run_there(request: Request, access: Access, progress: Progress) -> tuple[Kubectl, Outcome]:
     if request.image is None:
         raise DeliveryError(
-            f"{kubeconfig} names a cluster that needs an image it can pull: set IMAGE (how to "
-            f"build one is in docs/deploying.md), or unset KUBECONFIG for a cluster on this machine"
+            f"{access.kubeconfig} names a cluster that needs an image it can pull: set IMAGE "
+            "(how to build one is in docs/deploying.md), or unset KUBECONFIG for a cluster on this "
+            "machine"
         )
-    kubectl = Kubectl(kubeconfig)
+    kubectl = asyncio.run(reach(access))
     images = Images(request.image, None, on_node=False)
     return kubectl, _install(request, require_tree(), kubectl, images, progress)
 

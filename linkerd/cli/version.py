@@ -2,40 +2,24 @@
 
 import asyncio
 import json
-from pathlib import Path
 
 import click
 
+from linkerd.cli._commands import Command
+from linkerd.cli._options import output_option
+from linkerd.cli._target import target_of
 from linkerd.version import VERSION
 
 
-@click.command("version", short_help="Print the versions of this program and of the control plane.")
+@click.command(
+    "version",
+    cls=Command,
+    short_help="Print the versions of this program and of the control plane.",
+)
 @click.option("--client", is_flag=True, help="Print this program's version only; ask no cluster.")
 @click.option("--short", is_flag=True, help="Print bare versions, one a line; as -o short.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "short", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print.",
-)
-@click.option(
-    "-L",
-    "--linkerd-namespace",
-    envvar="LINKERD_NAMESPACE",
-    default="linkerd",
-    show_default=True,
-    help="Namespace of the control plane.",
-)
-@click.option(
-    "--kubeconfig",
-    type=click.Path(path_type=Path),
-    help="Which cluster to ask; as kubectl when not given.",
-)
-def command(
-    client: bool, short: bool, output: str, linkerd_namespace: str, kubeconfig: Path | None
-) -> None:
+@output_option("text", "short", "json")
+def command(client: bool, short: bool, output: str) -> None:
     """Print the version of this program and, unless --client, of the control plane in the cluster.
 
     A cluster that does not answer within 5 seconds, or has no control plane, is no error: the
@@ -45,7 +29,7 @@ def command(
     if not client:
         from linkerd.cli._control_plane import server_version  # half a second that --client saves
 
-        versions["server"] = asyncio.run(server_version(kubeconfig, linkerd_namespace))
+        versions["server"] = asyncio.run(server_version(target_of()))
     click.echo(render(versions, "short" if short else output))
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from linkerd.rpc.grpcio import GrpcServer
 from linkerd.runtime.metrics import registry
 from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
+from linkerd.testing.canned_api import answering, kubeconfig
 from linkerd.testing.objects import endpoint, endpoint_slice, node, pod, service
 from services.destination.index import Kind
 from services.destination.server import Destination
@@ -133,11 +134,27 @@ async def test_t202_json(backend: Backend) -> None:
     assert a["tls_identity"]["server_name"]["name"].startswith("default.fin.")
 
 
-@pytest.mark.parametrize("name", ["nope.default.svc.mesh.test:80", "empty.fin.svc.mesh.test"])
-async def test_nothing(backend: Backend, name: str) -> None:
-    answer = await backend.run("endpoints", name)
+async def test_a_service_without_endpoints(backend: Backend) -> None:
+    answer = await backend.run("endpoints", "empty.fin.svc.mesh.test")
     assert (answer.code, answer.output) == (0, "No endpoints found.\n")
-    assert (await backend.run("endpoints", name, "-o", "json")).output == "[]\n"
+    answer = await backend.run("endpoints", "empty.fin.svc.mesh.test", "-o", "json")
+    assert (answer.code, answer.output) == (0, "[]\n")
+
+
+async def test_a_service_that_does_not_exist(backend: Backend) -> None:
+    name = "nope.default.svc.mesh.test:80"
+    said = f"Error: {name} does not exist: there is no such service\n"
+    assert await backend.run("endpoints", name) == Answer(1, "", said)
+    assert await backend.run("endpoints", name, "-o", "json") == Answer(1, "[]\n", said)
+    answer = await backend.run("endpoints", name, OTHER, "-o", "json")
+    assert (answer.code, answer.errors) == (1, said)
+    assert [each["pod"] for each in json.loads(answer.output)] == ["b"]
+
+
+async def test_watching_a_service_that_does_not_exist(backend: Backend) -> None:
+    answer = await backend.run("endpoints", "nope.default.svc.mesh.test:80", "--watch")
+    assert (answer.code, answer.output) == (1, "")
+    assert "NOT_FOUND" in answer.errors
 
 
 @pytest.mark.parametrize("name", ["endpoints", "profile"])
@@ -258,23 +275,34 @@ def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     return make
 
 
-async def test_through_the_api_server(backend: Backend, kubectl: Callable[[str], Path]) -> None:
+@pytest.fixture
+def config(tmp_path: Path) -> Iterator[Path]:
+    """A kubeconfig that leads to an API server."""
+    with answering("{}") as url:
+        yield kubeconfig(tmp_path / "kubeconfig", url)
+
+
+async def test_through_the_api_server(
+    backend: Backend, kubectl: Callable[[str], Path], config: Path
+) -> None:
     arguments = kubectl(f'echo "Forwarding from 127.0.0.1:{backend.port} -> 8086"; exec sleep 60')
-    answer = await answer_of("endpoints", LEDGER, "-L", "mesh-sys", "--kubeconfig", "/tmp/k")
+    answer = await answer_of("endpoints", LEDGER, "-L", "mesh-sys", "--kubeconfig", str(config))
     assert answer.code == 0, answer.errors
     assert "10.4.0.10" in answer.output
     assert arguments.read_text().split() == [
-        "--kubeconfig=/tmp/k", "--namespace=mesh-sys", "port-forward", "--address=127.0.0.1",
+        f"--kubeconfig={config}", "--namespace=mesh-sys", "port-forward", "--address=127.0.0.1",
         "deployment/linkerd-destination", ":8086",
     ]  # fmt: skip
-    answer = await answer_of("endpoints", LEDGER, "--destination-pod", "p-1")
+    answer = await answer_of(
+        "endpoints", LEDGER, "--destination-pod", "p-1", f"--kubeconfig={config}"
+    )
     assert answer.code == 0
     assert "pod/p-1" in arguments.read_text()
 
 
-async def test_the_api_server_refuses(kubectl: Callable[[str], Path]) -> None:
+async def test_the_api_server_refuses(kubectl: Callable[[str], Path], config: Path) -> None:
     kubectl('echo "error: no such deployment" >&2; exit 1')
-    answer = await answer_of("endpoints", LEDGER)
+    answer = await answer_of("endpoints", LEDGER, f"--kubeconfig={config}")
     assert answer.code == 1
     assert "error: no such deployment" in answer.errors
     assert "--destination-addr" in answer.errors

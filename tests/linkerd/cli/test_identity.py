@@ -108,7 +108,7 @@ def test_no_issuer(api_cluster: LocalCluster, namespace: str) -> None:
 @pytest.mark.parametrize("words", [(), ("web", "-l", "app=web")])
 def test_pods_or_a_selector(api_cluster: LocalCluster, words: tuple[str, ...]) -> None:
     answer = run(api_cluster, *words)
-    assert answer.exit_code == 2
+    assert answer.exit_code == 1
     assert "name pods, or give a label selector" in answer.output
 
 

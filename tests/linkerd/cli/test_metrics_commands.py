@@ -197,7 +197,7 @@ def test_names_can_be_hidden(api_cluster: LocalCluster, namespace: str, forwards
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["deploy"], 2, "name one resource, such as pod/web-1"),
+        (["deploy"], 1, "name one resource, such as pod/web-1"),
         (["pod/none"], 1, 'pods "none" not found'),
         (["nothing/x"], 1, "the server doesn't have a resource type"),
         (["ns/default"], 1, "ns/default selects no pods"),

@@ -1,0 +1,41 @@
+"""Text that fits the terminal it is written to; elsewhere it is left as it is."""
+
+import sys
+from collections.abc import Sequence
+from typing import Final, TextIO
+
+import click
+
+from linkerd.runtime.terminal import columns, fitted
+
+_GAP: Final = "   "
+_LEAST: Final = 8  # characters of a cell that are always shown
+
+
+def say(text: str) -> None:
+    """Print lines on standard output, each folded where the terminal ends."""
+    click.echo(fitted(text, sys.stdout))
+
+
+def table(rows: Sequence[Sequence[str]], stream: TextIO) -> str:
+    """Aligned columns; an empty row is an empty line. On a terminal that is too narrow, the widest
+    cells lose their middles."""
+    widths = [max(map(len, cells)) for cells in zip(*filter(None, rows), strict=True)]
+    widths = _narrowed(widths, columns(stream))
+    return "\n".join(
+        _GAP.join(map(_cell, cells, widths)).rstrip() if cells else "" for cells in rows
+    ).rstrip()
+
+
+def _narrowed(widths: list[int], limit: int | None) -> list[int]:
+    room = limit and limit - len(_GAP) * (len(widths) - 1)
+    while room is not None and sum(widths) > room and max(widths) > _LEAST:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _cell(text: str, width: int) -> str:
+    if len(text) <= width:
+        return text.ljust(width)
+    kept = width - 1
+    return f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"

@@ -1,0 +1,101 @@
+"""What people see on terminals: colours where they are wanted, lines that fit."""
+
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from fcntl import ioctl
+from io import StringIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linkerd.cli._screen import table
+
+CELLS = st.text(alphabet="ab-1", max_size=20)
+ROWS = st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=4)
+
+
+def on_a_terminal(width: int, *arguments: str, **environ: str) -> str:
+    """What `linkerd` writes on a terminal of that width."""
+    ours, theirs = pty.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "linkerd.cli.main", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", **environ},
+    )
+    os.close(theirs)
+    written = bytearray()
+    while chunk := _read(ours):
+        written += chunk
+    os.close(ours)
+    process.wait()
+    return written.decode().replace("\r\n", "\n")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""  # how Linux says that the other end is closed
+
+
+@pytest.mark.parametrize(
+    ("environ", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+)
+def test_colours_of_a_check(environ: dict[str, str], coloured: bool) -> None:
+    written = on_a_terminal(80, "check", "--kubeconfig=/none", "--wait=0s", **environ)
+    assert ("\x1b[31m\u00d7\x1b[0m can initialize the client" in written) == coloured
+    assert ("\x1b" in written) == coloured
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "--kubeconfig=/none/of/a/long/name", "--wait=0s"),
+        ("identity", "issuer", "--kubeconfig=/none/of/a/long/name"),
+        ("diagnostics", "endpoints", "web.shop.svc", "--kubeconfig=/none/of/a/long/name"),
+        ("profile", "--proto", os.devnull, "A_service_of_a_very_long_name_indeed"),
+        ("local", "up", "--port=1"),
+        ("help", "diagnostics", "endpoints"),
+    ],
+)
+def test_lines_fit(words: tuple[str, ...]) -> None:
+    written = on_a_terminal(50, *words)
+    assert written
+    assert [line for line in written.splitlines() if len(line.replace("\x1b[31m", "")) > 54] == []
+
+
+@given(ROWS, st.integers(40, 90))
+def test_a_table_fits_and_keeps_what_it_can(rows: list[tuple[str, ...]], width: int) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", str(width))
+        lines = table(rows, Terminal()).split("\n")
+        whole = table(rows, StringIO()).split("\n")
+    assert all(len(line) <= width for line in lines)
+    if all(len(line) <= width for line in whole):
+        assert lines == whole
+
+
+def test_a_long_cell_loses_its_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "24")
+    rows = [("NAMESPACE", "POD"), ("shop", "web-6f7d9c8b5d-x2x4z"), ()]
+    assert table(rows, Terminal()).splitlines() == [
+        "NAMESPACE   POD",
+        "shop        web-6f…x2x4z",
+    ]
