@@ -4,6 +4,7 @@ A fork is as good as a start where it matters, for nothing of the program has ru
 costs a tenth.
 """
 
+import importlib
 import multiprocessing
 import os
 import sys
@@ -91,6 +92,4 @@ def _linkerd(arguments: Sequence[str], folder: str, environ: Mapping[str, str]) 
     os.environ.clear()
     os.environ.update(environ)
     sys.argv = ["linkerd", *arguments]
-    from linkerd.cli.main import main  # what the console script does first
-
-    main()
+    importlib.import_module("linkerd.cli.main").main()
