@@ -1,31 +1,48 @@
 """The coroutines of the grpcio engine: one for a unary call, one for a watching call.
 
-`subscription.close` runs however the call ends, and every call is counted once with the code that
-it ended with (`Canceled` when the client went away).
+Both are registered as methods that take a stream of messages, and read the one message that comes
+themselves: so how many calls wait for theirs, and for how long, is ours to bound. What a call ends
+with is decided, counted and let go of before it is said: `subscription.close` runs however the call
+ends, and every call is counted once with the code that it ended with (`Canceled` when the client
+went away).
+
+An error holds the frames that it passed through, and grpcio's context of a call holds the error
+that `abort` raises. So no frame that this error passes through may hold the context, or the two
+would wait, with the request, for the garbage collector.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Never, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 import grpc
 import grpc.aio
 
-from linkerd.rpc.dispatch import close, decode, encode, status_of, subscribed
+from linkerd.rpc.dispatch import Status, close, decode, encode, status_of, subscribed
+from linkerd.rpc.errors import RpcError
 from linkerd.rpc.methods import Method
 from linkerd.rpc.metrics import MethodMetrics
 from linkerd.rpc.open_calls import Bell, OpenCalls
 from linkerd.streams import StreamEnd, Subscription
 
+REQUEST_SECONDS: Final = 15.0
+"""How long the one message of a request may take to come."""
+
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+T = TypeVar("T")
+
+_Serve: TypeAlias = Callable[[object, Context], Awaitable[T]]
+_Work: TypeAlias = Callable[[bytes, "GrpcCall", Context], Awaitable[T]]
 
 
 def handler_of(method: Method, metrics: MethodMetrics, calls: OpenCalls) -> Any:
     """What grpcio calls for `method`, with raw bytes in and out."""
     if method.watching:
-        return grpc.unary_stream_rpc_method_handler(_watching(method, metrics, calls))
-    return grpc.unary_unary_rpc_method_handler(_unary(method, metrics, calls))
+        return grpc.stream_stream_rpc_method_handler(_watching(method, metrics, calls))
+    return grpc.stream_unary_rpc_method_handler(_unary(method, metrics, calls))
 
 
 class GrpcCall:
@@ -62,54 +79,90 @@ class GrpcCall:
         self._context = None
 
 
-def _unary(
-    method: Method, metrics: MethodMetrics, calls: OpenCalls
-) -> Callable[[bytes, Context], Awaitable[bytes]]:
-    async def serve(raw: bytes, context: Context) -> bytes:
-        began = _begin(metrics)
-        code = grpc.StatusCode.CANCELLED
-        call = GrpcCall(context)
-        calls.begin()
+def _unary(method: Method, metrics: MethodMetrics, calls: OpenCalls) -> _Serve[bytes]:
+    async def answer(raw: bytes, call: GrpcCall, _: Context) -> bytes:
+        size = len(raw)
+        calls.begin(size)
         try:
-            answer = encode(method, await method.function(decode(method, raw), call))
-            metrics.sent.inc()
-            code = grpc.StatusCode.OK
-            return answer
-        except Exception as error:  # noqa: BLE001  # becomes a status
-            code, message = status_of(method, error)
-            await _abort(context, code, message)
+            request = decode(method, raw)
+            del raw
+            message = encode(method, await method.function(request, call))
         finally:
-            calls.end()
-            call.ended()
-            metrics.handled(code, time.monotonic() - began)
+            calls.end(size)
+        metrics.sent.inc()
+        return message
+
+    async def serve(messages: object, context: Context) -> bytes:
+        outcome = await _outcome(method, metrics, calls, context, answer)
+        if not isinstance(outcome, bytes):
+            ending = context.abort(*outcome)
+            del messages, context
+            await ending
+        return outcome
 
     return serve
 
 
-def _watching(
-    method: Method, metrics: MethodMetrics, calls: OpenCalls
-) -> Callable[[bytes, Context], Awaitable[None]]:
-    async def serve(raw: bytes, context: Context) -> None:
-        began = _begin(metrics)
-        code = grpc.StatusCode.CANCELLED
-        call = GrpcCall(context)
+def _watching(method: Method, metrics: MethodMetrics, calls: OpenCalls) -> _Serve[None]:
+    async def watch(raw: bytes, call: GrpcCall, context: Context) -> None:
         bell, subscription = Bell(), None
         try:
             calls.enter(bell)
-            subscription = subscribed(method, await method.function(decode(method, raw), call))
+            request = decode(method, raw)
+            del raw
+            subscription = subscribed(method, await method.function(request, call))
+            del request
             await _pump(subscription, bell, context, metrics)
-            code = grpc.StatusCode.OK
-        except Exception as error:  # noqa: BLE001  # becomes a status
-            code, message = status_of(method, error)
-            await _abort(context, code, message)
         finally:
             calls.leave(bell)
             if subscription is not None:
                 close(method, subscription)
-            call.ended()
-            metrics.handled(code, time.monotonic() - began)
+
+    async def serve(messages: object, context: Context) -> None:
+        outcome = await _outcome(method, metrics, calls, context, watch)
+        if outcome is not None:
+            ending = context.abort(*outcome)
+            del messages, context
+            await ending
 
     return serve
+
+
+async def _outcome(
+    method: Method, metrics: MethodMetrics, calls: OpenCalls, context: Context, work: _Work[T]
+) -> T | Status:
+    """What `work` makes of the request, or the status that the call ends with instead."""
+    call, began, code = GrpcCall(context), 0.0, grpc.StatusCode.CANCELLED
+    try:
+        working = work(await _request(context, calls), call, context)
+        began = _begin(metrics)
+        result = await working
+        code = grpc.StatusCode.OK
+        return result
+    except Exception as error:  # noqa: BLE001  # becomes a status
+        code, message = _failure(method, error)
+        return code, message
+    finally:
+        call.ended()
+        if began:
+            metrics.handled(code, time.monotonic() - began)
+
+
+async def _request(context: Context, calls: OpenCalls) -> bytes:
+    """The message of a request. Raises RpcError when there is none, or not in time."""
+    calls.expect()
+    try:
+        async with asyncio.timeout(REQUEST_SECONDS):
+            message = await context.read()
+    except TimeoutError:
+        raise RpcError(
+            grpc.StatusCode.CANCELLED, "the request did not come to its end in time"
+        ) from None
+    finally:
+        calls.expected()
+    if not isinstance(message, bytes):
+        raise RpcError(grpc.StatusCode.UNIMPLEMENTED, "the request has no message")
+    return message
 
 
 async def _pump(
@@ -137,7 +190,8 @@ def _begin(metrics: MethodMetrics) -> float:
     return time.monotonic()
 
 
-async def _abort(context: Context, code: grpc.StatusCode, message: str) -> Never:
+def _failure(method: Method, error: Exception) -> Status:
+    code, message = status_of(method, error)
     if code is grpc.StatusCode.OK:  # an error that claims to be none
-        code, message = grpc.StatusCode.INTERNAL, "the method failed with status OK"
-    await context.abort(code, message)
+        return grpc.StatusCode.INTERNAL, "the method failed with status OK"
+    return code, message

@@ -6,6 +6,7 @@ gone by cancelling it; that cancellation always propagates, since swallowing it 
 """
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -14,13 +15,16 @@ import grpc
 import grpc.aio
 
 from linkerd.rpc.calls import handler_of
+from linkerd.rpc.descriptors import connection_limit
 from linkerd.rpc.metrics import RpcMetrics
 from linkerd.rpc.options import ServerOptions
 from linkerd.rpc.server import Server
 
 __all__ = ["GrpcServer", "ServerOptions"]
 
-_MAX_PENDING: Final = 1_000_000  # grpcio's default of 1,000 cancels bursts of new streams
+_MAX_METADATA_BYTES: Final = 16 << 10
+_ENTRY_BYTES: Final = 200  # of Python's objects for a name and a value
+_GARBAGE_BYTES: Final = 16 << 20
 # grpcio forgets calls that come in while it turns to stop, and waits for them as long as it may.
 # So once those that we know of have ended, it gets only this long to send what they said.
 _FLUSH_SECONDS: Final = 0.5
@@ -68,15 +72,25 @@ class GrpcServer(Server):
 
 
 class _Handlers(grpc.GenericRpcHandler):
-    """All methods by path; grpcio answers UNIMPLEMENTED for others."""
+    """All methods by path; grpcio answers UNIMPLEMENTED for others.
+
+    What grpcio looks a method up with, the call's metadata above all, it leaves in a cycle. The
+    collector counts objects, and these are few, however large. So their bytes are counted here.
+    """
 
     def __init__(self, handlers: "dict[str, grpc.RpcMethodHandler[Any, Any]]") -> None:
         self._handlers = handlers
+        self._garbage_bytes = 0
 
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """The handler of a path, or None."""
+        metadata = handler_call_details.invocation_metadata or ()
+        self._garbage_bytes += sum(_ENTRY_BYTES + len(key) + len(value) for key, value in metadata)
+        if self._garbage_bytes > _GARBAGE_BYTES:
+            self._garbage_bytes = 0
+            gc.collect()
         return self._handlers.get(handler_call_details.method)
 
 
@@ -91,8 +105,12 @@ def channel_arguments(options: ServerOptions) -> list[tuple[str, int]]:
         "grpc.http2.ping_timeout_ms": _milliseconds(options.keepalive_timeout),
         "grpc.keepalive_permit_without_calls": 1,
         "grpc.http2.max_ping_strikes": _PING_STRIKES,
-        "grpc.server.max_pending_requests": _MAX_PENDING,
-        "grpc.server.max_pending_requests_hard_limit": _MAX_PENDING,
+        "grpc.max_allowed_incoming_connections": connection_limit(options.max_connections),
+        # Of two limits each, between which core refuses at random.
+        "grpc.max_metadata_size": _MAX_METADATA_BYTES,
+        "grpc.absolute_max_metadata_size": _MAX_METADATA_BYTES,
+        "grpc.server.max_pending_requests": options.max_pending_calls,
+        "grpc.server.max_pending_requests_hard_limit": options.max_pending_calls,
         "grpc.so_reuseport": 0,  # a second process on the port is a mistake, not a feature
         "grpc.enable_channelz": int(options.channelz),
     }

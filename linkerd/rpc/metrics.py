@@ -7,6 +7,7 @@ import grpc
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from linkerd.rpc.methods import Method
+from linkerd.runtime.metrics import PlainCounter
 
 _LABELS: Final = ("grpc_type", "grpc_service", "grpc_method")
 _BUCKETS: Final = (0.1, 1, 300, 3600)
@@ -77,6 +78,14 @@ class RpcMetrics:
             buckets=_BUCKETS,
             registry=registry,
         )
+        self.refused = PlainCounter(
+            "grpc_server_calls_refused_total",
+            "Calls that a limit of the whole process refused: streams, calls, bytes or pending.",
+            ["limit"],
+            registry,
+        )
+        for limit in ("streams", "calls", "bytes", "pending"):
+            self.refused.labels(limit)
 
     def method(self, method: Method) -> MethodMetrics:
         """The series of `method`, which show zeros until it is called."""

@@ -7,6 +7,8 @@ from typing import Protocol
 import grpc
 
 from linkerd.rpc.errors import RpcError
+from linkerd.rpc.metrics import RpcMetrics
+from linkerd.rpc.options import ServerOptions
 
 
 class Bell:
@@ -54,37 +56,63 @@ class Watcher(Protocol):
 
 
 class OpenCalls:
-    """The calls in progress on a server; of watching ones at most `limit`."""
+    """The calls in progress on a server, within the limits that `options` set for the process.
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    Each refusal is RESOURCE_EXHAUSTED with a text that names the limit, and is counted.
+    """
+
+    def __init__(self, options: ServerOptions, metrics: RpcMetrics) -> None:
+        self._options = options
+        self._refused = metrics.refused
         self._watchers: set[Watcher] = set()
+        self.pending = 0
         self._unary = 0
+        self._unary_bytes = 0
         self._draining = False
         self._idle: asyncio.Event | None = None
 
     def __len__(self) -> int:
         return len(self._watchers) + self._unary
 
-    def begin(self) -> None:
-        """A unary call begins; `end` it."""
-        self._unary += 1
+    def expect(self) -> None:
+        """A call has come whose request is not whole; it will be `expected`. Raises RpcError when
+        there are too many."""
+        limit = self._options.max_pending_calls
+        if self.pending >= limit:
+            raise self._refusal("pending", f"{limit} requests are not whole: try again")
+        self.pending += 1
 
-    def end(self) -> None:
-        """A unary call has ended."""
+    def expected(self) -> None:
+        """Nothing more of a request is waited for."""
+        self.pending -= 1
+
+    def begin(self, size: int) -> None:
+        """A unary call with a request of `size` bytes begins; `end` it. Raises RpcError when there
+        are too many, or when their requests are too large together."""
+        calls, held = self._options.max_unary_calls, self._options.max_unary_bytes
+        if self._unary >= calls:
+            raise self._refusal("calls", f"{calls} are in progress, which is the limit: try again")
+        if self._unary_bytes + size > held:
+            raise self._refusal(
+                "bytes", f"requests in progress may have {held} together: try again"
+            )
+        self._unary += 1
+        self._unary_bytes += size
+
+    def end(self, size: int) -> None:
+        """A unary call that began with a request of `size` bytes has ended."""
         self._unary -= 1
+        self._unary_bytes -= size
         self._tell()
 
     def enter(self, watcher: Watcher) -> None:
-        """A watching call begins; it will `leave`. Raises RpcError RESOURCE_EXHAUSTED when there
-        are too many, and UNAVAILABLE when the server goes away."""
+        """A watching call begins; it will `leave`. Raises RpcError when there are too many, and
+        UNAVAILABLE when the server goes away."""
         if self._draining:
             raise RpcError(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
-        if len(self._watchers) >= self._limit:
-            raise RpcError(
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"streams: {self._limit} are open, which is the limit",
-            )
+        limit = self._options.max_concurrent_streams
+        if len(self._watchers) >= limit:
+            raise self._refusal("streams", f"{limit} are open, which is the limit")
         self._watchers.add(watcher)
 
     def leave(self, watcher: Watcher) -> None:
@@ -103,6 +131,10 @@ class OpenCalls:
         self._idle = asyncio.Event()
         self._tell()
         await self._idle.wait()
+
+    def _refusal(self, limit: str, says: str) -> RpcError:
+        self._refused.labels(limit).inc()
+        return RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{limit}: {says}")
 
     def _tell(self) -> None:
         if self._idle is not None and not len(self):

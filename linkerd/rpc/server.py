@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from linkerd.rpc import health
 from linkerd.rpc.methods import ServiceTable, paths
+from linkerd.rpc.metrics import RpcMetrics
 from linkerd.rpc.open_calls import OpenCalls
 from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.clock import Clock, SystemClock
@@ -37,7 +38,7 @@ class Server:
     ) -> None:
         self.port = 0
         self.options = options or ServerOptions()
-        self.calls = OpenCalls(self.options.max_concurrent_streams)
+        self.calls = OpenCalls(self.options, RpcMetrics.of(registry))
         self._address = address
         self._registry = registry
         self._clock = clock or SystemClock()

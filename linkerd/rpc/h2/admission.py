@@ -1,17 +1,14 @@
 """Who may connect: not too many at once, and nobody who floods."""
 
 import ipaddress
-import resource
 from asyncio import BaseTransport
 from typing import Any, Final, NamedTuple, Self
 
+from linkerd.rpc.descriptors import connection_limit
 from linkerd.rpc.h2.budget import Budgets, Purse
 from linkerd.rpc.h2.queue import Timers
 from linkerd.rpc.metrics import ConnectionMetrics
 from linkerd.runtime.logs import get_logger
-
-_RESERVE: Final = 128
-"""Descriptors for the admin server, the API server, logs and files that are reread."""
 
 _QUIET_SECONDS: Final = 60.0  # between two log lines
 _log = get_logger(__name__)
@@ -46,7 +43,7 @@ class Admission:
     def admit(self, peer: Peer, connections: int) -> Purse | None:
         """The purse of a new connection beside so many others; None: it is turned away."""
         now = self._timers.time()
-        limit = self._limit()
+        limit = connection_limit(self._most)
         if connections >= limit:
             self._metrics.refused("limit")
             if now - self._logged >= _QUIET_SECONDS:
@@ -61,12 +58,6 @@ class Admission:
         if purse is None:
             self._metrics.refused("flood")
         return purse
-
-    def _limit(self) -> int:
-        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if files == resource.RLIM_INFINITY:
-            return self._most
-        return min(self._most, max(1, files - _RESERVE))
 
 
 def _host(address: Any) -> str:

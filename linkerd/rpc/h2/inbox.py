@@ -11,7 +11,6 @@ from h2.stream import H2Stream
 from linkerd.rpc.errors import RpcError
 from linkerd.rpc.h2 import costs, headers
 from linkerd.rpc.h2.call import H2Call
-from linkerd.rpc.h2.limits import MAX_UNFINISHED
 from linkerd.rpc.h2.outbox import Outbox
 from linkerd.rpc.h2.queue import Timers
 from linkerd.rpc.h2.receiving import Holdings, Receiving
@@ -91,7 +90,7 @@ class Inbox:
     def _full(self) -> bool:
         whole = self._holdings.whole
         return len(self._streams) >= self._options.max_connection_streams or (
-            whole is not None and whole.unfinished >= MAX_UNFINISHED
+            whole is not None and whole.unfinished >= self._options.max_pending_calls
         )
 
     def _turn_down(self, wire: H2Stream, cost: costs.Cost) -> None:

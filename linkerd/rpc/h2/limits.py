@@ -11,9 +11,6 @@ MAX_HELD_BYTES: Final = 16 << 20
 MAX_PROCESS_HELD_BYTES: Final = 64 << 20
 """The same for all connections together."""
 
-MAX_UNFINISHED: Final = 20_000
-"""Requests that have not come to their end, for all connections together."""
-
 READ_BYTES: Final = 32 << 10
 """Of one read. No more is read before it is worked off, so that what waits in front of another's
 frame on the same connection, here and in the kernel, is worked off soon."""

@@ -61,20 +61,25 @@ class Unary(_OneRequest):
     def half_closed(self, stream: Stream, receiving: Receiving) -> None:
         """As `Behind.half_closed`."""
         raw = receiving.end()
-        self._calls.begin()
         stream.begin()
-        stream.run(self._spawn(self._serve(stream, raw)))
+        try:
+            self._calls.begin(len(raw))
+        except RpcError as error:
+            stream.finish(error.code, error.message)
+        else:
+            stream.counted = len(raw)
+            stream.run(self._spawn(self._serve(stream, raw)))
 
     def left(self, stream: Stream) -> None:
         """As `Behind.left`."""
-        if stream.begun:
-            self._calls.end()
+        if stream.counted is not None:
+            self._calls.end(stream.counted)
 
     async def _serve(self, stream: Stream, raw: bytes) -> None:
         try:
-            answer = encode(
-                self.method, await self.method.function(decode(self.method, raw), stream.call)
-            )
+            request = decode(self.method, raw)
+            del raw
+            answer = encode(self.method, await self.method.function(request, stream.call))
         except asyncio.CancelledError:
             stream.returned()
             stream.finish(_CANCELLED)  # unless its end is what cancelled us
@@ -108,7 +113,9 @@ class Watching(_OneRequest):
 
     async def _serve(self, stream: Stream, raw: bytes) -> None:
         try:
-            result = await self.method.function(decode(self.method, raw), stream.call)
+            request = decode(self.method, raw)
+            del raw
+            result = await self.method.function(request, stream.call)
             subscription = subscribed(self.method, result)
         except asyncio.CancelledError:
             stream.returned()

@@ -79,6 +79,7 @@ class Stream:
         "_timer",
         "behind",
         "call",
+        "counted",
         "id",
         "receiving",
         "status",
@@ -90,6 +91,7 @@ class Stream:
         self.call = call
         self.receiving: Receiving | None = receiving
         self.status: Status | None = None
+        self.counted: int | None = None  # bytes of its request, when `OpenCalls` counts it as unary
         self._sending: Sends | None = None  # None, too, once it is off the connection
         self._task: Cancellable | None = None
         self._timer: Cancellable | None = None

@@ -4,10 +4,18 @@ import asyncio
 
 import grpc
 import pytest
+from prometheus_client import CollectorRegistry
 
 from linkerd.rpc.errors import RpcError
+from linkerd.rpc.metrics import RpcMetrics
 from linkerd.rpc.open_calls import Bell, OpenCalls
+from linkerd.rpc.options import ServerOptions
 from linkerd.testing.clock import settle
+
+
+def two() -> OpenCalls:
+    """The book of a server that takes two streams."""
+    return OpenCalls(ServerOptions(max_concurrent_streams=2), RpcMetrics(CollectorRegistry()))
 
 
 def entered(calls: OpenCalls) -> Bell:
@@ -43,7 +51,7 @@ async def test_a_cancelled_wait_can_be_rung() -> None:
 
 
 def test_streams_beyond_the_limit_are_refused() -> None:
-    calls = OpenCalls(2)
+    calls = two()
     bells = [entered(calls), entered(calls)]
     with pytest.raises(RpcError, match="streams: 2 are open") as caught:
         entered(calls)
@@ -55,7 +63,7 @@ def test_streams_beyond_the_limit_are_refused() -> None:
 
 
 def test_draining_ends_all_and_admits_none() -> None:
-    calls = OpenCalls(2)
+    calls = two()
     bell = entered(calls)
     calls.drain()
     assert bell.ended
@@ -65,14 +73,14 @@ def test_draining_ends_all_and_admits_none() -> None:
 
 
 async def test_idle_means_that_no_call_is_left() -> None:
-    calls = OpenCalls(2)
+    calls = two()
     await asyncio.wait_for(calls.idle(), 1)
     bell = entered(calls)
-    calls.begin()
+    calls.begin(9)
     waiting = asyncio.create_task(calls.idle())
     await settle()
     calls.leave(bell)
     await settle()
     assert not waiting.done()
-    calls.end()
+    calls.end(9)
     await asyncio.wait_for(waiting, 1)
