@@ -1,8 +1,9 @@
 """Whether a ServiceProfile may be stored, for the webhook and the command line.
 
 The first fault is told, in one sentence that names the profile and the part. Not judged, as in
-upstream's validator: whether a regular expression compiles, whether a method exists, which service
-the name belongs to, and whether a budget's numbers are ones that proxies take.
+upstream's validator: which service the name belongs to, and whether a budget's numbers are ones
+that proxies take. Judged, unlike there: methods and regular expressions, for a proxy drops those
+that it cannot read, and the rest of the condition then matches more.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,13 @@ from typing import Any, Final
 import msgspec
 
 from linkerd.names import is_dns_subdomain
+from linkerd.profiles.conditions import (
+    MAX_NESTING,
+    Paths,
+    TooLargeError,
+    check_members,
+    check_method,
+)
 from linkerd.profiles.documents import plain, read_document
 from linkerd.profiles.errors import InvalidProfile, SourceError
 from linkerd.profiles.shapes import (
@@ -26,9 +34,6 @@ from linkerd.profiles.shapes import (
 from linkerd.quantity import parse_milli
 from linkerd.runtime.duration import parse_go_duration
 from linkerd.runtime.errors import DurationError
-
-MAX_NESTING: Final = 30
-"""Levels of `all`, `any` and `not`; the destination service ignores a profile that has more."""
 
 _STATUSES: Final = range(100, 600)
 _MAX_NAME: Final = 253  # of what a message repeats
@@ -72,14 +77,22 @@ def _profile(profile: Profile) -> None:
             "has an invalid name: it must be the full name of a service, dot-separated labels of "
             "lower-case letters, digits and dashes, such as web.shop.svc.cluster.local"
         )
-    for number, route in enumerate(profile.spec.routes):
-        _route(route, f"spec.routes[{number}]")
+    _routes(profile.spec.routes)
     if profile.spec.retry_budget is not None:
         _budget(profile.spec.retry_budget)
     _rest(profile.spec)
 
 
-def _route(route: Route | None, part: str) -> None:
+def _routes(routes: Sequence[Route | None]) -> None:
+    paths = Paths()
+    try:
+        for number, route in enumerate(routes):
+            _route(route, f"spec.routes[{number}]", paths)
+    except TooLargeError as error:
+        raise _Fault(f"is too large: {error}") from None
+
+
+def _route(route: Route | None, part: str, paths: Paths) -> None:
     if route is None:
         raise _Fault(f"has a null route: {part}")
     if not route.name:
@@ -88,7 +101,8 @@ def _route(route: Route | None, part: str) -> None:
         _duration(route.timeout, "has a route with an invalid timeout", part)
     if route.condition is None:
         raise _Fault(f"has a route with no condition: {part}")
-    _judged(route.condition, "has a route with an invalid condition", f"{part}.condition")
+    preface = "has a route with an invalid condition"
+    _judged(route.condition, preface, f"{part}.condition", paths)
     for number, item in enumerate(route.response_classes):
         _class(item, f"{part}.responseClasses[{number}]")
 
@@ -98,42 +112,63 @@ def _class(item: ResponseClass | None, part: str) -> None:
         raise _Fault(f"has a null response class: {part}")
     if item.condition is None:
         raise _Fault(f"has a response class with no condition: {part}")
-    _judged(item.condition, "has a response class with an invalid condition", f"{part}.condition")
+    preface = "has a response class with an invalid condition"
+    _judged(item.condition, preface, f"{part}.condition", Paths())
 
 
-def _judged(match: RequestMatch | ResponseMatch, preface: str, part: str) -> None:
+def _judged(match: RequestMatch | ResponseMatch, preface: str, part: str, paths: Paths) -> None:
     try:
-        _match(match, 0)
-    except _Fault as fault:
+        _match(match, paths, 0)
+    except (_Fault, ValueError) as fault:
         raise _Fault(f"{preface}: {part}: {fault}") from None
 
 
-def _match(match: RequestMatch | ResponseMatch, depth: int) -> None:
+def _match(match: RequestMatch | ResponseMatch, paths: Paths, depth: int) -> None:
     """In the order all, any, the match's own fields, not."""
     if depth > MAX_NESTING:
         raise _Fault(f"It is nested more than {MAX_NESTING} deep")
-    _children(match.all, "all", depth)
-    _children(match.any, "any", depth)
-    if isinstance(match, ResponseMatch) and match.status is not None:
-        _status(match.status)
+    _children(match.all, "all", paths, depth)
+    _children(match.any, "any", paths, depth)
+    if isinstance(match, RequestMatch):
+        _request(match, paths)
+    else:
+        _response(match)
     if match.not_ is not None:
-        _match(match.not_, depth + 1)
+        _match(match.not_, paths, depth + 1)
     if not _has_field(match):
         kind = "request" if isinstance(match, RequestMatch) else "response"
         raise _Fault(f"A {kind} match must have a field set")
 
 
+def _request(match: RequestMatch, paths: Paths) -> None:
+    if match.method:
+        check_method(match.method)
+    if match.path_regex:
+        paths.check(match.path_regex)
+
+
+def _response(match: ResponseMatch) -> None:
+    for field, members in (("all", match.all), ("any", match.any)):
+        if members is not None:
+            check_members(members, field)
+    if match.status is not None:
+        _status(match.status)
+
+
 def _children(
-    matches: Sequence[RequestMatch | ResponseMatch | None] | None, field: str, depth: int
+    matches: Sequence[RequestMatch | ResponseMatch | None] | None,
+    field: str,
+    paths: Paths,
+    depth: int,
 ) -> None:
     for match in matches or ():
         if match is None:
             raise _Fault(f'Contains a null condition "{field}"')
-        _match(match, depth + 1)
+        _match(match, paths, depth + 1)
 
 
 def _has_field(match: RequestMatch | ResponseMatch) -> bool:
-    """An empty `all` or `any` counts."""
+    """Whether something is said; of a request, an empty `all` or `any` is something."""
     if match.all is not None or match.any is not None or match.not_ is not None:
         return True
     if isinstance(match, RequestMatch):

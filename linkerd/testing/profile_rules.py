@@ -5,6 +5,8 @@ import ipaddress
 import re
 from typing import Final
 
+import re2
+
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.testing.rules import check_labels, is_proxy_name, require
 
@@ -12,6 +14,9 @@ _MAX_PORT: Final = 65535
 _MAX_SECONDS: Final = 315_576_000_000  # of a protobuf Duration
 _STATUSES: Final = range(100, 1000)
 _METHOD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_BRACE: Final = re.compile(r"(?<!\\)\{(?![0-9])")
+_QUIET: Final = re2.Options()
+_QUIET.log_errors = False
 
 
 def check_profile(profile: pb.DestinationProfile) -> None:
@@ -68,8 +73,7 @@ def check_route(route: pb.Route) -> None:
 
 
 def check_request(match: pb.RequestMatch) -> None:
-    """Raises RuleError if a proxy would drop the match, which may make the rest of it match more.
-    Whether a regular expression compiles is not known here."""
+    """Raises RuleError if a proxy would drop the match: the rest may then match more."""
     match match.WhichOneof("match"):
         case "all" | "any" as kind:
             for inner in getattr(match, kind).matches:
@@ -78,10 +82,21 @@ def check_request(match: pb.RequestMatch) -> None:
             check_request(getattr(match, "not"))
         case "path":
             require(match.path.regex, "a path's expression is not empty")
+            require(_compiles(match.path.regex), "a path's expression compiles")
         case "method":
             _check_method(match)
         case _:
             require(False, "a request match says something")
+
+
+def _compiles(regex: str) -> bool:
+    """Whether a proxy compiles the expression, as far as RE2 is like what proxies use; a brace that
+    counts nothing, which RE2 takes for text, is the difference that people meet."""
+    try:
+        re2.compile(f"^{regex.strip()}$", _QUIET)
+    except re2.error:
+        return False
+    return not _BRACE.search(regex)
 
 
 def _check_method(match: pb.RequestMatch) -> None:

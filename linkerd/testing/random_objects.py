@@ -36,6 +36,7 @@ REMOTES: Final = [
     *("ledger@north", "ledger@south", "ledger@north,ledger@south", " vault@north , ledger@south "),
     *("ledger@north,ledger@north", "ledger@@north", "@north,ledger@", "ledger@nowhere,x@south"),
 ]
+REGEXES: Final = ["", "", "/a", "(", "/{id}"]
 MIRRORED: Final = {"mirror.linkerd.io/cluster-name": "north"}
 
 
@@ -145,7 +146,8 @@ def some_profile(r: Random) -> Any:
         "ledger.fin.svc.mesh.test",
         r.choice(["fin", "ops"]),
         routes=[
-            {"name": "a", "condition": {"method": method}} for method in r.choice(["GP", "", [""]])
+            {"name": "a", "condition": {"method": method, "pathRegex": r.choice(REGEXES)}}
+            for method in r.choice(["GP", "", [""], ["G", "G P"]])
         ],
     )
 

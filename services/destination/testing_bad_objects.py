@@ -53,10 +53,14 @@ WORDS: Final = [
     *("ExternalName", "Local", "Running", "Failed", "opaque", "True", "ExternalWorkload", "In"),
     *("0.0.0.0:4143", "1-9,http", "spiffe://mesh.test/m", "GET", "/a", "10s", "500m", "ReplicaSet"),
     *("2020-01-01T00:00:00Z", "", "x" * 300, 'a"b', "a\nb", "\u0000", "Ä b", "256.1.1.1"),
+    *("(", "/{id}"),
 ]
 ODD_OF: Final[dict[type, list[Any]]] = {
     int: [0, -1, 1, 4143, 65535, 65536, 2**31, 2**63 - 1],
-    str: ["", "a b", 'a"b', "a\nb", "Ä", "x" * 300, "10.4.0.2", "0.0.0.0:65535", "0s", "2h", "-1"],
+    str: [
+        *("", "a b", 'a"b', "a\nb", "Ä", "x" * 300, "10.4.0.2", "0.0.0.0:65535", "0s", "2h", "-1"),
+        *("(", "/{id}"),
+    ],
     float: [-0.5, 1001.0, 1e300],
     bool: [True, False],
 }

@@ -1,8 +1,10 @@
 """linkerd.io: ServiceProfiles.
 
 Decoding is lenient where the schema is odd: `opaquePorts` has two contradicting forms and is not
-read at all, and whatever a condition holds besides the fields below is ignored. Judging a profile
-(a condition without any field, an impossible status range) is its translator's business.
+read at all. It is strict where ignoring something would change what is said: a condition with a
+field that is unknown (the API server keeps these below the first level) would match more without
+it. Judging a profile (a condition without any field, an impossible status range) is its
+translator's business.
 """
 
 from typing import Optional
@@ -12,7 +14,9 @@ import msgspec
 from linkerd.kube.objects.meta import ObjectMeta
 
 
-class RequestMatch(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class RequestMatch(
+    msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, rename="camel"
+):
     """What requests a route takes; fields that are given must all hold. An empty `all` or `any`
     is not an absent one."""
 
@@ -23,14 +27,14 @@ class RequestMatch(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     not_: Optional["RequestMatch"] = msgspec.field(name="not", default=None)
 
 
-class StatusRange(msgspec.Struct, frozen=True, gc=False):
+class StatusRange(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """HTTP statuses from `min` to `max`; 0 means that the bound was not given."""
 
     min: int = 0
     max: int = 0
 
 
-class ResponseMatch(msgspec.Struct, frozen=True, gc=False):
+class ResponseMatch(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What responses a class takes."""
 
     status: StatusRange | None = None

@@ -3,10 +3,14 @@
 A profile that means nothing (a route without condition, an empty match, an impossible status range)
 is refused as a whole: half of somebody's routes may be worse than none. What only weakens one route
 or the retries is left out and told.
+
+So is a route of whose conditions a proxy would drop a part, for the rest would match more. Requests
+that were meant for it then go by the routes after it, so these are not retried.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -20,6 +24,13 @@ from linkerd.kube.objects import (
 from linkerd.kube.objects import ResponseClass as KubeResponseClass
 from linkerd.kube.objects import RetryBudget as KubeBudget
 from linkerd.kube.objects import Route as KubeRoute
+from linkerd.profiles.conditions import (
+    MAX_NESTING,
+    Paths,
+    TooLargeError,
+    check_members,
+    check_method,
+)
 from linkerd.quantity import parse_milli
 from linkerd.runtime.duration import parse_go_duration
 from linkerd.runtime.errors import DurationError
@@ -40,17 +51,19 @@ from services.destination.model.routes import (
     WeightedTarget,
 )
 
-_METHOD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110's token
 _STATUSES: Final = range(100, 600)
 _TTLS: Final = (timedelta(seconds=1), timedelta(seconds=60))  # of budgets that proxies accept
 _MAX_RATIO: Final = 1000.0
 _MAX_RETRIES: Final = 2**31 - 1
 _MAX_WEIGHTS: Final = 2**32 - 1  # of all targets together: more makes a proxy panic
-_MAX_NESTING: Final = 30  # protobuf readers stop at 100 levels, three to each of ours
 
 
-class ProfileError(ValueError):
+class ProfileError(Exception):
     """The profile means nothing. The message names the part."""
+
+
+class _RouteError(Exception):
+    """A proxy would drop a part of the route. The message names the part."""
 
 
 def translate(profile: ServiceProfile, tell: Callable[[str, str], None]) -> Traffic:
@@ -59,20 +72,36 @@ def translate(profile: ServiceProfile, tell: Callable[[str, str], None]) -> Traf
     spec = profile.spec
     budget = _budget(spec.retry_budget, tell) if spec.retry_budget is not None else RetryBudget()
     return Traffic(
-        routes=tuple(_route(number, route, tell) for number, route in enumerate(spec.routes)),
+        routes=tuple(_routes(spec.routes, tell)),
         budget=budget,
         targets=_overrides(spec.dst_overrides, tell),
         source=(profile.metadata.namespace, profile.metadata.name),
     )
 
 
-def _route(number: int, route: KubeRoute, tell: Callable[[str, str], None]) -> Route:
-    part = f"spec.routes[{number}]"
+def _routes(routes: Iterable[KubeRoute], tell: Callable[[str, str], None]) -> Iterator[Route]:
+    paths = Paths()
+    left_out: list[_RouteError] = []
+    for number, item in enumerate(routes):
+        try:
+            route = _route(f"spec.routes[{number}]", item, paths, tell)
+            yield replace(route, retryable=False) if left_out else route
+        except _RouteError as error:
+            left_out.append(error)
+        except TooLargeError as error:
+            raise ProfileError(f"spec.routes: {error}") from None
+    if left_out:
+        first, more = left_out[0], len(left_out) - 1
+        others = f", and so are {more} others" if more else ""
+        tell("spec.routes", f"{first}; it is left out{others}, and what follows is not retried")
+
+
+def _route(part: str, route: KubeRoute, paths: Paths, tell: Callable[[str, str], None]) -> Route:
     if route.condition is None:
         raise ProfileError(f"{part}: it has no condition")
     return Route(
         name=label_value(route.name),
-        match=_request(route.condition, f"{part}.condition"),
+        match=_request(route.condition, f"{part}.condition", paths),
         response_classes=tuple(_class(item, part) for item in route.response_classes),
         retryable=route.is_retryable,
         timeout=_timeout(route.timeout, f"{part}.timeout", tell),
@@ -88,27 +117,33 @@ def _timeout(text: str, part: str, tell: Callable[[str, str], None]) -> timedelt
     return timeout if timeout > timedelta(0) else None
 
 
-def _request(match: RequestMatch, part: str, depth: int = 0) -> Match:
+def _request(match: RequestMatch, part: str, paths: Paths, depth: int = 0) -> Match:
     _limit(depth, part)
     found: list[Match] = []
     if match.all is not None:
-        found.append(AllOf(tuple(_request(m, part, depth + 1) for m in match.all)))
+        found.append(AllOf(tuple(_request(m, part, paths, depth + 1) for m in match.all)))
     if match.any is not None:
-        found.append(AnyOf(tuple(_request(m, part, depth + 1) for m in match.any)))
+        found.append(AnyOf(tuple(_request(m, part, paths, depth + 1) for m in match.any)))
     if match.method:
-        found.append(_method(match.method, part))
+        with _readable(f"{part}: method"):
+            check_method(match.method)
+        found.append(MethodMatch(match.method.upper()))
     if match.not_ is not None:
-        found.append(Not(_request(match.not_, part, depth + 1)))
+        found.append(Not(_request(match.not_, part, paths, depth + 1)))
     if match.path_regex:
+        with _readable(f"{part}: pathRegex"):
+            paths.check(match.path_regex)
         found.append(PathMatch(match.path_regex))
     return _joined(found, part)
 
 
-def _method(name: str, part: str) -> MethodMatch:
-    """Proxies drop a method that is none, also out of an `all`, which would then match more."""
-    if _METHOD.fullmatch(name) is None:
-        raise ProfileError(f"{part}: {name[:100]!r} is no HTTP method")
-    return MethodMatch(name.upper())
+@contextmanager
+def _readable(part: str) -> Iterator[None]:
+    """Raises _RouteError, which names the part, of what was found that a proxy would drop."""
+    try:
+        yield
+    except ValueError as error:
+        raise _RouteError(f"{part}: {error}") from None
 
 
 def _class(item: KubeResponseClass, part: str) -> ResponseClass:
@@ -122,9 +157,9 @@ def _response(match: ResponseMatch, part: str, depth: int = 0) -> Match:
     _limit(depth, part)
     found: list[Match] = []
     if match.all is not None:
-        found.append(AllOf(tuple(_response(m, part, depth + 1) for m in match.all)))
+        found.append(AllOf(_members(match.all, "all", part, depth)))
     if match.any is not None:
-        found.append(AnyOf(tuple(_response(m, part, depth + 1) for m in match.any)))
+        found.append(AnyOf(_members(match.any, "any", part, depth)))
     if match.status is not None:
         found.append(_status(match.status, part))
     if match.not_ is not None:
@@ -132,9 +167,17 @@ def _response(match: ResponseMatch, part: str, depth: int = 0) -> Match:
     return _joined(found, part)
 
 
+def _members(
+    matches: tuple[ResponseMatch, ...], field: str, part: str, depth: int
+) -> tuple[Match, ...]:
+    with _readable(part):
+        check_members(matches, field)
+    return tuple(_response(m, part, depth + 1) for m in matches)
+
+
 def _limit(depth: int, part: str) -> None:
-    if depth > _MAX_NESTING:
-        raise ProfileError(f"{part}: it is nested more than {_MAX_NESTING} deep")
+    if depth > MAX_NESTING:
+        raise ProfileError(f"{part}: it is nested more than {MAX_NESTING} deep")
 
 
 def _joined(found: list[Match], part: str) -> Match:

@@ -17,14 +17,15 @@ from hypothesis import strategies as st
 
 from linkerd.kube.decode import ObjectDecoder
 from linkerd.kube.objects import ServiceProfile
+from linkerd.profiles.conditions import MAX_NESTING
 from linkerd.profiles.errors import InvalidProfile
-from linkerd.profiles.validation import MAX_NESTING, validate
+from linkerd.profiles.validation import validate
 from services.destination.index.translation import ProfileError, translate
 
 STATUSES = st.sampled_from([0, 1, 99, 100, 200, 404, 500, 599, 600, -1])
 RANGES = st.fixed_dictionaries({}, optional={"min": STATUSES, "max": STATUSES})
-METHODS = st.sampled_from(["GET", "post", "", "PURGE"])
-REGEXES = st.sampled_from(["/x", "", "(["])
+METHODS = st.sampled_from(["GET", "post", "", "PURGE", "G T"])
+REGEXES = st.sampled_from(["/x", "", "([", "/{id}", "^/a$"])
 
 
 def matches(leaves: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
@@ -81,15 +82,17 @@ def profile(spec: Any) -> dict[str, Any]:
 
 
 def refusal(value: Any) -> str | None:
-    """What the destination service says against a profile as the API server would send it."""
+    """What the destination service says against a profile as the API server would send it, or
+    against a route of it."""
     found = ObjectDecoder(ServiceProfile).decode(json.dumps(value).encode())
     if not isinstance(found, ServiceProfile):
         return f"malformed: {found.problem}"
+    told: dict[str, str] = {}
     try:
-        translate(found, lambda part, problem: None)
+        translate(found, told.__setitem__)
     except ProfileError as error:
         return str(error)
-    return None
+    return told.get("spec.routes")
 
 
 def is_known_difference(said: str) -> bool:

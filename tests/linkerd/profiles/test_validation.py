@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import yaml
 
+from linkerd.profiles.conditions import MAX_NESTING
 from linkerd.profiles.errors import InvalidProfile
-from linkerd.profiles.validation import MAX_NESTING, validate, validate_document
+from linkerd.profiles.validation import validate, validate_document
 
 NAME = "ledger.fin.svc.mesh.test"
 GET = {"method": "GET"}
@@ -83,7 +84,6 @@ def verdict(value: Any) -> str:
         pytest.param(route(timeout=""), id="no timeout"),
         pytest.param(request({"all": []}), id="V11 empty all"),
         pytest.param(request({"any": []}), id="empty any"),
-        pytest.param(request({"pathRegex": "(["}), id="V14 regex is not compiled"),
         pytest.param(response({"status": {"min": 500}}), id="V16 min only"),
         pytest.param(response({"status": {"max": 599}}), id="max only"),
         pytest.param(response({"status": {}}), id="V16 empty status"),
@@ -167,6 +167,16 @@ WANTS_RESPONSE = "A response match must have a field set"
         pytest.param(request({"any": [None]}), 'null condition "any"', id="T189 V12 request any"),
         pytest.param(response({"all": [None]}), 'null condition "all"', id="T189 response all"),
         pytest.param(response({"any": [None]}), 'null condition "any"', id="T189 response any"),
+        pytest.param(request({"pathRegex": "(["}), "no regular expression", id="V14, unlike it"),
+        pytest.param(request({"not": {"pathRegex": "/{id}"}}), r"write \{", id="inner regex"),
+        pytest.param(request({"all": [{"method": "G T"}]}), "is no HTTP method", id="method"),
+        pytest.param(response({"all": []}), "'all' has no members", id="response, empty all"),
+        pytest.param(response({"not": {"any": []}}), "'any' has no members", id="and empty any"),
+        pytest.param(
+            profile({"routes": [{"name": "a", "condition": {"pathRegex": r"\w{60}"}}] * 9}),
+            "its regular expressions take more than 32 MiB together",
+            id="large regexes",
+        ),
         pytest.param(route(timeout="one-second"), "invalid timeout", id="T190"),
         pytest.param(route(timeout="10"), "invalid timeout", id="V8"),
         pytest.param(profile({"opaquePorts": {"http": {}}}), "opaque port", id="V20"),

@@ -165,6 +165,8 @@ BAD_PROFILES: list[tuple[str, pb.DestinationProfile]] = [
     ("has a condition", profile(routes=[pb.Route()])),
     ("match says something", route()),
     ("expression is not empty", route(path=pb.PathMatch())),
+    ("expression compiles", route(path=pb.PathMatch(regex="/a("))),
+    ("expression compiles", route(path=pb.PathMatch(regex="/{id}"))),
     ("method has a type", route(method={})),
     ("method is a token", unregistered("a b")),
     ("members", response(all=pb.ResponseMatch.Seq())),

@@ -1,11 +1,14 @@
 """Parts of objects that a proxy would drop, or that would spoil its metrics: they are left out or
 mended here, and reported. (A proxy that drops an identity speaks plain text.)"""
 
+import json
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from linkerd.kube.decode import Malformed, ObjectDecoder
+from linkerd.kube.objects import ServiceProfile
 from linkerd.testing.objects import (
     endpoint,
     endpoint_slice,
@@ -122,14 +125,85 @@ def test_a_name_of_a_route_with_quotes() -> None:
     assert not said
 
 
-@pytest.mark.parametrize("method", ["GE T", "G\n", "Ä", "a,b"])
-def test_a_method_that_is_none_spoils_the_profile(method: str) -> None:
-    """Left out of an `all`, it would make the route match more."""
-    condition = {"all": [{"method": method}, {"pathRegex": "/a"}]}
-    message, said = profile(routes=[{"name": "a", "condition": condition}])
+ODD_PATHS = ["(", "/users/{id}", "/a(?=b)", r"\Qa\E", "[", "a" * 5_000]
+ODD_CONDITIONS: list[Any] = [
+    *({"method": "POST", "pathRegex": regex} for regex in ODD_PATHS),
+    *({"method": method, "pathRegex": "/a"} for method in ("GE T", "G\n", "Ä", "a,b")),
+    {"all": [{"method": "G T"}, {"pathRegex": "/a"}]},
+    {"all": [{"method": "POST"}, {"not": {"pathRegex": "("}}]},
+    {"any": [{"all": [{"method": "POST"}, {"any": [{"pathRegex": "("}]}]}]},
+    {"not": {"all": [{"pathRegex": "/a"}, {"not": {"not": {"method": "G T"}}}]}},
+]
+
+
+@pytest.mark.parametrize("condition", ODD_CONDITIONS)
+def test_a_condition_of_which_proxies_drop_a_part_takes_its_route_out(condition: Any) -> None:
+    """What is left of the condition would match more, and be retried."""
+    good = {"name": "b", "condition": {"method": "GET"}}
+    odd = {"name": "a", "condition": condition, "isRetryable": True}
+    message, said = profile(routes=[good, odd, odd])
+    assert [route.metrics_labels["route"] for route in message.routes] == ["b"]
+    (problem,) = said
+    assert problem.startswith("spec.routes: spec.routes[1].condition: ")
+    assert problem.endswith("left out, and so are 1 others, and what follows is not retried")
+
+
+@pytest.mark.parametrize("empty", [{"all": []}, {"any": []}, {"not": {"all": []}}])
+def test_a_response_class_that_proxies_drop_takes_its_route_out(empty: Any) -> None:
+    """Without "these are no failures" more of them are retried."""
+    failures = {"condition": {"status": {"min": 500, "max": 599}}, "isFailure": True}
+    classes = [{"condition": empty, "isFailure": False}, failures]
+    route = {"name": "a", "condition": {"method": "GET"}, "responseClasses": classes}
+    message, said = profile(routes=[route | {"isRetryable": True}])
     assert not message.routes
     assert len(said) == 1
-    assert "is no HTTP method" in said[0]
+
+
+def test_what_would_have_gone_by_a_route_that_is_left_out_is_not_retried() -> None:
+    """It goes by whichever of the later routes takes it."""
+    every = {"condition": {"pathRegex": ".*"}, "isRetryable": True, "timeout": "1s"}
+    odd = {"name": "a", "condition": {"pathRegex": "/pay/{id}"}}
+    message, _ = profile(routes=[every | {"name": "b"}, odd, every | {"name": "c"}])
+    assert [route.is_retryable for route in message.routes] == [True, False]
+    assert [route.HasField("timeout") for route in message.routes] == [True, True]
+
+
+@pytest.mark.parametrize("regex", [" /a/[^/]* ", r"^\/a$", "/a|/b", "*a", r"/\w+/\d{4}"])
+def test_paths_are_told_as_they_are_written(regex: str) -> None:
+    condition = {"method": "GET", "pathRegex": regex}
+    message, said = profile(routes=[{"name": "a", "condition": condition}])
+    assert message.routes[0].condition.all.matches[1].path.regex == regex
+    assert not said
+
+
+def test_regular_expressions_that_are_too_much_together() -> None:
+    routes = [
+        {"name": "a", "condition": {"pathRegex": rf"/{number}/\w{{60}}"}} for number in range(9)
+    ]
+    message, said = profile(routes=routes)
+    assert not message.routes
+    assert len(said) == 1
+    assert "take more than 32 MiB together" in said[0]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"condition": {"all": [{"method": "POST", "header": "x"}]}},
+        {"condition": {"not": {"pathregex": "/a"}}},
+        {
+            "condition": {"method": "GET"},
+            "responseClasses": [{"condition": {"any": [{"status": {"min": 500, "mox": 501}}]}}],
+        },
+    ],
+)
+def test_fields_of_conditions_that_nobody_knows(odd: Any) -> None:
+    """The API server keeps them below the first level. Without them a condition matches more, so
+    the object is malformed; the last good one stays."""
+    manifest = {"metadata": {"name": LEDGER, "namespace": "fin"}, "spec": {"routes": [odd]}}
+    found = ObjectDecoder(ServiceProfile).decode(json.dumps(manifest).encode())
+    assert isinstance(found, Malformed)
+    assert "unknown field" in found.problem
 
 
 @pytest.mark.parametrize("authority", ["", "a b", ":80", "a..b:80", "a:b", "a:65536", "x" * 300])
