@@ -98,7 +98,13 @@ async def _read_some(response: aiohttp.ClientResponse) -> bytes:
 
 
 def unreachable(what: str, error: Exception) -> Unreachable:
-    """What a failure of the transport means."""
+    """What a failure of the transport means. Only the words of `error` are kept: the frames of
+    connectors hold their own exceptions, a cycle in which everything that waited here would stay
+    until the garbage collector comes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        cause.__traceback__ = None
+        cause = cause.__cause__ or cause.__context__
     return Unreachable(f"{what}: {_reason(error)}")
 
 

@@ -28,6 +28,11 @@ class KubeError(Exception):
 
     reason: str = "Unknown"
 
+    @property
+    def label(self) -> str:
+        """The reason, one of a few."""
+        return self.reason
+
 
 class ConfigError(KubeError):
     """There is no usable configuration; the message names the file and what to do."""
@@ -67,6 +72,11 @@ class ApiError(KubeError):
         self.message = message
         self.retry_after = retry_after  # seconds that the server asks us to wait
 
+    @property
+    def label(self) -> str:
+        """The reason if it is one of Kubernetes' own, else the name of the class."""
+        return self.reason if self.reason in _REASONS else type(self).__name__
+
     @staticmethod
     def of(status: int, reason: str, message: str, retry_after: float | None = None) -> "ApiError":
         """An error of the most specific class for this HTTP status."""
@@ -82,7 +92,10 @@ class ApiError(KubeError):
             said = _Status(message=body[:200].decode(errors="replace"))
         if retry_after is None and said.details and said.details.retry_after_seconds > 0:
             retry_after = float(said.details.retry_after_seconds)
-        return ApiError.of(said.code or status, said.reason or "Unknown", said.message, retry_after)
+        if said.code in _REFUSALS:
+            status = said.code
+        reason = said.reason[:_MAX_REASON] or "Unknown"
+        return ApiError.of(status, reason, said.message[:_MAX_MESSAGE], retry_after)
 
 
 class Unauthorized(ApiError):
@@ -135,6 +148,35 @@ _BY_STATUS: Final = (
     Gone,
     TooManyRequests,
     ServerError,
+)
+
+
+_REFUSALS: Final = range(400, 600)
+_MAX_REASON: Final = 64  # characters of what a server says that go into logs
+_MAX_MESSAGE: Final = 1024
+_REASONS: Final = frozenset(
+    {
+        "AlreadyExists",
+        "BadRequest",
+        "Conflict",
+        "Expired",
+        "Forbidden",
+        "Gone",
+        "InternalError",
+        "Invalid",
+        "MethodNotAllowed",
+        "NotAcceptable",
+        "NotFound",
+        "RequestEntityTooLarge",
+        "ServerTimeout",
+        "ServiceUnavailable",
+        "StoreReadError",
+        "Timeout",
+        "TooManyRequests",
+        "Unauthorized",
+        "Unknown",
+        "UnsupportedMediaType",
+    }
 )
 
 

@@ -90,11 +90,7 @@ class Reflector(Generic[T]):
         self._trouble: str | None = None
         self._synced = asyncio.Event()
         self._meter = (metrics or ReflectorMetrics(CollectorRegistry())).of(
-            resource.plural,
-            namespace or "",
-            lambda: self.age_seconds,
-            lambda: len(self.store),
-            cluster,
+            resource.plural, namespace or "", cluster
         )
         self._intake = Intake(
             resource, self._meter, UpdateLag(lag, self._clock) if lag is not None else None
@@ -125,13 +121,20 @@ class Reflector(Generic[T]):
 
     async def run(self) -> NoReturn:
         """Lists and watches until it is cancelled. KubeErrors never end it."""
-        while True:
-            try:
-                if self._intake.version is None:
-                    await self._list()
-                await self._watch(self._intake.version or "")
-            except KubeError as error:
-                await self._recover(error)
+        detach = self._meter.attach(lambda: self.age_seconds, lambda: len(self.store))
+        try:
+            while True:
+                await self._keep_in_step()
+        finally:
+            detach()
+
+    async def _keep_in_step(self) -> None:
+        try:
+            if self._intake.version is None:
+                await self._list()
+            await self._watch(self._intake.version or "")
+        except KubeError as error:
+            await self._recover(error)
 
     @property
     def _path(self) -> str:
@@ -224,7 +227,7 @@ class Reflector(Generic[T]):
 
     async def _recover(self, error: KubeError) -> None:
         """Decides where to go on and waits a while."""
-        self._meter.failed(error.reason)
+        self._meter.failed(error)
         if isinstance(error, NotFound) and self._turn_to_another_version():
             return
         version = self._intake.version
@@ -255,8 +258,8 @@ class Reflector(Generic[T]):
                 self._log.info("the cluster does not show this resource; taken as empty")
                 self._synced.set()
             return
-        known = self._trouble == error.reason
-        self._trouble = error.reason
+        known = self._trouble == error.label
+        self._trouble = error.label
         log = self._log.debug if known else self._log.warning
         if isinstance(error, Gone):
             log = self._log.info

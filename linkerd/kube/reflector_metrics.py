@@ -4,14 +4,55 @@ A reflector that lost the API server shows as `kube_reflector_age_seconds` growi
 watch it stays below about 70 s, which is how often the server sends a bookmark when nothing else.
 """
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from linkerd.kube.errors import KubeError
 
 _LABELS: Final = ("resource", "namespace", "cluster")
+_TYPES: Final = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"})
+Labels = tuple[str, ...]
+Reading = Callable[[], float]
 HOME: Final = "local"
 """What the cluster that we are in is called, where a linked one has its name."""
+
+
+class LiveGauge(Collector):
+    """A gauge that asks whoever is there when it is scraped, and has no series of those who are
+    not. Of several under the same labels the one counts that came first: where one takes the place
+    of another, that is the one in use."""
+
+    def __init__(self, name: str, documentation: str, registry: CollectorRegistry) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._readings: defaultdict[Labels, list[Reading]] = defaultdict(list)
+        registry.register(self)
+
+    def attach(self, labels: Labels, reading: Reading) -> None:
+        """Somebody is there."""
+        self._readings[labels].append(reading)
+
+    def detach(self, labels: Labels, reading: Reading) -> None:
+        """Somebody has gone."""
+        self._readings[labels].remove(reading)
+        if not self._readings[labels]:
+            del self._readings[labels]
+
+    def describe(self) -> Iterable[Metric]:
+        """The family without series."""
+        return [GaugeMetricFamily(self._name, self._documentation, labels=_LABELS)]
+
+    def collect(self) -> Iterable[Metric]:
+        """The family."""
+        family = GaugeMetricFamily(self._name, self._documentation, labels=_LABELS)
+        for labels, readings in self._readings.items():
+            family.add_metric(labels, readings[0]())
+        return [family]
 
 
 class ReflectorMetrics:
@@ -48,62 +89,49 @@ class ReflectorMetrics:
             _LABELS,
             registry=registry,
         )
-        self.age = Gauge(
-            "kube_reflector_age_seconds",
-            "Time since the API server was last heard of.",
-            _LABELS,
-            registry=registry,
+        self.age = LiveGauge(
+            "kube_reflector_age_seconds", "Time since the API server was last heard of.", registry
         )
-        self.objects = Gauge(
-            "kube_reflector_objects",
-            "Objects in the store.",
-            _LABELS,
-            registry=registry,
-        )
+        self.objects = LiveGauge("kube_reflector_objects", "Objects in the store.", registry)
 
-    def of(
-        self,
-        resource: str,
-        namespace: str,
-        age: Callable[[], float],
-        size: Callable[[], int],
-        cluster: str = HOME,
-    ) -> "Meter":
-        """The metrics of one reflector; the gauges ask it when they are scraped."""
-        labels = (resource, namespace, cluster)
-        self.age.labels(*labels).set_function(age)
-        self.objects.labels(*labels).set_function(size)
-        return Meter(self, labels)
+    def of(self, resource: str, namespace: str, cluster: str = HOME) -> "Meter":
+        """The metrics of one reflector."""
+        return Meter(self, (resource, namespace, cluster))
 
     def forget(self, cluster: str) -> None:
         """The cluster is not read any more: its series end."""
-        for family in (
-            self.lists,
-            self.watches,
-            self.events,
-            self.errors,
-            self.malformed,
-            self.age,
-            self.objects,
-        ):
+        for family in (self.lists, self.watches, self.events, self.errors, self.malformed):
             family.remove_by_labels({"cluster": cluster})
 
 
 class Meter:
-    """The counters of one reflector."""
+    """The counters of one reflector, and its gauges while it runs. What a server says becomes no
+    label: it might say something else each time."""
 
-    def __init__(self, metrics: ReflectorMetrics, labels: tuple[str, str, str]) -> None:
+    def __init__(self, metrics: ReflectorMetrics, labels: Labels) -> None:
         self.lists = metrics.lists.labels(*labels)
         self.watches = metrics.watches.labels(*labels)
         self.malformed = metrics.malformed.labels(*labels)
-        self._events = metrics.events
-        self._errors = metrics.errors
+        self._metrics = metrics
         self._labels = labels
+
+    def attach(self, age: Reading, size: Reading) -> Callable[[], None]:
+        """The gauges ask these from now on, until the function is called that this returns."""
+        gauges = ((self._metrics.age, age), (self._metrics.objects, size))
+        for gauge, reading in gauges:
+            gauge.attach(self._labels, reading)
+
+        def detach() -> None:
+            for gauge, reading in gauges:
+                gauge.detach(self._labels, reading)
+
+        return detach
 
     def saw(self, type_: str) -> None:
         """A line of a watch."""
-        self._events.labels(*self._labels, type_).inc()
+        known = type_ if type_ in _TYPES else "unknown"
+        self._metrics.events.labels(*self._labels, known).inc()
 
-    def failed(self, reason: str) -> None:
+    def failed(self, error: KubeError) -> None:
         """A list or watch failed."""
-        self._errors.labels(*self._labels, reason).inc()
+        self._metrics.errors.labels(*self._labels, error.label).inc()

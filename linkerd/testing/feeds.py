@@ -18,7 +18,7 @@ from linkerd.kube.resource import Resource
 
 Listener = Callable[[Sequence[Event[Any]]], None]
 
-METER: Final[Meter] = ReflectorMetrics(CollectorRegistry()).of("any", "", float, int)
+METER: Final[Meter] = ReflectorMetrics(CollectorRegistry()).of("any", "")
 GONE: Final = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}'
 
 _encode: Final = msgspec.json.Encoder().encode

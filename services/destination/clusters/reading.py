@@ -1,7 +1,7 @@
 """One linked cluster, read through one set of credentials."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Final
 
@@ -58,42 +58,55 @@ class Reading:
 
     async def stop(self) -> None:
         """Ends it; returns when its connections are closed."""
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)
+        task, self.task = self.task, None  # which leads to our frames, and they to us
+        if task is not None:
+            task.cancel()
+            await asyncio.wait((task,))
 
     async def _run(self) -> None:
         """Never raises: what goes wrong in a linked cluster is that cluster's matter alone."""
         backoff = Backoff(Random())  # noqa: S311  # spreads load, guards nothing
         while True:
             try:
-                await self._read()
-            except ConfigError as error:
+                error = await self._read()
+            except ConfigError as refusal:
                 self._log.error(
-                    "a linked cluster cannot be read; mend its Secret", error=str(error)
+                    "a linked cluster cannot be read; mend its Secret", error=str(refusal)
                 )
                 return
-            except Exception:  # noqa: BLE001  # a mistake of ours must not take the process along
-                self._log.exception("reading a linked cluster failed; it is tried again")
+            self._log.error("reading a linked cluster failed; it is tried again", exc_info=error)
+            del error  # its traceback leads to all that was read
             await self._clock.sleep(backoff.next_delay())
 
-    async def _read(self) -> None:
+    async def _read(self) -> BaseException | None:
+        """Reads until something fails; what did. Not a TaskGroup, whose end leaves a cycle, and in
+        it all that was read, to the garbage collector, which seldom runs. Raises ConfigError."""
         link = self.link
         context = self._index.open_cluster(link.name, self._identities, link.cluster_domain)
         client = await KubeClient.of_kubeconfig(
             link.kubeconfig, user_agent=f"linkerd-destination/{VERSION}", clock=self._clock
         )
-        async with client, asyncio.TaskGroup() as tasks:
+        async with client:
             self._log.info("reading a linked cluster", server=client.server)
             reflectors = [
                 self._reflector(client, kind, resource, context)
                 for kind, resource in self._sources.items()
             ]
-            for reflector in reflectors:
-                tasks.create_task(reflector.run())
-            await asyncio.gather(*(reflector.wait_synced() for reflector in reflectors))
-            self.context = context
-            self._on_read(self)
+            work = [self._tell(reflectors, context), *(each.run() for each in reflectors)]
+            tasks = [asyncio.create_task(each) for each in work]
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+                return next(filter(None, (t.exception() for t in tasks if t.done())), None)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _tell(self, reflectors: Sequence[Reflector[Any]], context: Context) -> None:
+        """Says that the cluster is known whole, when it is."""
+        await asyncio.gather(*(reflector.wait_synced() for reflector in reflectors))
+        self.context = context
+        self._on_read(self)
 
     def _reflector(
         self, client: KubeClient, kind: Kind, resource: Resource[Any], context: Context

@@ -9,7 +9,7 @@ nothing but the log.
 import asyncio
 from collections import defaultdict
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ class _Slot:
     serving: Reading | None = None
     coming: Reading | None = None
     leaving: asyncio.Task[None] | None = None
+    ending: set[asyncio.Task[None]] = field(default_factory=set)  # readings that are being stopped
 
     @property
     def waits(self) -> bool:
@@ -131,7 +132,7 @@ class ClusterStore:
             slot.leaving.cancel()
             slot.leaving = None
         if slot.coming is not None and slot.coming.link != link:
-            self._spawn(slot.coming.stop(), name)
+            self._end(slot, slot.coming)
             slot.coming = None
         if link is None:
             slot.leaving = self._spawn(self._leave(name, slot), name)
@@ -158,7 +159,7 @@ class ClusterStore:
     def _has_read(self, slot: _Slot, reading: Reading) -> None:
         if slot.coming is reading:
             if slot.serving is not None:
-                self._spawn(slot.serving.stop(), reading.link.name)
+                self._end(slot, slot.serving)
             slot.serving, slot.coming = reading, None
         if slot.serving is reading and reading.context is not None:
             _log.info("a linked cluster has been read", cluster=reading.link.name)
@@ -172,9 +173,15 @@ class ClusterStore:
         del self._slots[name]
         self._index.unlink(name)
         if slot.serving is not None:
-            await slot.serving.stop()
+            self._end(slot, slot.serving)
+        await asyncio.gather(*slot.ending)
         if name not in self._slots:
             self._metrics.forget(name)
+
+    def _end(self, slot: _Slot, reading: Reading) -> None:
+        task = self._spawn(reading.stop(), reading.link.name)
+        slot.ending.add(task)
+        task.add_done_callback(slot.ending.discard)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=f"linked cluster {name}")

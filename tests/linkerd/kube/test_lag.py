@@ -41,7 +41,7 @@ class Watched:
         self.clock = FakeClock(NOON)
         self.lags: list[float] = []
         self.lag = UpdateLag(self.lags.append, self.clock)
-        meter = ReflectorMetrics(CollectorRegistry()).of("pods", "", lambda: 0, lambda: 0)
+        meter = ReflectorMetrics(CollectorRegistry()).of("pods", "")
         self.intake: Intake[Pod] = Intake(PODS, meter, self.lag)
         self.version = 0
 

@@ -122,10 +122,10 @@ def test_streams_that_are_behind() -> None:
 def test_cache_sizes() -> None:
     source, pods = CollectorRegistry(), {1, 2}
     metrics = ReflectorMetrics(CollectorRegistry())
-    metrics.of("pods", "", lambda: 0, lambda: len(pods))
-    metrics.of("pods", "", lambda: 0, lambda: 7, "north")
-    metrics.of("endpointslices", "", lambda: 0, lambda: 0)
-    metrics.of("secrets", "linkerd", lambda: 0, lambda: 1)
+    metrics.of("pods", "").attach(lambda: 0, lambda: len(pods))
+    detach = metrics.of("pods", "", "north").attach(lambda: 0, lambda: 7)
+    metrics.of("endpointslices", "").attach(lambda: 0, lambda: 0)
+    metrics.of("secrets", "linkerd").attach(lambda: 0, lambda: 1)
     source.register(CacheCollector(metrics))
     pods.add(3)
     lines = exposition(source).decode().splitlines()
@@ -133,7 +133,7 @@ def test_cache_sizes() -> None:
     assert 'pod_cache_size{cluster="north"} 7.0' in lines
     assert 'endpointslices_cache_size{cluster="local"} 0.0' in lines
     assert not [line for line in lines if "secret" in line]
-    metrics.forget("north")
+    detach()
     assert "north" not in exposition(source).decode()
 
 
@@ -141,7 +141,7 @@ def test_every_kind_that_is_read_has_a_cache_size() -> None:
     metrics = ReflectorMetrics(CollectorRegistry())
     kinds = [*sources(slices=True).values(), *sources(slices=False).values()]
     for each in kinds:
-        metrics.of(each.plural, "", lambda: 0, lambda: 0)
+        metrics.of(each.plural, "").attach(lambda: 0, lambda: 0)
     families = list(CacheCollector(metrics).collect())
     assert len(families) == len({each.plural for each in kinds})
 
@@ -173,7 +173,7 @@ def test_prometheus_finds_nothing_odd_but_upstreams_names() -> None:
     world.apply(service("ledger"), endpoint_slice("s", "ledger", endpoint("192.0.2.1")))
     world.get(LEDGER), world.profile(LEDGER)
     metrics = ReflectorMetrics(source)
-    metrics.of("pods", "", lambda: 0, lambda: 0)
+    metrics.of("pods", "").attach(lambda: 0, lambda: 0)
     source.register(CacheCollector(metrics))
     source.register(IndexCollector(world.index, DOMAIN))
     lag_histograms(source, Kind)

@@ -2,7 +2,8 @@
 Secrets that the tests hand over themselves. Ids of the catalogue: T154, T155, N15, N16."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import gc
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.samples import Sample
 from structlog.testing import capture_logs
 
 from linkerd.kube.events import Applied, Deleted
 from linkerd.kube.objects import Secret
 from linkerd.kube.reflector_metrics import ReflectorMetrics
+from linkerd.kube.store import Store
 from linkerd.labels import (
     LINKED_CLUSTER_DOMAIN,
     LINKED_CLUSTER_NAME,
@@ -34,6 +37,13 @@ from services.destination.index import NotFoundError, NotReadError
 from services.destination.testing import EndpointStream, World
 
 pytestmark = pytest.mark.integration
+
+NOWHERE = """
+current-context: x
+contexts: [{name: x, context: {cluster: x, user: x}}]
+clusters: [{name: x, cluster: {server: 'https://127.0.0.1:1'}}]
+users: [{name: x, user: {token: secret}}]
+"""
 
 
 def secret(kubeconfig: Path, cluster: str = "north", name: str = "") -> Secret:
@@ -85,6 +95,25 @@ class Here:
             return False
         return True
 
+    def gauge(self, name: str, resource: str) -> list[Sample]:
+        """The series of a reflectors' gauge about one resource."""
+        return [
+            sample
+            for sample in self.series
+            if sample.name == f"kube_reflector_{name}" and sample.labels["resource"] == resource
+        ]
+
+    @property
+    def series(self) -> Iterator[Sample]:
+        """All that is told of reflectors."""
+        for family in self.registry.collect():
+            yield from family.samples
+
+    @property
+    def failures(self) -> float:
+        """How often lists and watches failed."""
+        return sum(s.value for s in self.series if s.name == "kube_reflector_errors_total")
+
     @property
     def readers(self) -> int:
         """How many reflectors' gauges there are, of all clusters."""
@@ -120,6 +149,11 @@ def slice_of(cluster: LocalCluster, namespace: str, *ips: str) -> None:
         api.apply(f"/api/v1/namespaces/{namespace}/services/ledger", ledger)
         slices = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
         api.apply(f"{slices}/ledger-1", manifest)
+
+
+def living(kind: type) -> int:
+    """How many of them there are, those that only a collection would free included."""
+    return sum(isinstance(each, kind) for each in gc.get_objects())
 
 
 def sockets(*ips: str) -> set[str]:
@@ -295,12 +329,38 @@ async def test_what_a_secret_says_wrong_is_said_and_the_last_good_one_stays(
         await reads(here.get(), "10.90.0.3")
 
 
+async def test_gauges_tell_of_the_reading_that_serves(
+    api_cluster: LocalCluster, namespace: str, tmp_path: Path
+) -> None:
+    """Credentials that lead nowhere, and then the good ones again; what was begun in between is
+    freed."""
+    slice_of(api_cluster, namespace, "10.90.0.3")
+    good, nowhere = secret(api_cluster.kubeconfig), tmp_path / "nowhere"
+    nowhere.write_text(NOWHERE)
+    async with running(namespace) as here:
+        here.put(good)
+        await here.store.settled(timedelta(seconds=30))
+        (known,) = {sample.value for sample in here.gauge("objects", "endpointslices")}
+        assert known > 0
+        gc.collect()  # what earlier tests left
+        stores, failures = living(Store), here.failures
+        here.put(secret(nowhere))
+        await eventually(lambda: here.failures > failures, "the way being tried")
+        assert living(Store) > stores
+        assert [s.value for s in here.gauge("objects", "endpointslices")] == [known]
+        here.put(good)
+        await eventually(lambda: living(Store) == stores, "what was begun being freed")
+        assert [s.value for s in here.gauge("objects", "endpointslices")] == [known]
+        here.delete(good)
+        await eventually(lambda: not list(here.series), "all series of the cluster ending")
+
+
 async def test_of_two_secrets_for_one_name_the_first_counts(
     api_cluster: LocalCluster, namespace: str, tmp_path: Path
 ) -> None:
     slice_of(api_cluster, namespace, "10.90.0.3")
     nowhere = tmp_path / "nowhere"
-    nowhere.write_text("clusters: [{name: x, cluster: {server: 'https://127.0.0.1:1'}}]")
+    nowhere.write_text(NOWHERE)
     async with running(namespace) as here:
         with capture_logs() as logs:
             here.put(secret(nowhere, name="b"), secret(api_cluster.kubeconfig, name="a"))
