@@ -90,7 +90,7 @@ async def fuzz(requests: int, seed: int) -> Counter[str]:
         make_issuer(
             PemFile(Path("crt.pem"), credentials.issuer.certificate_pem),
             PemFile(Path("key.pem"), credentials.issuer.key_pem),
-            [credentials.anchor.certificate],
+            PemFile(Path("ca-bundle.crt"), credentials.anchor.certificate_pem),
             DOMAIN,
             clock.now(),
         )

@@ -31,6 +31,11 @@ class IdentityDomain:
     controller_namespace: str
     trust_domain: str
 
+    @property
+    def identity_service(self) -> str:
+        """The identity of the identity service itself."""
+        return self.workload("linkerd-identity", self.controller_namespace)
+
     def workload(self, service_account: str, namespace: str, kind: str = "serviceaccount") -> str:
         """The DNS-like identity of a workload, for instance
         `web.shop.serviceaccount.identity.linkerd.cluster.local`."""

@@ -5,13 +5,18 @@ from typing import Final
 
 from cryptography import x509
 
-from linkerd.check import certificates
 from linkerd.check.cluster import Cluster, Object
-from linkerd.check.model import Category, Check, CheckError, CheckSkip
-from linkerd.check.trust import Trust, TrustProblem, read_bundle, read_trust
+from linkerd.check.model import Category, Check, CheckError, CheckSkip, CheckWarning
+from linkerd.check.trust import Given, read_bundle, read_trust
 from linkerd.labels import CONTROL_PLANE_COMPONENT, CONTROL_PLANE_NS, PROXY_CONTAINER
 from linkerd.runtime.clock import Clock
+from linkerd.trust import rules
+from linkerd.trust.describe import describe
+from linkerd.trust.errors import TrustProblem
+from linkerd.trust.facts import Facts
+from linkerd.trust.judge import judge, warning
 
+_INVALID: Final = "Invalid trust anchors:"
 TRUST_ANCHORS_VARIABLE: Final = "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
 _ENDED: Final = ("Succeeded", "Failed")
 
@@ -40,7 +45,7 @@ class _Identity:
     def __init__(self, cluster: Cluster, clock: Clock) -> None:
         self._cluster = cluster
         self._clock = clock
-        self._trust: Trust | None = None
+        self._given: Given | None = None
 
     def checks(self) -> tuple[Check, ...]:
         """All, in their order."""
@@ -86,65 +91,69 @@ class _Identity:
 
     async def _read(self) -> None:
         try:
-            self._trust = await read_trust(self._cluster)
+            self._given = await read_trust(self._cluster)
         except TrustProblem as problem:
             raise CheckError(str(problem)) from problem
 
     async def _anchors_algorithm(self) -> None:
-        self._judge_anchors("Invalid trust anchors:", certificates.anchor_algorithm)
+        """As long as one can be used, the others are worth no more than a warning."""
+        anchors = self._known.trust.anchors
+        problems = _said(anchors, lambda anchor: rules.key(Facts.of(anchor)))
+        if problems:
+            kind = CheckError if len(problems) == len(anchors) else CheckWarning
+            raise kind("\n".join([_INVALID, *problems]))
+        if risks := [risk for anchor in anchors if (risk := warning(anchor)) is not None]:
+            raise CheckWarning("\n".join(risks))
 
     async def _anchors_validity(self) -> None:
-        """One root that is out of its time does no harm as long as another is in."""
-        now = self._clock.now()
-        anchors = self._known.anchors
-        if all(certificates.validity(anchor, now) for anchor in anchors):
-            _judge("Invalid trust anchors:", anchors, lambda c: certificates.validity(c, now))
+        """One root that is out of its time does no harm as long as another is in; that it has ended
+        is told by the next check."""
+        now, anchors = self._clock.now(), self._known.trust.anchors
+        problems = _said(anchors, lambda anchor: rules.validity(anchor, now))
+        if len(problems) == len(anchors):
+            raise CheckError("\n".join([_INVALID, *problems]))
 
     async def _anchors_expiry(self) -> None:
         now = self._clock.now()
-        self._judge_anchors("trust anchors expiring soon:", lambda c: certificates.expiry(c, now))
+        ending = _said(self._known.trust.anchors, lambda anchor: rules.expiry(anchor, now))
+        if ending:
+            raise CheckError("\n".join(["trust anchors expiring soon:", *ending]))
 
     async def _issuer_algorithm(self) -> None:
-        self._judge_issuer(certificates.issuer_algorithm)
+        issuer = self._known.trust.issuer
+        self._judge_issuer(rules.key(Facts.of(issuer)))
+        if (risk := warning(issuer)) is not None:
+            raise CheckWarning(f"issuer certificate {risk}")
 
     async def _issuer_validity(self) -> None:
-        now = self._clock.now()
-        self._judge_issuer(lambda c: certificates.validity(c, now))
+        self._judge_issuer(rules.validity(self._known.trust.issuer, self._clock.now()))
 
     async def _issuer_expiry(self) -> None:
-        now = self._clock.now()
-        self._judge_issuer(lambda c: certificates.expiry(c, now))
+        self._judge_issuer(rules.expiry(self._known.trust.issuer, self._clock.now()))
 
     async def _issued(self) -> None:
-        trust = self._known
-        problem = certificates.chain(
-            trust.issuer, trust.intermediates, trust.anchors, self._clock.now()
-        )
-        if problem is not None:
-            raise CheckError(problem)
+        """The whole judgement: it holds if and only if identity takes the same files."""
+        given = self._known
+        try:
+            judge(given.trust, given.identity, self._clock.now())
+        except TrustProblem as problem:
+            raise CheckError(str(problem)) from problem
 
     @property
-    def _known(self) -> Trust:
-        if self._trust is None:
+    def _known(self) -> Given:
+        if self._given is None:
             raise CheckSkip
-        return self._trust
+        return self._given
 
-    def _judge_anchors(self, title: str, judge: _Judge) -> None:
-        _judge(title, self._known.anchors, judge)
-
-    def _judge_issuer(self, judge: _Judge) -> None:
-        if (problem := judge(self._known.issuer)) is not None:
-            raise CheckError(f"issuer certificate {problem}")
+    def _judge_issuer(self, problem: str | None) -> None:
+        if problem is not None:
+            raise CheckError(f"issuer certificate {describe(self._known.trust.issuer)} {problem}")
 
 
-def _judge(title: str, listed: Sequence[x509.Certificate], judge: _Judge) -> None:
-    problems = [
-        f"* {certificates.describe(each)} {problem}"
-        for each in listed
-        if (problem := judge(each)) is not None
+def _said(listed: Sequence[x509.Certificate], judge: _Judge) -> list[str]:
+    return [
+        f"* {describe(each)} {problem}" for each in listed if (problem := judge(each)) is not None
     ]
-    if problems:
-        raise CheckError("\n".join([title, *problems]))
 
 
 async def _proxies_match(cluster: Cluster, namespace: str) -> None:

@@ -16,6 +16,10 @@ class CheckError(Exception):
     """What is wrong, for people; several lines where several things are."""
 
 
+class CheckWarning(CheckError):  # noqa: N818  # the word that is printed of it
+    """What works, and may yet become a trouble: it fails nothing, whatever its check says."""
+
+
 class CheckSkip(Exception):  # noqa: N818  # no error: the check does not apply
     """The check does not apply here; nothing is printed of it."""
 
@@ -59,18 +63,20 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A check that was run; `error` is None when it succeeded."""
+    """A check that was run; `error` is None when it succeeded. `mild`: it is a warning, though a
+    failure of this check need not be."""
 
     category: str
     check: Check
     error: str | None = None
+    mild: bool = False
 
     @property
     def result(self) -> Result:
         """Success, or what kind of failure."""
         if self.error is None:
             return Result.SUCCESS
-        return Result.WARNING if self.check.warning else Result.ERROR
+        return Result.WARNING if self.check.warning or self.mild else Result.ERROR
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from linkerd.check.certificates import fingerprint, stamp
 from linkerd.check.cluster import Cluster, Object
-from linkerd.check.trust import Trust
 from linkerd.kube.errors import KubeError
 from linkerd.labels import CONTROL_PLANE_COMPONENT
+from linkerd.trust.describe import fingerprint, stamp
+from linkerd.trust.paths import Trust
 
 _ADMIN_PORT: Final = 9990
 _ISSUER: Final = "issuer_cert_ttl_seconds"

@@ -3,7 +3,16 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from linkerd.check.model import Category, Check, CheckError, CheckSkip, Outcome, Report
+from linkerd.check.model import (
+    Category,
+    Check,
+    CheckError,
+    CheckSkip,
+    CheckWarning,
+    Outcome,
+    Report,
+    Result,
+)
 from linkerd.kube.errors import KubeError
 from linkerd.runtime.clock import Clock
 
@@ -40,18 +49,20 @@ class Runner:
                 error = await self._judge(check, deadline)
             except CheckSkip:
                 continue
-            outcomes.append(Outcome(category, check, error))
-            self._on_outcome(outcomes[-1])
-            if error is not None and check.fatal:
+            said = None if error is None else str(error)
+            outcome = Outcome(category, check, said, isinstance(error, CheckWarning))
+            outcomes.append(outcome)
+            self._on_outcome(outcome)
+            if outcome.result is Result.ERROR and check.fatal:
                 break
         return Report(tuple(outcomes), tuple(todo))
 
-    async def _judge(self, check: Check, deadline: float) -> str | None:
+    async def _judge(self, check: Check, deadline: float) -> Exception | None:
         """What is wrong; None when nothing is."""
         while (error := await _try(check)) is not None:
             if not check.retryable or self._clock.monotonic() + INTERVAL > deadline:
                 return error
-            self._on_retry(check, error)
+            self._on_retry(check, str(error))
             await self._clock.sleep(INTERVAL)
         return None
 
@@ -60,9 +71,9 @@ def _flat(categories: Sequence[Category]) -> Iterator[tuple[str, Check]]:
     return ((category.name, check) for category in categories for check in category.checks)
 
 
-async def _try(check: Check) -> str | None:
+async def _try(check: Check) -> Exception | None:
     try:
         await check.run()
     except (CheckError, KubeError) as error:
-        return str(error)
+        return error
     return None

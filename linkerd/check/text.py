@@ -6,7 +6,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from linkerd.check.certificates import fingerprint, key_kind, name, signature_kind
+from linkerd.trust.describe import fingerprint, key_kind, name, signature_kind
 
 _TIME: Final = "%b %e %H:%M:%S %Y UTC"
 _KEY_USAGES: Final = {

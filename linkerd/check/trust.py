@@ -1,7 +1,6 @@
 """The issuer and the trust anchors that a control plane is given: its Secret and its ConfigMap.
 
-Both forms of the Secret are read. Nothing of the private key leaves this module but whether it
-belongs to the certificate.
+Both forms of the Secret are read. Nothing of the private key leaves this module.
 """
 
 import base64
@@ -9,109 +8,106 @@ import binascii
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
-
 from linkerd.check.cluster import Cluster, Object
+from linkerd.names import IdentityDomain
+from linkerd.trust.errors import TrustProblem
+from linkerd.trust.judge import read_pair
+from linkerd.trust.objects import (
+    ANCHORS,
+    ANCHORS_KEY,
+    ISSUER,
+    KUBERNETES_FORM,
+    LINKERD_FORM,
+    issuer_keys,
+)
+from linkerd.trust.paths import Places, Trust
 
-ANCHORS: Final = "linkerd-identity-trust-roots"
-ANCHORS_KEY: Final = "ca-bundle.crt"
-ISSUER: Final = "linkerd-identity-issuer"
-LINKERD_FORM: Final = "linkerd.io/tls"
-KUBERNETES_FORM: Final = "kubernetes.io/tls"
-
-_FILES: Final = {LINKERD_FORM: ("crt.pem", "key.pem"), KUBERNETES_FORM: ("tls.crt", "tls.key")}
-_SCHEME_FLAG: Final = "-identity-scheme="
-
-
-class TrustProblem(Exception):  # noqa: N818  # an answer about the cluster, not a fault of ours
-    """The objects are not there, or not what they should be; names the object and its key."""
+_SCHEME_FLAG: Final = "identity-scheme"
+_DOMAIN_FLAG: Final = "identity-trust-domain"
+_USUAL_DOMAIN: Final = "cluster.local"
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
-    """What the objects hold: `form` of the Secret, issuer, the chain in its file, and the roots."""
+class Given:
+    """What the objects hold, the form of the Secret, and a name that the issuer must be able to
+    certify."""
 
     form: str
-    issuer: x509.Certificate
-    intermediates: tuple[x509.Certificate, ...]
-    anchors: tuple[x509.Certificate, ...]
-    bundle: str
+    identity: str
+    trust: Trust
 
 
-async def read_trust(cluster: Cluster) -> Trust:
+async def read_trust(cluster: Cluster) -> Given:
     """Raises TrustProblem, and KubeError when the objects may not be read."""
     bundle = await read_bundle(cluster)
-    anchors = _certificates(bundle.encode(), f"ConfigMap {ANCHORS}, {ANCHORS_KEY}")
+    where = f"Secret {cluster.namespace}/{ISSUER}"
     secret = await cluster.own("secrets", ISSUER)
     if secret is None:
-        raise TrustProblem(f"there is no Secret {ISSUER} in namespace {cluster.namespace}")
+        raise TrustProblem(where, f"it does not exist: {_MAKE}")
     data = secret.get("data") or {}
-    form = await _form(cluster, data)
-    certificate, key = _FILES[form]
-    chain = _certificates(_value(data, certificate, form), f"Secret {ISSUER}, {certificate}")
-    _check_key(chain[0], _value(data, key, form), f"Secret {ISSUER}, {key}")
-    return Trust(form, chain[0], chain[1:], anchors, bundle)
+    flags = _flags(await cluster.own("deployments", "linkerd-identity", "/apis/apps/v1") or {})
+    form = _form(flags, data)
+    certificate, key = issuer_keys(form)
+    places = Places(_bundle_place(cluster), f"{where}, {certificate}", f"{where}, {key}")
+    chain, private = (_value(data, name, where, form) for name in (certificate, key))
+    pair = read_pair(bundle.encode(), chain, private, places)
+    domain = IdentityDomain(cluster.namespace, flags.get(_DOMAIN_FLAG) or _USUAL_DOMAIN)
+    return Given(form, domain.identity_service, pair.trust)
 
 
 async def read_bundle(cluster: Cluster) -> str:
     """The trust anchors as text. Raises TrustProblem and KubeError."""
     found = await cluster.own("configmaps", ANCHORS)
     if found is None:
-        raise TrustProblem(f"there is no ConfigMap {ANCHORS} in namespace {cluster.namespace}")
+        where = f"ConfigMap {cluster.namespace}/{ANCHORS}"
+        raise TrustProblem(where, f"it does not exist: {_MAKE}")
     bundle: str | None = (found.get("data") or {}).get(ANCHORS_KEY)
-    if not bundle:
-        raise TrustProblem(f"ConfigMap {ANCHORS} has no {ANCHORS_KEY}")
+    if bundle is None:
+        raise TrustProblem(
+            _bundle_place(cluster),
+            f"there is no such key, only {_listed(found.get('data') or {})}: put the PEM "
+            "certificates of the trust anchors there",
+        )
     return bundle
 
 
-async def _form(cluster: Cluster, data: dict[str, str]) -> str:
+def _bundle_place(cluster: Cluster) -> str:
+    return f"ConfigMap {cluster.namespace}/{ANCHORS}, {ANCHORS_KEY}"
+
+
+def _form(flags: dict[str, str], data: dict[str, str]) -> str:
     """What identity is told to expect; without an identity service, what the Secret looks like."""
-    deployment = await cluster.own("deployments", "linkerd-identity", "/apis/apps/v1")
-    told = [scheme for scheme in _schemes(deployment or {}) if scheme]
-    if told:
-        return told[-1] if told[-1] in _FILES else KUBERNETES_FORM
-    return LINKERD_FORM if _FILES[LINKERD_FORM][0] in data else KUBERNETES_FORM
+    if told := flags.get(_SCHEME_FLAG):
+        return LINKERD_FORM if told == LINKERD_FORM else KUBERNETES_FORM
+    return LINKERD_FORM if issuer_keys(LINKERD_FORM)[0] in data else KUBERNETES_FORM
 
 
-def _schemes(deployment: Object) -> list[str]:
+def _flags(deployment: Object) -> dict[str, str]:
+    """The flags of its containers that have a value; of one that is given twice the last."""
     spec: dict[str, Any] = deployment.get("spec", {}).get("template", {}).get("spec", {})
     arguments = (a for c in spec.get("containers", ()) for a in c.get("args") or ())
-    return [
-        argument.rpartition("=")[2]
-        for argument in arguments
-        if argument.lstrip("-").startswith(_SCHEME_FLAG.lstrip("-"))
-    ]
+    split = (argument.partition("=") for argument in arguments)
+    return {name.lstrip("-"): value for name, _, value in split if value}
 
 
-def _value(data: dict[str, str], key: str, form: str) -> bytes:
+def _value(data: dict[str, str], key: str, where: str, form: str) -> bytes:
     if key not in data:
-        has = ", ".join(sorted(data)) or "nothing"
-        raise TrustProblem(f"Secret {ISSUER} has no {key}, which form {form} needs; it has {has}")
+        raise TrustProblem(
+            f"{where}, {key}",
+            f"there is no such key, which form {form} needs; it has {_listed(data)}. Put it there, "
+            f"or give identity the flag -{_SCHEME_FLAG} of the Secret's form",
+        )
     try:
         return base64.b64decode(data[key], validate=True)
     except binascii.Error:
-        raise TrustProblem(f"Secret {ISSUER}, {key}: not base64") from None
+        raise TrustProblem(f"{where}, {key}", "it is not base64: make the Secret anew") from None
 
 
-def _certificates(pem: bytes, where: str) -> tuple[x509.Certificate, ...]:
-    try:
-        return tuple(x509.load_pem_x509_certificates(pem))
-    except ValueError as error:
-        raise TrustProblem(f"{where}: not PEM certificates: {error}") from None
+def _listed(data: dict[str, str]) -> str:
+    return ", ".join(sorted(data)) or "nothing"
 
 
-def _check_key(issuer: x509.Certificate, pem: bytes, where: str) -> None:
-    try:
-        key = load_pem_private_key(pem, password=None).public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        # The library's reason may quote the content.
-        raise TrustProblem(f"{where}: no private key that can be read") from None
-    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if key.public_bytes(*form) != issuer.public_key().public_bytes(*form):
-        raise TrustProblem(f"{where}: this key does not belong to the certificate beside it")
+_MAKE: Final = (
+    "a control plane needs it; docs/certificates.md says how to make one. --linkerd-namespace "
+    "names the namespace of the control plane"
+)

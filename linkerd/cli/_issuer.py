@@ -10,16 +10,19 @@ from typing import Any, Final
 import click
 from cryptography import x509
 
-from linkerd.check import certificates
 from linkerd.check.cluster import Cluster
 from linkerd.check.replicas import Replica, replicas
-from linkerd.check.trust import ANCHORS, ISSUER, Trust, TrustProblem, read_trust
+from linkerd.check.trust import Given, read_trust
 from linkerd.cli._commands import Command
 from linkerd.cli._options import DURATION, output_option
 from linkerd.cli._reach import answers
 from linkerd.cli._screen import say
 from linkerd.cli._target import Target, target_of
 from linkerd.runtime.clock import Clock, SystemClock
+from linkerd.trust import describe
+from linkerd.trust.errors import TrustProblem
+from linkerd.trust.judge import judge
+from linkerd.trust.objects import ANCHORS, ISSUER
 
 _INTERVAL: Final = 2.0
 
@@ -29,7 +32,7 @@ class View:
     """What is shown: the objects, whether they fit together, and the pods that use them."""
 
     namespace: str
-    trust: Trust
+    given: Given
     problem: str | None
     replicas: Sequence[Replica]
     now: datetime
@@ -81,32 +84,40 @@ async def _look(target: Target, wait: float) -> View:
 
 
 async def _view(cluster: Cluster, clock: Clock) -> View:
-    trust, now = await read_trust(cluster), clock.now()
-    problem = certificates.chain(trust.issuer, trust.intermediates, trust.anchors, now)
-    return View(cluster.namespace, trust, problem, await replicas(cluster, trust, now), now)
+    given, now = await read_trust(cluster), clock.now()
+    using = await replicas(cluster, given.trust, now)
+    return View(cluster.namespace, given, _problem(given, now), using, now)
+
+
+def _problem(given: Given, now: datetime) -> str | None:
+    try:
+        judge(given.trust, given.identity, now)
+    except TrustProblem as problem:
+        return str(problem)
+    return None
 
 
 def _described(certificate: x509.Certificate) -> dict[str, str]:
     """The facts of a certificate, with the names of the JSON output."""
     return {
-        "subject": certificates.name(certificate.subject),
-        "issuedBy": certificates.name(certificate.issuer),
+        "subject": describe.name(certificate.subject),
+        "issuedBy": describe.name(certificate.issuer),
         "serialNumber": f"{certificate.serial_number:x}",
-        "key": certificates.key_kind(certificate),
-        "signature": certificates.signature_kind(certificate),
-        "notBefore": certificates.stamp(certificate.not_valid_before_utc),
-        "notAfter": certificates.stamp(certificate.not_valid_after_utc),
-        "sha256": certificates.fingerprint(certificate),
+        "key": describe.key_kind(certificate),
+        "signature": describe.signature_kind(certificate),
+        "notBefore": describe.stamp(certificate.not_valid_before_utc),
+        "notAfter": describe.stamp(certificate.not_valid_after_utc),
+        "sha256": describe.fingerprint(certificate),
     }
 
 
 def _json(view: View) -> str:
     said: dict[str, Any] = {
         "namespace": view.namespace,
-        "form": view.trust.form,
-        "issuer": _described(view.trust.issuer),
-        "intermediates": [_described(each) for each in view.trust.intermediates],
-        "trustAnchors": [_described(each) for each in view.trust.anchors],
+        "form": view.given.form,
+        "issuer": _described(view.given.trust.issuer),
+        "intermediates": [_described(each) for each in view.given.trust.intermediates],
+        "trustAnchors": [_described(each) for each in view.given.trust.anchors],
         "problem": view.problem,
         "pods": [{"name": r.pod, "inUse": r.difference is None} | _why(r) for r in view.replicas],
     }
@@ -118,8 +129,8 @@ def _why(replica: Replica) -> dict[str, str]:
 
 
 def _text(view: View) -> Iterator[str]:
-    trust = view.trust
-    yield f"Issuer: Secret {view.namespace}/{ISSUER} ({trust.form})"
+    trust = view.given.trust
+    yield f"Issuer: Secret {view.namespace}/{ISSUER} ({view.given.form})"
     yield from _facts(trust.issuer, view.now)
     for number, each in enumerate(trust.intermediates, 1):
         yield f"Intermediate {number} of {len(trust.intermediates)}: in the same Secret"

@@ -10,7 +10,6 @@ from click.shell_completion import CompletionItem
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from linkerd.check import certificates
 from linkerd.check.cluster import Cluster, Object
 from linkerd.check.proxies import ProxyProblem, proxy_of, served_certificate
 from linkerd.check.text import certificate_text
@@ -26,6 +25,7 @@ from linkerd.cli._target import target_of
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.kube.access import Access
 from linkerd.kube.errors import NotFound
+from linkerd.trust import describe
 
 _AT_ONCE: Final = 8
 
@@ -154,11 +154,11 @@ def _described(found: x509.Certificate | str) -> dict[str, Any]:
     if isinstance(found, str):
         return {"error": found}
     return {
-        "names": certificates.dns_names(found),
-        "issuedBy": certificates.name(found.issuer),
+        "names": describe.dns_names(found),
+        "issuedBy": describe.name(found.issuer),
         "serialNumber": f"{found.serial_number:x}",
-        "notBefore": certificates.stamp(found.not_valid_before_utc),
-        "notAfter": certificates.stamp(found.not_valid_after_utc),
-        "sha256": certificates.fingerprint(found),
+        "notBefore": describe.stamp(found.not_valid_before_utc),
+        "notAfter": describe.stamp(found.not_valid_after_utc),
+        "sha256": describe.fingerprint(found),
         "certificate": found.public_bytes(Encoding.PEM).decode(),
     }

@@ -7,17 +7,13 @@ issuer is signed, so nobody can take it from the cluster; a later issuer comes w
 
 import base64
 import hashlib
-from typing import Final
 
 from linkerd.certificates import make_issuer, make_trust_anchor
 from linkerd.delivery.errors import TrustError
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.labels import CONTROL_PLANE_COMPONENT, CONTROL_PLANE_NS
 from linkerd.names import IdentityDomain
-
-ANCHORS: Final = "linkerd-identity-trust-roots"
-ANCHORS_KEY: Final = "ca-bundle.crt"
-ISSUER: Final = "linkerd-identity-issuer"
+from linkerd.trust.objects import ANCHORS, ANCHORS_KEY, ISSUER
 
 
 def ensure_trust(kubectl: Kubectl, domain: IdentityDomain) -> tuple[str, bool]:

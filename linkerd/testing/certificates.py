@@ -12,7 +12,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
@@ -22,7 +22,8 @@ from linkerd.names import IdentityDomain
 DOMAIN: Final = IdentityDomain("mesh-sys", "corp.example")
 IDENTITY: Final = DOMAIN.workload("checkout", "shop")
 
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+_Edwards = ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | _Edwards
 
 _FILES: Final = {
     "linkerd.io/tls": ("crt.pem", "key.pem"),
@@ -115,9 +116,7 @@ def make_ca(
         ]
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
-    return builder.sign(
-        signer, None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-    )
+    return builder.sign(signer, None if isinstance(signer, _Edwards) else hashes.SHA256())
 
 
 def make_csr(
@@ -141,7 +140,7 @@ def make_csr(
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
-    algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    algorithm = None if isinstance(key, _Edwards) else hashes.SHA256()
     return builder.sign(key, algorithm).public_bytes(Encoding.DER)
 
 

@@ -24,9 +24,10 @@ from linkerd.runtime.clock import Clock
 from linkerd.runtime.errors import StartError
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
+from linkerd.trust.objects import KUBERNETES_FORM, LINKERD_FORM
 from services.identity.cache import CachedReviewer
 from services.identity.expiry import ExpiryWatch
-from services.identity.issuer import KUBERNETES_SCHEME, LINKERD_SCHEME, IssuerSlot, PemFile
+from services.identity.issuer import IssuerSlot, PemFile
 from services.identity.metrics import Metrics
 from services.identity.notices import DEPLOYMENT, Notices
 from services.identity.reload import IssuerFiles, Reloader
@@ -97,6 +98,8 @@ class _Service:
             expires=issuer.not_after.isoformat(),
             count=len(issuer.anchors),
         )
+        for warning in issuer.warnings:
+            _log.warning(warning)
 
     def identity(self, client: KubeClient) -> Identity:
         """The gRPC service; begins to follow the files."""
@@ -142,8 +145,8 @@ class _Service:
 
 def _issuer_files(settings: Settings, domain: IdentityDomain, clock: Clock) -> IssuerFiles:
     scheme = settings.identity_scheme
-    if scheme not in {LINKERD_SCHEME, KUBERNETES_SCHEME}:
-        _log.warning(f"--identity-scheme {scheme!r} is unknown and taken for {KUBERNETES_SCHEME}")
+    if scheme not in {LINKERD_FORM, KUBERNETES_FORM}:
+        _log.warning(f"--identity-scheme {scheme!r} is unknown and taken for {KUBERNETES_FORM}")
     return IssuerFiles(
         settings.issuer,
         scheme,

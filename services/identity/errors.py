@@ -9,7 +9,6 @@
         IssuerUntrustedError         the issuer no longer verifies against the trust anchors
         ReviewUnavailableError       the API server cannot be asked now; trying again helps
         ReviewRefusedError           the API server answered that we may not ask
-      PemError                    text is not the PEM that its place needs
     CredentialsError            trust anchors or issuer cannot be used; names the file and the fix
 
 The server gives each CallError its gRPC status.
@@ -72,10 +71,6 @@ class ReviewUnavailableError(CallError):
 
 class ReviewRefusedError(CallError):
     """The API server does not let this service review tokens."""
-
-
-class PemError(IdentityError):
-    """Text is not the PEM that its place needs."""
 
 
 class CredentialsError(StartError):

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 from linkerd.runtime.clock import Clock
 from linkerd.runtime.logs import get_logger
+from linkerd.trust.describe import fingerprint, name, stamp
+from linkerd.trust.rules import SOON
 from services.identity.issuer import IssuerSlot
 from services.identity.metrics import Metrics
 from services.identity.model import Issuer
@@ -20,7 +21,7 @@ from services.identity.notices import Notices
 
 LOOK: Final = timedelta(minutes=10)
 REMIND: Final = timedelta(hours=24)
-ANCHOR_THRESHOLD: Final = timedelta(days=60)
+ANCHOR_THRESHOLD: Final = SOON
 _ISSUER_SHARE: Final = 5
 
 _log = get_logger(__name__)
@@ -78,13 +79,15 @@ class ExpiryWatch:
     def look(self) -> None:
         """Says what has to be said now."""
         issuer, now = self._slot.loaded(), self._clock.now()
-        watched = {_digest(each) for each in (issuer.certificate, *issuer.anchors)}
+        watched = {fingerprint(each) for each in (issuer.certificate, *issuer.anchors)}
         self._told = {key: told for key, told in self._told.items() if key in watched}
         self._look_at_issuer(issuer, now)
         for anchor in issuer.anchors:
             left = anchor.not_valid_after_utc - now
             if left <= self._thresholds.anchor and self._is_due(anchor, now):
-                message = f"trust anchor {_name(anchor)} {_ends(anchor, now)}: {_ANCHOR_ADVICE}"
+                message = (
+                    f"trust anchor {name(anchor.subject)} {_ends(anchor, now)}: {_ANCHOR_ADVICE}"
+                )
                 _log.warning(message, expires=anchor.not_valid_after_utc.isoformat())
                 self._notices.anchor_expiring(message)
 
@@ -93,13 +96,15 @@ class ExpiryWatch:
         left = certificate.not_valid_after_utc - now
         threshold = self._thresholds.of_issuer(certificate)
         if left <= threshold and self._is_due(certificate, now):
-            message = f"issuer {_name(certificate)} {_ends(certificate, now)}: {_ISSUER_ADVICE}"
+            message = (
+                f"issuer {name(certificate.subject)} {_ends(certificate, now)}: {_ISSUER_ADVICE}"
+            )
             _log.warning(message, expires=certificate.not_valid_after_utc.isoformat())
             self._notices.issuer_expiring(message)
 
     def _is_due(self, certificate: x509.Certificate, now: datetime) -> bool:
         """Whether to talk of it now; that counts as done."""
-        key, expired = _digest(certificate), now > certificate.not_valid_after_utc
+        key, expired = fingerprint(certificate), now > certificate.not_valid_after_utc
         told = self._told.get(key)
         if told is not None and told.expired == expired and now - told.moment < REMIND:
             return False
@@ -112,26 +117,18 @@ class ExpiryWatch:
 
     def _anchor_seconds(self) -> Iterable[tuple[str, str, float]]:
         now = self._clock.now()
-        for anchor in {_digest(each): each for each in self._slot.loaded().anchors}.values():
+        for anchor in {fingerprint(each): each for each in self._slot.loaded().anchors}.values():
             left = (anchor.not_valid_after_utc - now).total_seconds()
-            yield _name(anchor), _digest(anchor), left
+            yield name(anchor.subject), fingerprint(anchor), left
 
 
 def _ends(certificate: x509.Certificate, now: datetime) -> str:
     end = certificate.not_valid_after_utc
     left = end - now
     if left < timedelta(0):
-        return f"has expired at {end:%Y-%m-%dT%H:%M:%SZ}"
+        return f"has expired on {stamp(end)}"
     span = f"{left.days} days" if left.days > 1 else f"{left.total_seconds() / 3600:.1f} hours"
-    return f"expires in {span}, at {end:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _name(certificate: x509.Certificate) -> str:
-    return certificate.subject.rfc4514_string()[:200] or "(no name)"
-
-
-def _digest(certificate: x509.Certificate) -> str:
-    return certificate.fingerprint(hashes.SHA256()).hex()
+    return f"expires in {span}, on {stamp(end)}"
 
 
 _ISSUER_ADVICE: Final = (

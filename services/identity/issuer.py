@@ -1,36 +1,26 @@
 """Loading trust anchors and the issuer from files, and holding the issuer that signs now.
 
-A pair is judged as a whole before it is used: an `Issuer` that exists has a matching ECDSA key,
-says CA:TRUE, and has signed a trial leaf that the anchors verified. Everything that is wrong with a
-file is a CredentialsError that names the file.
+A pair is judged as a whole before it is used (`linkerd.trust`): an `Issuer` that exists has a
+matching ECDSA key, may sign certificates, and leads to a trust anchor. Everything that is wrong
+with a file is a CredentialsError that names the file.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from linkerd.names import IdentityDomain
-from services.identity import chain, pem
-from services.identity.errors import (
-    CredentialsError,
-    IssuerNotReadyError,
-    IssuerUntrustedError,
-    PemError,
-)
-from services.identity.leaf import sign_leaf
+from linkerd.trust.errors import TrustProblem
+from linkerd.trust.facts import Window, is_root
+from linkerd.trust.judge import judge, read_pair
+from linkerd.trust.objects import issuer_keys
+from linkerd.trust.paths import Places, find_path
+from services.identity.errors import CredentialsError, IssuerNotReadyError, IssuerUntrustedError
 from services.identity.model import Issuer
-
-LINKERD_SCHEME: Final = "linkerd.io/tls"
-KUBERNETES_SCHEME: Final = "kubernetes.io/tls"
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,71 +36,50 @@ class PemFile:
         try:
             return cls(path, path.read_bytes())
         except OSError as error:
-            raise CredentialsError(path, f"cannot be read: {error.strerror or error}") from error
-
-    def decode(self, decoder: Callable[[bytes], T]) -> T:
-        """`decoder` of the text; its PemError becomes a CredentialsError."""
-        try:
-            return decoder(self.text)
-        except PemError as error:
-            raise CredentialsError(self.path, str(error)) from error
+            raise CredentialsError(
+                path, f"cannot be read: {error.strerror or error}; {_MOUNTED}"
+            ) from error
 
 
-def issuer_paths(directory: Path, scheme: str) -> tuple[Path, Path]:
-    """Certificate and key file of an issuer Secret. Every scheme but `linkerd.io/tls` means the
-    names that Kubernetes' own TLS Secrets use."""
-    if scheme == LINKERD_SCHEME:
-        return directory / "crt.pem", directory / "key.pem"
-    return directory / "tls.crt", directory / "tls.key"
-
-
-def load_anchors(path: Path) -> tuple[x509.Certificate, ...]:
-    """The trust anchors of a bundle. Raises CredentialsError."""
-    return PemFile.read(path).decode(pem.certificates)
+def issuer_paths(directory: Path, form: str) -> tuple[Path, Path]:
+    """Certificate and key file of an issuer Secret that is mounted at `directory`."""
+    certificate, key = issuer_keys(form)
+    return directory / certificate, directory / key
 
 
 def load_issuer(
-    directory: Path,
-    scheme: str,
-    anchors: Sequence[x509.Certificate],
-    domain: IdentityDomain,
-    now: datetime,
+    directory: Path, form: str, bundle: Path, domain: IdentityDomain, now: datetime
 ) -> Issuer:
-    """The issuer in `directory`. Raises CredentialsError."""
-    certificate, key = issuer_paths(directory, scheme)
-    return make_issuer(PemFile.read(certificate), PemFile.read(key), anchors, domain, now)
+    """The issuer in `directory`, below an anchor in `bundle`. Raises CredentialsError."""
+    certificate, key = map(PemFile.read, issuer_paths(directory, form))
+    return make_issuer(certificate, key, PemFile.read(bundle), domain, now)
 
 
 def make_issuer(
-    certificate_file: PemFile,
-    key_file: PemFile,
-    anchors: Sequence[x509.Certificate],
-    domain: IdentityDomain,
-    now: datetime,
+    certificate: PemFile, key: PemFile, bundle: PemFile, domain: IdentityDomain, now: datetime
 ) -> Issuer:
-    """The issuer of a certificate and a key file, if it can sign leaves that `anchors` verify.
+    """The issuer of three files, if it can sign leaves that the anchors of the bundle verify.
 
     Raises CredentialsError.
     """
-    key = key_file.decode(pem.issuer_key)
-    certificates = certificate_file.decode(pem.certificates)
-    issuer = certificates[0]
+    places = Places(str(bundle.path), str(certificate.path), str(key.path))
+    identity = domain.identity_service
     try:
-        _check_pair(issuer, key, key_file.path)
-        trial = _trial_leaf(issuer, key, domain)
-        trusted = chain.trusted_window(trial, issuer, certificates[1:], anchors, now)
-        return Issuer(
-            certificate=issuer,
-            key=key,
-            chain=certificates[1:],
-            anchors=tuple(anchors),
-            trial=trial,
-            trusted=trusted,
-            not_after=chain.window(certificates).end,
-            intermediates=_for_peers(certificates),
-        )
-    except (chain.ChainError, ValueError, UnsupportedAlgorithm) as error:
-        raise CredentialsError(certificate_file.path, str(error)) from error
+        pair = read_pair(bundle.text, certificate.text, key.text, places)
+        verdict = judge(pair.trust, identity, now)
+    except TrustProblem as problem:
+        raise CredentialsError(Path(problem.where), problem.problem) from problem
+    trust = pair.trust
+    certificates = (trust.issuer, *trust.intermediates)
+    return Issuer(
+        trust=trust,
+        key=pair.key,
+        identity=identity,
+        trusted=verdict.path.window,
+        not_after=Window.common(certificates).end,
+        intermediates=_for_peers(certificates),
+        warnings=verdict.warnings,
+    )
 
 
 class IssuerSlot:
@@ -144,33 +113,10 @@ class IssuerSlot:
 def _trusted_again(issuer: Issuer, now: datetime) -> Issuer:
     """The path known so far is out of its time; another anchor may still carry the issuer."""
     try:
-        window = chain.trusted_window(
-            issuer.trial, issuer.certificate, issuer.chain, issuer.anchors, now
-        )
-    except chain.ChainError as error:
-        raise IssuerUntrustedError(str(error)) from error
-    return replace(issuer, trusted=window)
-
-
-def _check_pair(issuer: x509.Certificate, key: ec.EllipticCurvePrivateKey, key_path: Path) -> None:
-    if issuer.public_key() != key.public_key():
-        raise CredentialsError(
-            key_path,
-            "this key does not belong to the issuer certificate: replace both files together",
-        )
-    if not chain.is_ca(issuer):
-        raise chain.ChainError(
-            "the first certificate is not a CA (it lacks CA:TRUE): the issuer must come first"
-        )
-
-
-def _trial_leaf(
-    issuer: x509.Certificate, key: ec.EllipticCurvePrivateKey, domain: IdentityDomain
-) -> x509.Certificate:
-    """A leaf for this service's own workload, as long-lived as the issuer. Its key is dropped."""
-    identity = domain.workload("linkerd-identity", domain.controller_namespace)
-    public_key = ec.generate_private_key(ec.SECP256R1()).public_key()
-    return sign_leaf(issuer, key, public_key, identity, chain.window([issuer]))
+        path = find_path(issuer.trust, issuer.identity, now)
+    except TrustProblem as problem:
+        raise IssuerUntrustedError(str(problem)) from problem
+    return replace(issuer, trusted=path.window)
 
 
 def _for_peers(certificates: Sequence[x509.Certificate]) -> tuple[bytes, ...]:
@@ -181,6 +127,11 @@ def _for_peers(certificates: Sequence[x509.Certificate]) -> tuple[bytes, ...]:
     verify against the anchors that they already have: so roots are left out, and an issuer that is
     the anchor itself gives no intermediates at all.
     """
-    return tuple(
-        each.public_bytes(Encoding.DER) for each in certificates if not chain.is_root(each)
-    )
+    return tuple(each.public_bytes(Encoding.DER) for each in certificates if not is_root(each))
+
+
+_MOUNTED = (
+    "it comes from the Secret linkerd-identity-issuer or the ConfigMap "
+    "linkerd-identity-trust-roots, which must exist, be mounted there and have a key of that name "
+    "(--identity-scheme decides the names of the issuer's)"
+)

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from services.identity.model import Issuer, Leaf, LeafPolicy, SigningRequest, Window
+from linkerd.trust.facts import Window
+from services.identity.model import Issuer, Leaf, LeafPolicy, SigningRequest
 
 _MAX_COMMON_NAME: Final = 64
 

@@ -11,6 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
+from linkerd.trust.facts import Window
+from linkerd.trust.paths import Trust
+
 
 @dataclass(frozen=True, slots=True)
 class SigningRequest:
@@ -36,34 +39,31 @@ class LeafPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A closed interval of time."""
-
-    start: datetime
-    end: datetime
-
-    def holds(self, moment: datetime) -> bool:
-        """Whether `moment` lies in the window."""
-        return self.start <= moment <= self.end
-
-
-@dataclass(frozen=True, slots=True)
 class Issuer:
     """A CA that may sign leaves. A path leads from it to one of the anchors at any time in
     `trusted`: nothing else about a chain changes with time."""
 
-    certificate: x509.Certificate
+    trust: Trust
     key: ec.EllipticCurvePrivateKey
-    chain: tuple[x509.Certificate, ...]
-    """What follows the issuer in its file, leaf to root."""
-    anchors: tuple[x509.Certificate, ...]
-    trial: x509.Certificate
-    """A leaf of this issuer that was verified against the anchors."""
+    identity: str
+    """A name that leaves may have; name constraints are judged by it."""
     trusted: Window
     not_after: datetime
     """The earliest end among the certificates of the file: no leaf outlives it."""
     intermediates: tuple[bytes, ...]
     """DER of what peers need besides the leaf: issuer first, no roots."""
+    warnings: tuple[str, ...]
+    """What works and may yet become a trouble, as sentences."""
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """That of the issuer."""
+        return self.trust.issuer
+
+    @property
+    def anchors(self) -> tuple[x509.Certificate, ...]:
+        """The bundle."""
+        return self.trust.anchors
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from linkerd.names import IdentityDomain
 from linkerd.runtime.clock import Clock
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.tls import Contents, FileSet
-from services.identity import pem
 from services.identity.errors import CredentialsError
 from services.identity.issuer import IssuerSlot, PemFile, issuer_paths, make_issuer
 from services.identity.metrics import Metrics
@@ -57,14 +56,10 @@ class IssuerFiles:
 
     def issuer_of(self, contents: Contents) -> Issuer:
         """The issuer that contents of the files make. Raises CredentialsError."""
-        anchors = PemFile(self._bundle, contents[self._bundle]).decode(pem.certificates)
-        return make_issuer(
-            PemFile(self._certificate, contents[self._certificate]),
-            PemFile(self._key, contents[self._key]),
-            anchors,
-            self._domain,
-            self._clock.now(),
+        certificate, key, bundle = (
+            PemFile(path, contents[path]) for path in (self._certificate, self._key, self._bundle)
         )
+        return make_issuer(certificate, key, bundle, self._domain, self._clock.now())
 
 
 class Reloader:
@@ -124,6 +119,8 @@ class Reloader:
             expires=issuer.not_after.isoformat(),
             count=len(issuer.anchors),
         )
+        for warning in issuer.warnings:
+            _log.warning(warning)
         self._notices.issuer_updated()
         self._updated()
 

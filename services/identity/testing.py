@@ -79,7 +79,7 @@ class Server:
         return make_issuer(
             PemFile(Path("crt.pem"), given.issuer.certificate_pem),
             PemFile(Path("key.pem"), given.issuer.key_pem),
-            [given.anchor.certificate],
+            PemFile(Path("ca-bundle.crt"), given.anchor.certificate_pem),
             DOMAIN,
             self.clock.now(),
         )

@@ -29,6 +29,7 @@ class Authorities:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.bundle = directory.with_name("ca-bundle.crt")
         self.root_key: PrivateKey = p256()
         self.root = make_ca("root", self.root_key)
         self.key: PrivateKey = p256()
@@ -46,5 +47,5 @@ class Authorities:
     ) -> Issuer:
         """What loading them gives. Raises what `load_issuer` does."""
         write_issuer(self.directory, certificate_pem(*certificates), key or key_pem(self.key))
-        trusted = [self.root] if anchors is None else anchors
-        return load_issuer(self.directory, "linkerd.io/tls", trusted, DOMAIN, moment or now())
+        self.bundle.write_bytes(certificate_pem(*([self.root] if anchors is None else anchors)))
+        return load_issuer(self.directory, "linkerd.io/tls", self.bundle, DOMAIN, moment or now())

@@ -13,12 +13,12 @@ from linkerd.delivery.install import Images, install
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.node import put_on_node
 from linkerd.delivery.tree import ROOT
-from linkerd.delivery.trust import ANCHORS, ANCHORS_KEY
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.files import locked
 from linkerd.local.progress import SilentProgress
 from linkerd.testing.meshed import Meshed
 from linkerd.testing.namespaces import fresh_namespace
+from linkerd.trust.objects import ANCHORS, ANCHORS_KEY
 
 
 @pytest.fixture(scope="session")

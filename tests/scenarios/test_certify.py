@@ -11,9 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from linkerd.delivery.kubectl import Kubectl
-from linkerd.delivery.trust import ANCHORS, ANCHORS_KEY
 from linkerd.stubs.proxy import identity_pb2
 from linkerd.stubs.proxy.identity_pb2_grpc import IdentityStub
+from linkerd.trust.objects import ANCHORS, ANCHORS_KEY
 
 pytestmark = [
     pytest.mark.e2e,

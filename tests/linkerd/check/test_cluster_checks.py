@@ -15,7 +15,6 @@ from linkerd.check.cluster import Cluster
 from linkerd.check.identity import data_plane_category, identity_category
 from linkerd.check.model import Report
 from linkerd.check.runner import Runner
-from linkerd.check.trust import ANCHORS, ANCHORS_KEY, ISSUER
 from linkerd.cli.main import cli
 from linkerd.kube.access import Access
 from linkerd.local.api import AdminApi
@@ -29,6 +28,7 @@ from linkerd.testing.certificates import (
     make_ca,
     p256,
 )
+from linkerd.trust.objects import ANCHORS, ANCHORS_KEY, ISSUER
 
 pytestmark = pytest.mark.integration
 
@@ -133,9 +133,11 @@ async def config_problem(cluster: Cluster) -> str:
 
 
 async def test_missing_objects_are_named(plane: Plane, cluster: Cluster) -> None:
-    assert "no ConfigMap linkerd-identity-trust-roots" in await config_problem(cluster)
+    missing = f"ConfigMap {plane.namespace}/{ANCHORS}: it does not exist"
+    assert missing in await config_problem(cluster)
     plane.anchors(GOOD.anchor.certificate_pem)
-    assert "no Secret linkerd-identity-issuer" in await config_problem(cluster)
+    missing = f"Secret {plane.namespace}/{ISSUER}: it does not exist"
+    assert missing in await config_problem(cluster)
 
 
 async def test_a_key_of_another_issuer(plane: Plane, cluster: Cluster) -> None:
@@ -148,7 +150,7 @@ async def test_garbage_is_named_and_not_shown(plane: Plane, cluster: Cluster) ->
     plane.anchors(GOOD.anchor.certificate_pem)
     plane.issuer(GOOD.issuer.certificate_pem, b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n")
     problem = await config_problem(cluster)
-    assert "key.pem: no private key" in problem
+    assert "key.pem: no PEM block" in problem
     assert "c2VjcmV0" not in problem
 
 
@@ -165,7 +167,8 @@ async def test_the_form_that_identity_was_told_must_be_there(
     plane.put("deployments", deployment, "/apis/apps/v1")
 
     problem = await config_problem(cluster)
-    assert "no tls.crt, which form kubernetes.io/tls needs; it has crt.pem, key.pem" in problem
+    assert "tls.crt: there is no such key, which form kubernetes.io/tls needs" in problem
+    assert "it has crt.pem, key.pem" in problem
 
 
 async def test_an_expired_issuer(plane: Plane, cluster: Cluster) -> None:
@@ -176,7 +179,7 @@ async def test_an_expired_issuer(plane: Plane, cluster: Cluster) -> None:
     found = problems(await identity(cluster))
 
     assert list(found) == ["issuer cert is within its validity period"]
-    assert "not valid anymore. Expired on" in next(iter(found.values()))
+    assert "has expired on" in next(iter(found.values()))
 
 
 async def test_what_ends_soon_is_a_warning(plane: Plane, cluster: Cluster) -> None:

@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from linkerd.certificates import make_issuer, make_trust_anchor
-from linkerd.check.certificates import fingerprint
 from linkerd.check.replicas import Loaded, difference, read_metrics
-from linkerd.check.trust import Trust
 from linkerd.testing.certificates import DOMAIN, Credentials
+from linkerd.trust.describe import fingerprint
+from linkerd.trust.paths import Places, Trust
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 GOOD = Credentials.make(now=NOW)
 ROOT = GOOD.anchor.certificate
-TRUST = Trust("linkerd.io/tls", GOOD.issuer.certificate, (), (ROOT,), "")
+TRUST = Trust(GOOD.issuer.certificate, (), (ROOT,), Places("anchors", "certificate", "key"))
 SKEW = timedelta(hours=3)
 
 

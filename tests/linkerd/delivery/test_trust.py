@@ -8,9 +8,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from linkerd.delivery.errors import TrustError
 from linkerd.delivery.kubectl import Kubectl
-from linkerd.delivery.trust import ANCHORS, ISSUER, ensure_trust, fingerprint
+from linkerd.delivery.trust import ensure_trust, fingerprint
 from linkerd.local.cluster import LocalCluster
 from linkerd.names import IdentityDomain
+from linkerd.trust.objects import ANCHORS, ISSUER
 
 pytestmark = pytest.mark.integration
 

@@ -50,7 +50,7 @@ class Watched:
             load(
                 PemFile(Path("crt.pem"), made.certificate_pem),
                 PemFile(Path("key.pem"), made.key_pem),
-                [each.certificate for each in anchors],
+                PemFile(Path("ca.crt"), b"".join(each.certificate_pem for each in anchors)),
                 DOMAIN,
                 self.clock.now(),
             )
@@ -108,7 +108,7 @@ async def test_anchor_from_60_days_on(logs: list[MutableMapping[str, Any]]) -> N
     watched = Watched(anchor=61 * DAY, issuer=61 * DAY, issuer_threshold=DAY)
     await watched.live(4.5 * DAY)
     assert watched.events.reasons == ["TrustAnchorExpiring"] * 4
-    assert "expires in 60 days, at 2030-07-17T12:00:00Z" in watched.events.messages[0]
+    assert "expires in 60 days, on 2030-07-17T12:00:00Z" in watched.events.messages[0]
     assert "linkerd-identity-trust-roots" in watched.events.messages[0]
     assert [entry["log_level"] for entry in logs] == ["warning"] * 4
 
@@ -121,7 +121,7 @@ async def test_issuer_at_a_configured_threshold() -> None:
     assert watched.events.reasons == ["IssuerExpiring"] * 2
     soon, over = watched.events.messages
     assert "expires in 1.0 hours" in soon
-    assert "has expired at 2030-05-19T12:00:00Z" in over
+    assert "has expired on 2030-05-19T12:00:00Z" in over
     assert "linkerd-identity-issuer" in over
 
 

@@ -22,10 +22,11 @@ from linkerd.testing.certificates import (
     make_csr,
     p256,
 )
+from linkerd.trust.facts import Window
 from services.identity import csr
 from services.identity.issuer import PemFile, make_issuer
 from services.identity.leaf import issue, validity
-from services.identity.model import Issuer, Leaf, LeafPolicy, Window
+from services.identity.model import Issuer, Leaf, LeafPolicy
 
 DAY = timedelta(days=1)
 POLICY = LeafPolicy(lifetime=DAY, clock_skew=timedelta(seconds=20))
@@ -34,8 +35,11 @@ LONG = f"{'a' * 60}.{'b' * 60}.serviceaccount.identity.mesh-sys.corp.example"
 
 
 def load(*certificates: x509.Certificate, key: bytes, anchor: x509.Certificate) -> Issuer:
-    files = PemFile(Path("crt.pem"), certificate_pem(*certificates)), PemFile(Path("key.pem"), key)
-    return make_issuer(*files, [anchor], DOMAIN, datetime.now(UTC))
+    files = {
+        "crt.pem": certificate_pem(*certificates), "key.pem": key, "ca": certificate_pem(anchor),
+    }  # fmt: skip
+    chain, private, bundle = (PemFile(Path(name), text) for name, text in files.items())
+    return make_issuer(chain, private, bundle, DOMAIN, datetime.now(UTC))
 
 
 ISSUER = load(

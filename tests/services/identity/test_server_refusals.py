@@ -94,7 +94,7 @@ class TestIssuer:
         await server.clock.advance(timedelta(days=366).total_seconds())
         code, message = await server.refusal()
         assert code is REFUSED
-        assert "has expired: current time 2031-05-18T12:00:00Z, not before 2030-05-17" in message
+        assert "has expired on 2031-05-17T12:00:10Z, and now it is 2031-05-18T12:00:00Z" in message
         assert server.reviewer.asked == []
         ((about, kind, reason, text),) = server.events.said
         assert about == ObjectRef("apps/v1", "Deployment", "mesh-sys", "linkerd-identity")

@@ -1,26 +1,42 @@
 """PEM rules: what issuer Secrets and trust bundles may look like."""
 
+import base64
 from contextlib import suppress
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    NoEncryption,
     PrivateFormat,
+    PublicFormat,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
 from linkerd.certificates import make_trust_anchor
-from linkerd.testing.certificates import DOMAIN, certificate_pem, key_pem, p256
-from services.identity import pem
-from services.identity.errors import PemError
+from linkerd.testing.certificates import DOMAIN, certificate_pem, key_pem, make_csr, p256
+from linkerd.trust import pem
+from linkerd.trust.errors import PemError
 
 ONE = make_trust_anchor(DOMAIN).certificate
 TWO = make_trust_anchor(DOMAIN).certificate
 KEY = p256()
 SEC1 = PrivateFormat.TraditionalOpenSSL
+
+
+def csr_pem() -> bytes:
+    return x509.load_der_x509_csr(make_csr()).public_bytes(Encoding.PEM)
+
+
+def public_pem() -> bytes:
+    return KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def ssh_pem() -> bytes:
+    return KEY.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
 
 
 class TestCertificates:
@@ -44,12 +60,20 @@ class TestCertificates:
     @pytest.mark.parametrize(
         ("text", "says"),
         [
-            (b"", "no certificates"),
-            (b" \n", "no certificates"),
+            (b"", "it is empty: it must hold certificates"),
+            (b" \n", "it is empty"),
             (key_pem(KEY), "no certificates"),
             (b"hello", "it is not a PEM certificate"),
-            (certificate_pem(ONE) + b"# old root\n", "after certificate 1 is not a PEM cert"),
-            (certificate_pem(ONE, TWO)[:-40], "after certificate 1 is not a PEM certificate"),
+            (certificate_pem(ONE) + b"# old\n", "what follows certificate 1 is not a PEM cert"),
+            (certificate_pem(ONE, TWO)[:-40], "certificate 1 is not .*-----BEGIN has no -----END"),
+            (b"\xef\xbb\xbf" + certificate_pem(ONE), "byte order mark"),
+            (certificate_pem(ONE).decode().encode("utf-16"), "byte order mark"),
+            (ONE.public_bytes(Encoding.DER), "looks like DER"),
+            (base64.b64encode(certificate_pem(ONE)), "encoded once too often"),
+            (certificate_pem(ONE).replace(b"-----B", b"  -----B"), "its lines are indented"),
+            (key_pem(KEY) + certificate_pem(ONE), "certificate and key may be swapped"),
+            (certificate_pem(ONE).replace(b"CERT", b"TRUSTED CERT"), "`openssl x509`"),
+            (csr_pem(), "it is what a CA makes a certificate of"),
             (certificate_pem(ONE).replace(b"\nMII", b"\nMI*"), "not valid base64"),
             (
                 b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
@@ -58,7 +82,7 @@ class TestCertificates:
         ],
     )
     def test_refused(self, text: bytes, says: str) -> None:
-        with pytest.raises(PemError, match=says.replace("*", r"\*")):
+        with pytest.raises(PemError, match=says):
             pem.certificates(text)
 
     def test_i38_comment_after_the_bundle(self) -> None:
@@ -89,6 +113,29 @@ class TestIssuerKey:
         )
         with pytest.raises(PemError, match="unsupported block type 'EC PARAMETERS': remove it"):
             pem.issuer_key(parameters + key_pem(KEY, SEC1))
+
+    def test_encrypted_in_the_old_form(self) -> None:
+        """Which `openssl ec -aes256` writes: headers in the block, and the key's own type."""
+        text = KEY.private_bytes(Encoding.PEM, SEC1, BestAvailableEncryption(b"x"))
+        assert b"Proc-Type: 4,ENCRYPTED" in text
+        with pytest.raises(PemError, match=r"EC PRIVATE KEY block is encrypted .* `openssl pkey"):
+            pem.issuer_key(text)
+
+    @pytest.mark.parametrize(
+        ("text", "says"),
+        [
+            (b"", "it is empty"),
+            (base64.b64encode(key_pem(KEY)), "encoded once too often"),
+            (key_pem(KEY).replace(b"-----END", b"----END"), "-----BEGIN has no -----END"),
+            (certificate_pem(ONE), "certificate and key may be swapped"),
+            (public_pem(), "the private key belongs here"),
+            (KEY.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()), "like DER"),
+            (ssh_pem(), "ssh-keygen"),
+        ],
+    )
+    def test_what_is_there_instead_is_said(self, text: bytes, says: str) -> None:
+        with pytest.raises(PemError, match=says):
+            pem.issuer_key(text)
 
     def test_encrypted(self) -> None:
         text = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
