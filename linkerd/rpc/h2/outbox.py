@@ -73,9 +73,10 @@ class Outbox:
         return sending
 
     def ready(self, sending: Sending) -> None:
-        """As `Sender.ready`."""
+        """As `Sender.ready`. Where others are ready, there will be a turn."""
+        if not self._ready:
+            self._touch()
         self._ready.append(sending)
-        self._touch()
 
     def room(self, stream_id: int) -> None:
         """The peer has made room for a stream. A message that is partly sent goes first: to finish
@@ -149,11 +150,12 @@ class Outbox:
     def _fill(self, room: int, until: float) -> None:
         self._max_frame = min(self._wire.max_outbound_frame_size, _MAX_FRAME)
         self._frames = looked = 0
+        wire, ready, ends = self._wire, self._ready, self._ends
         while room > 0:
-            if self._ends:
-                room -= self._end(self._ends.popleft())
-            elif self._ready and self._wire.outbound_flow_control_window > 0:
-                sending = self._ready.popleft()
+            if ends:
+                room -= self._end(ends.popleft())
+            elif ready and wire.outbound_flow_control_window > 0:
+                sending = ready.popleft()
                 sending.queued = False
                 if sending.stream is not None:
                     room -= self._advance(sending, sending.stream, room)
@@ -169,9 +171,12 @@ class Outbox:
 
     def _advance(self, sending: Sending, stream: Stream, share: int) -> int:
         """A stream's turn, of `share` bytes; how many it took."""
-        wire, sent = self._wire, 0
+        wire, half, sent = self._wire, sending.wire, 0
+        base = wire.base_window
         while sent < share:
-            room = min(wire.outbound_flow_control_window, wire.room(sending.wire))
+            room = base + half.outbound_flow_control_window
+            if room > wire.outbound_flow_control_window:
+                room = wire.outbound_flow_control_window
             if room <= 0 and (sending.rest is not None or not sending.ended):
                 break
             if sending.rest is not None:
@@ -185,7 +190,7 @@ class Outbox:
                 sent += self._begin(sending, stream.behind, message, room)
                 if sending.queued:  # it waits for others to be through
                     return sent
-        if wire.room(sending.wire) > 0:
+        if base + half.outbound_flow_control_window > 0:
             sending.wake()
         else:
             sending.blocked = True

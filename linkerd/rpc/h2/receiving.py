@@ -15,6 +15,7 @@ from linkerd.rpc.h2.body import Body
 from linkerd.rpc.h2.headers import Header
 
 _HEADER_BYTES: Final = 150  # of objects around the text of each header
+_EMPTY: Final = Body(0)
 
 
 class Holdings:
@@ -118,17 +119,17 @@ class Receiving:
 
     def release(self) -> None:
         """Lets go of everything. Harmless again."""
-        self._close()
+        if self._open:
+            self._close()
         self.let_go(self._held)
 
     def _close(self) -> Body:
-        """Nothing more comes."""
-        body, self._body = self._body, Body(0)
+        """Nothing more comes; what has."""
+        self._open = False
+        self._holdings.waiting.pop(self, None)
+        self._holdings.count(-1)
+        body, self._body = self._body, _EMPTY
         self.let_go(len(body))
-        if self._open:
-            self._open = False
-            self._holdings.waiting.pop(self, None)
-            self._holdings.count(-1)
         return body
 
 

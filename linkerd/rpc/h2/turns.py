@@ -16,9 +16,9 @@ from typing import Any, Final, Protocol
 from linkerd.rpc.h2.streams import Cancellable
 
 _TURN: Final = 0.004  # seconds
-_SLICE: Final = 0.001  # seconds, at least
-_CALLS: Final = 24  # that may begin in a turn; what they do comes on top of its time
-_SLICE_CALLS: Final = 8
+_SLICE: Final = 0.002  # seconds, at least
+_CALLS: Final = 32  # that may begin in a turn; what they do comes on top of its time
+_SLICE_CALLS: Final = 16
 _SLOW_EVERY: Final = 0.01  # seconds from one slice of those that are slowed to the next
 
 
