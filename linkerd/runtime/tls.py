@@ -5,6 +5,7 @@ notification misses in several ways. A change is reported only when two consecut
 whole set agree, so that a pair is never half old and half new.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -42,15 +43,16 @@ class FileSet:
         before: Contents | None = None
         while True:
             await self._clock.sleep(self._interval)
-            seen = self._look()
+            seen = await self._look()
             if seen is not None and seen == before and seen != self.snapshot:
                 self.snapshot = seen
                 yield seen
             before = seen
 
-    def _look(self) -> Contents | None:
+    async def _look(self) -> Contents | None:
+        """Off the loop: a disk that hangs, or a network's, must stop nothing else."""
         try:
-            contents = self._read()
+            contents = await asyncio.to_thread(self._read)
         except FilesError as error:
             self.problem = str(error)
             return None
@@ -58,7 +60,6 @@ class FileSet:
         return contents
 
     def _read(self) -> Contents:
-        # Mounted Secrets are small and in memory: reading them costs less than a thread would.
         return {path: _read_file(path) for path in self.paths}
 
 

@@ -15,6 +15,7 @@ from linkerd.testing.certificates import (
     certificate_pem,
 )
 from linkerd.testing.clock import FakeClock
+from linkerd.testing.inline import without_threads
 from linkerd.testing.said import SaidEvents
 from services.identity.issuer import IssuerSlot
 from services.identity.metrics import Metrics
@@ -57,6 +58,7 @@ class Installation:
     """A reloader that follows mounted files, at a time that the test moves."""
 
     def __init__(self, directory: Path) -> None:
+        without_threads()
         self.clock = FakeClock(NOW)
         self.credentials = Credentials.make(now=NOW)
         self.issuer, self.bundle = Mount(directory / "issuer"), Mount(directory / "roots")

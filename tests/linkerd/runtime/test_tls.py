@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -10,9 +11,12 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from linkerd.runtime.clock import SystemClock
 from linkerd.runtime.errors import FilesError
-from linkerd.runtime.tls import MAX_BYTES, FileSet
+from linkerd.runtime.tls import MAX_BYTES, Contents, FileSet
 from linkerd.testing.clock import FakeClock
+from linkerd.testing.eventually import eventually
+from linkerd.testing.inline import without_threads
 
 INTERVAL = timedelta(seconds=1)
 
@@ -21,6 +25,7 @@ class Watch:
     """A FileSet on crt and key in `folder`, and what it reported."""
 
     def __init__(self, folder: Path) -> None:
+        without_threads()
         self.clock = FakeClock()
         self.paths = [folder / "crt", folder / "key"]
         self.files = FileSet(self.paths, interval=INTERVAL, clock=self.clock)
@@ -105,6 +110,46 @@ async def test_files_that_vanish_leave_the_last_snapshot_and_a_problem(tmp_path:
     assert watch.reported == [[b"1", b"2"]]
     assert problem(watch) is None
     watch.task.cancel()
+
+
+async def test_a_disk_that_hangs_does_not_hang_the_loop(tmp_path: Path) -> None:
+    """A pipe is a file that cannot be read before somebody has written."""
+    path, pipe, rescued = tmp_path / "crt", tmp_path / "pipe", threading.Event()
+    os.mkfifo(pipe)
+    os.link(pipe, path)
+
+    def rescue() -> None:
+        rescued.set()
+        recover()
+        pipe.write_bytes(b"late")
+
+    def recover() -> None:
+        (tmp_path / "file").write_bytes(b"late")
+        (tmp_path / "file").replace(path)
+
+    async def first() -> Contents:
+        files = FileSet([path], interval=timedelta(milliseconds=1), clock=SystemClock())
+        return await anext(files.changes())
+
+    timer = threading.Timer(3, rescue)
+    timer.start()
+    reading = asyncio.create_task(first())
+    await eventually(lambda: rescued.is_set() or _written_to_reader(pipe, b"late"), "a reader")
+    timer.cancel()
+    assert not rescued.is_set(), "the loop stood still"
+    recover()
+    assert await reading == {path: b"late"}
+
+
+def _written_to_reader(pipe: Path, text: bytes) -> bool:
+    """False while nobody reads the pipe."""
+    try:
+        descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text)
+    return True
 
 
 async def test_a_set_that_was_never_loaded_reports_what_it_finds(tmp_path: Path) -> None:
