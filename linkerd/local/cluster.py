@@ -25,6 +25,7 @@ from linkerd.local.progress import Progress, SilentProgress
 from linkerd.local.requirements import require_node
 from linkerd.local.runner import Condition, Host, Runner
 from linkerd.local.state import Record, State
+from linkerd.local.system import run
 
 _GRACE_SECONDS: Final = 1.0
 
@@ -182,6 +183,10 @@ class LocalCluster:
     def load_image(self, archive: Path) -> list[str]:
         """Import an archive (OCI or Docker); the names of images that were not there before."""
         return load_archive(self._node().space, archive)
+
+    def on_node(self, *command: str) -> str:
+        """Run a program of the host in the node's namespaces; what it prints."""
+        return run(*self._node().space.enter(), *command)
 
     def _node(self) -> Node:
         layout = self._existing()

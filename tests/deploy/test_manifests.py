@@ -1,7 +1,9 @@
 """What holds for every object of every tree, whichever cluster takes it."""
 
 from collections import Counter
+from pathlib import Path
 
+import pytest
 import yaml
 
 from linkerd.delivery.kubectl import Kubectl
@@ -49,6 +51,43 @@ def test_probes_ask_ports_that_containers_have(tree: list[Manifest]) -> None:
             probes = [container[k] for k in container if k.endswith("Probe")]
             asked = [(p.get("httpGet") or p["tcpSocket"])["port"] for p in probes]
             assert set(asked) <= ports, deployment.name
+
+
+def test_no_restart_waits_for_readiness(tree: list[Manifest]) -> None:
+    """What a process waits for (the API server, caches) does not come sooner by killing it."""
+    for deployment in of_kind(tree, "Deployment"):
+        for container in deployment.containers:
+            for probe in ("startupProbe", "livenessProbe"):
+                asked = container.get(probe, {}).get("httpGet", {})
+                assert asked.get("path", "/live") == "/live", f"{deployment.name} {probe}"
+
+
+def test_probes_of_the_control_plane(control_plane: list[Manifest]) -> None:
+    """A pod is Ready within a second of when it can be, and is killed only when nothing at all was
+    answered for a minute or more, however busy it is."""
+    for deployment in of_kind(control_plane, "Deployment"):
+        for container in deployment.containers:
+            readiness, liveness = container["readinessProbe"], container["livenessProbe"]
+            assert readiness["httpGet"]["path"] == "/ready"
+            assert readiness["periodSeconds"] == 1
+            assert liveness["httpGet"]["path"] == "/live"
+            assert liveness["timeoutSeconds"] >= 10
+            assert liveness["failureThreshold"] * liveness["timeoutSeconds"] >= 60
+            startup = container["startupProbe"]
+            assert startup["failureThreshold"] * startup["periodSeconds"] >= 120
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        path.relative_to(ROOT)
+        for folder in ("components", "overlays")
+        for path in sorted((ROOT / "deploy" / folder).rglob("*.yaml"))
+    ],
+    ids=str,
+)
+def test_no_overlay_or_component_changes_probes(file: Path) -> None:
+    assert "Probe:" not in (ROOT / file).read_text()
 
 
 def test_services_reach_ports_of_pods_they_select(tree: list[Manifest]) -> None:
