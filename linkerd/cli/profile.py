@@ -17,7 +17,7 @@ from linkerd.cli._target import Target, target_of
 from linkerd.delivery.errors import KubectlError
 from linkerd.kube.errors import KubeError
 from linkerd.names import is_dns_label, is_dns_subdomain
-from linkerd.profiles.documents import MAX_BYTES
+from linkerd.profiles.definitions import MAX_BYTES, Note
 from linkerd.profiles.errors import ProfilesError
 from linkerd.profiles.openapi import openapi_routes
 from linkerd.profiles.protobuf import protobuf_routes
@@ -25,6 +25,7 @@ from linkerd.profiles.routes import Route, profile_of
 from linkerd.profiles.template import template as template_for
 
 _DOMAIN: Final = "cluster.local"
+_MAX_NOTES: Final = 20
 
 
 @click.command(
@@ -38,7 +39,9 @@ _DOMAIN: Final = "cluster.local"
 )
 @click.argument("service", shell_complete=complete_services)
 @click.option("--template", is_flag=True, help="A sample with a comment at every field.")
-@click.option("--open-api", type=click.File("rb"), help="An OpenAPI 2 (Swagger) file; -: stdin.")
+@click.option(
+    "--open-api", type=click.File("rb"), help="An OpenAPI file, of version 2 or 3; -: stdin."
+)
 @click.option("--proto", type=click.File("rb"), help="A protobuf file; -: stdin.")
 @namespace_option("Namespace of the service. [default: the context's]")
 @click.option(
@@ -107,11 +110,16 @@ def _routes(open_api: BinaryIO | None, proto: BinaryIO | None) -> Sequence[Route
     return None if proto is None else _read(proto, protobuf_routes, "rpcs")
 
 
-def _read(file: BinaryIO, parse: Callable[[bytes], list[Route]], things: str) -> list[Route]:
+def _read(file: BinaryIO, parse: Callable[[bytes, Note], list[Route]], things: str) -> list[Route]:
+    notes: list[str] = []
     try:
-        routes = parse(file.read(MAX_BYTES + 1))
+        routes = parse(file.read(MAX_BYTES + 1), notes.append)
     except (ProfilesError, OSError) as error:
         raise click.ClickException(f"{file.name}: {error}") from error
+    for text in notes[:_MAX_NOTES]:
+        click.echo(f"{file.name}: {text}", err=True)
+    if len(notes) > _MAX_NOTES:
+        click.echo(f"{file.name}: and {len(notes) - _MAX_NOTES} more of such notes", err=True)
     if not routes:
         click.echo(f"{file.name} has no {things}; the profile has no routes", err=True)
     return routes

@@ -19,7 +19,7 @@ _MAX_MERGED: Final = 1_000  # entries that "<<" may bring into one mapping
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 _MAX_INTEGER: Final = 2**64
-_FAILURES: Final = (
+FAILURES: Final = (
     yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError,
 )  # fmt: skip
 """What the YAML library raises; the plain ones when a tag forces a type that does not fit."""
@@ -27,7 +27,7 @@ _FAILURES: Final = (
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where it is there
 
 
-class _Loader(_Base):  # type: ignore[misc]  # a class that is chosen at run time
+class BoundedLoader(_Base):  # type: ignore[misc]  # a class that is chosen at run time
     """The safe loader, which leaves dates as text and takes no key twice."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  # the library's own attribute
@@ -44,7 +44,7 @@ class _Loader(_Base):  # type: ignore[misc]  # a class that is chosen at run tim
         if id(node) in self._flat:
             return
         self._flat.add(id(node))
-        self._refuse_twins(node)
+        self._find_twins(node)
         merged = [value for key, value in node.value if key.tag == _MERGE]
         if merged and _too_many(merged):
             _refuse(node, f'"<<" brings in more than {_MAX_MERGED} entries')
@@ -52,11 +52,15 @@ class _Loader(_Base):  # type: ignore[misc]  # a class that is chosen at run tim
         if merged and len(node.value) > _MAX_MERGED:
             _refuse(node, f'"<<" brings in more than {_MAX_MERGED} entries')
 
-    def _refuse_twins(self, node: yaml.MappingNode) -> None:
+    def _find_twins(self, node: yaml.MappingNode) -> None:
         keys = (key for key, _ in node.value if isinstance(key, yaml.ScalarNode))
         for text, count in Counter(key.value for key in keys).items():
             if count > 1:
-                _refuse(node, f"key {text!r} is there {count} times")
+                self.twins(node, text, count)
+
+    def twins(self, node: yaml.MappingNode, key: str, count: int) -> None:
+        """Told of a key that a mapping has several times."""
+        _refuse(node, f"key {key!r} is there {count} times")
 
 
 def _too_many(merged: list[yaml.Node]) -> bool:
@@ -73,12 +77,13 @@ def read_document(raw: bytes) -> Any:
     if len(raw) > MAX_BYTES:
         raise SourceError(f"it has {len(raw)} bytes; at most {MAX_BYTES} are read")
     try:
-        return plain(yaml.load(raw, Loader=_Loader))  # noqa: S506  # a safe loader
-    except _FAILURES as error:
-        raise SourceError(f"it is neither YAML nor JSON: {_one_line(error)}") from error
+        return plain(yaml.load(raw, Loader=BoundedLoader))  # noqa: S506  # a safe loader
+    except FAILURES as error:
+        raise SourceError(f"it is neither YAML nor JSON: {one_line(error)}") from error
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """What one of FAILURES says."""
     if isinstance(error, RecursionError):
         return "it is nested too deep"
     return " ".join(str(error).split())

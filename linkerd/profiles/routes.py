@@ -18,13 +18,14 @@ _META: Final = re.compile(r"([\\.+*?()|\[\]{}^$])")
 class Route:
     """Requests with this method whose path matches `path_regex`.
 
-    `statuses` each become a class of answers; `timeout` is a Go duration.
+    Each of `statuses`, a status or a hundred of them, becomes a class of answers; the first that
+    an answer is in counts. `timeout` is a Go duration.
     """
 
     name: str
     method: str
     path_regex: str
-    statuses: tuple[int, ...] = ()
+    statuses: tuple[range, ...] = ()
     retryable: bool = False
     timeout: str = ""
 
@@ -61,6 +62,7 @@ def _route(route: Route) -> dict[str, Any]:
     return said
 
 
-def _class(status: int) -> dict[str, Any]:
-    said: dict[str, Any] = {"condition": {"status": {"min": status, "max": status}}}
-    return said | {"isFailure": True} if status >= _FAILURE else said
+def _class(statuses: range) -> dict[str, Any]:
+    bounds = {"min": statuses.start, "max": statuses.stop - 1}
+    said: dict[str, Any] = {"condition": {"status": bounds}}
+    return said | {"isFailure": True} if statuses.start >= _FAILURE else said

@@ -55,7 +55,7 @@ def test_openapi(tmp_path: Path) -> None:
     answer = run("--open-api", str(file), "--ignore-cluster", "-n", "shop", "web")
     assert routes(answer) == [
         {
-            "name": "GET /a.b/{x}/c",
+            "name": "GET /v1/a.b/{x}/c",
             "condition": {"method": "GET", "pathRegex": r"/v1/a\.b/[^/]*/c"},
             "responseClasses": [
                 {"condition": {"status": {"min": 200, "max": 200}}},
@@ -126,9 +126,9 @@ def test_names_are_labels(arguments: list[str], said: str) -> None:
 @pytest.mark.parametrize(
     ("flag", "text", "said"),
     [
-        ("--open-api", "openapi: 3.0.0", "it is OpenAPI 3.0.0"),
+        ("--open-api", "openapi: 3.0.0\npaths: [1]", "paths: a mapping is expected"),
         ("--open-api", "{", "it is neither YAML nor JSON"),
-        ("--proto", "service {", "line 1, column 9: "),
+        ("--proto", "service {", "line 1, column 9: '{' is not"),
     ],
 )
 def test_a_source_that_cannot_be_read(flag: str, text: str, said: str, tmp_path: Path) -> None:
@@ -144,6 +144,17 @@ def test_no_such_file() -> None:
     answer = run("--proto", "/none/web.proto", "web")
     assert answer.exit_code == 1
     assert "/none/web.proto" in answer.stderr
+
+
+def test_what_is_left_out_is_said_on_standard_error(tmp_path: Path) -> None:
+    file = tmp_path / "api.yaml"
+    odd = "".join(f"  x{number}: {{}}\n" for number in range(30))
+    file.write_text(f"paths:\n  /a: {{get: {{}}}}\n{odd}")
+    answer = run("--open-api", str(file), "--ignore-cluster", "web")
+    assert [route["name"] for route in routes(answer)] == ["GET /a"]
+    lines = answer.stderr.splitlines()
+    assert lines[0] == f"{file}: paths.x0: a path begins with a slash; it is left out"
+    assert lines[20:] == [f"{file}: and 10 more of such notes"]
 
 
 def test_nothing_to_make_routes_of() -> None:

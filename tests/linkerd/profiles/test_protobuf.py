@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkerd.delivery.tree import ROOT
-from linkerd.profiles.documents import MAX_BYTES
+from linkerd.profiles.definitions import MAX_BYTES
 from linkerd.profiles.errors import SourceError
 from linkerd.profiles.protobuf import protobuf_routes
 from linkerd.profiles.routes import Route, profile_of
@@ -53,6 +53,58 @@ def test_without_a_package() -> None:
     assert route.path_regex == "/S/Get"
 
 
+@pytest.mark.parametrize(
+    ("body", "retryable"),
+    [
+        ("option idempotency_level = IDEMPOTENT;", True),
+        ("option (idempotency_level)=NO_SIDE_EFFECTS;", True),
+        ('option idempotency_level = "IDEMPOTENT";', True),
+        ("option idempotency_level = IDEMPOTENT; option idempotency_level = UNKNOWN;", True),
+        ("option idempotency_level = IDEMPOTENCY_UNKNOWN;", False),
+        ("option idempotency_level = IDEMPOTENCY_UNKNOWN; option deprecated = true;", False),
+        ("option (my.idempotency_level) = IDEMPOTENT;", False),
+        ("option x = { idempotency_level: IDEMPOTENT };", False),
+        ("option x = { a { b: 1 } c: <d: 2> e: [-1, 'f'] }; option idempotency_level = IDEMPOTENT;",
+         True),
+        ("// option idempotency_level = IDEMPOTENT;\n", False),
+        ("", False),
+    ],
+)  # fmt: skip
+def test_levels(body: str, retryable: bool) -> None:
+    text = f"service S {{ rpc Get (A) returns (B) {{ {body} }} }}"
+    assert protobuf_routes(text.encode()) == [Route("Get", "POST", "/S/Get", retryable=retryable)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "service S { rpc Get (A) returns (B); } package p;",
+        "\ufeffpackage p;\r\nservice S {\r\n\trpc Get (A) returns (B);\r\n}\r\n",
+        (
+            "/* a */ package /**/ p // c\n ; service S { rpc Get /**/ (stream stream.A)"
+            " returns (.B) { /* } */ } // }\n }"
+        ),
+        (
+            'edition = "2024"; import option "x.proto"; package p; export message M { }'
+            " message N { reserved a, b; } local enum E { A = 0; } service S { rpc Get (stream) returns (stream stream); };;"
+        ),
+        (
+            "syntax='proto2' ; package p; message M { optional group G = 0x10 { } "
+            "extensions 4 to max [verification = DECLARATION, declaration = {number: 4}]; } extend M { }"
+            " option x = \"a\" 'b\\'}' -1.5; service S { stream T (A, B); rpc Get (A) returns (B) }"
+        ),
+        (
+            "package p; message service { string rpc = 1; } service S { option rpc = true;"
+            " rpc Get (rpc) returns (returns); }"
+        ),
+    ],
+)
+def test_as_people_write_them(text: str) -> None:
+    whole = text.replace("returns (B) }", "returns (B); }")
+    (route,) = protobuf_routes(whole.encode())
+    assert route == Route("Get", "POST", r"/p\.S/Get")
+
+
 def test_a_file_without_services_has_no_routes() -> None:
     assert protobuf_routes(b"") == protobuf_routes(b'syntax = "proto2"; message A {}') == []
 
@@ -79,7 +131,17 @@ def test_paths_are_those_of_the_compiled_service() -> None:
         (b"service S { rpc G (A) returns (B) { option idempotency_level = ; } }", "line 1, column"),
         (b"\xff", "not UTF-8"),
         (b" " * (MAX_BYTES + 1), "at most"),
-        (b"message A {" * 5000, "nested too deep"),
+        (b"message A {" * 5000, "line 1, column 11: '{' is something that does not end"),
+        (b"message A }", "a brace that was not opened"),
+        (b"package a; package b;", "line 1, column 12: 'package' is a second package"),
+        (b"\n/* x", "line 2, column 1: '/*' is a comment that does not end"),
+        (b'option a = "x', "nothing of protobuf's"),
+        (b"service S { rpc G (A, B) returns (C); }", "',' is not )"),
+        (b"service S { rpc G () returns (C); }", "')' is not a name"),
+        (b"service S { rpc G (A) returns (B) { option; } }", "an option without a value"),
+        (b"service S { rpc G (A) returns (B) { message M {} } }", "an rpc does not have"),
+        (b"service S { message M {} }", "a service does not have"),
+        (b"service S {", "the end of the file"),
     ],
 )
 def test_refused(text: bytes, said: str, capfd: pytest.CaptureFixture[str]) -> None:
