@@ -86,11 +86,13 @@ def test_levels(body: str, retryable: bool) -> None:
         ),
         (
             'edition = "2024"; import option "x.proto"; package p; export message M { }'
-            " message N { reserved a, b; } local enum E { A = 0; } service S { rpc Get (stream) returns (stream stream); };;"
+            " message N { reserved a, b; } local enum E { A = 0; }"
+            " service S { rpc Get (stream) returns (stream stream); };;"
         ),
         (
             "syntax='proto2' ; package p; message M { optional group G = 0x10 { } "
-            "extensions 4 to max [verification = DECLARATION, declaration = {number: 4}]; } extend M { }"
+            "extensions 4 to max [verification = DECLARATION, declaration = {number: 4}]; }"
+            " extend M { }"
             " option x = \"a\" 'b\\'}' -1.5; service S { stream T (A, B); rpc Get (A) returns (B) }"
         ),
         (
