@@ -68,7 +68,7 @@ def _plain(container: dict[str, Any], kubeconfig: Path, trust: TrustFiles) -> Pl
     if name == "identity":
         own = (*own, f"--issuer={trust.issuer}", f"--trust-anchors={trust.anchors}")
     if name == "destination":
-        own = (*own, "--enable-debug-pages=true")
+        own = (*own, "--enable-debug-pages=true", "--enable-linked-clusters=true")
     # A flag that is given twice has its last value.
     argv = (sys.executable, "-m", f"services.{name}", *flags, *own)
     return PlainService(name, argv, address, admin)

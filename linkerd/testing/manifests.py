@@ -69,17 +69,19 @@ def named(objects: list[Manifest], kind: str, name: str) -> Manifest:
     return found
 
 
-def with_components(kubectl: Kubectl, folder: Path, *components: str) -> list[Manifest]:
-    """The control plane with components of deploy/, by an overlay that is written into `folder`."""
+def with_components(
+    kubectl: Kubectl, folder: Path, *components: str, source: str = "deploy/base"
+) -> list[Manifest]:
+    """A tree with components of deploy/, by an overlay that is written into `folder`."""
 
     def there(path: str) -> str:
-        return os.path.relpath(ROOT / "deploy" / path, folder.resolve())
+        return os.path.relpath(ROOT / path, folder.resolve())
 
     content = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": [there("base")],
-        "components": [there(f"components/{name}") for name in components],
+        "resources": [there(source)],
+        "components": [there(f"deploy/components/{name}") for name in components],
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
     return parse(kubectl.render(folder))

@@ -96,6 +96,15 @@ class Settings(CommonSettings):
         doc="HTTP/2 parameters for connections to meshed pods, such as "
         '{"keep_alive":{"interval":{"seconds":10},"timeout":{"seconds":3}}}.',
     )
+    enable_linked_clusters: bool = setting(
+        default=True,
+        doc="Read the clusters that Secrets link to this one, for services that are theirs.",
+    )
+    linked_clusters_namespace: str = setting(
+        default="",
+        doc="Namespace of the Secrets that link clusters. Empty: the control plane's, where "
+        "upstream's tools put them and where a right to read them is one to read the issuer too.",
+    )
     linked_clusters_wait: timedelta = setting(
         default=timedelta(seconds=10),
         doc="How long to wait at start for linked clusters to be read. Those that do not answer by "
@@ -212,10 +221,12 @@ async def _read_links(
     settings: Settings,
 ) -> None:
     """Starts to read linked clusters; returns when all have been read, or have had their time."""
-    namespace = settings.controller_namespace
+    if not settings.enable_linked_clusters:
+        _log.info("linked clusters are off: --enable-linked-clusters=false")
+        return
     store = ClusterStore(
         index,
-        namespace,
+        settings.controller_namespace,
         clock=process.clock,
         metrics=metrics,
         slices=settings.enable_endpoint_slices,
@@ -225,7 +236,7 @@ async def _read_links(
         client,
         SECRETS,
         store.on_secrets,
-        namespace=namespace,
+        namespace=settings.linked_clusters_namespace or settings.controller_namespace,
         label_selector=LINKED_CLUSTER_NAME,
         field_selector=f"type={REMOTE_KUBECONFIG}",
         forbidden_ok=True,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -12,7 +13,10 @@ from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
 from linkerd.profiles.template import template
-from linkerd.testing.manifests import Manifest
+from linkerd.runtime.settings import load
+from linkerd.testing.manifests import Manifest, named, of_kind, with_components
+from linkerd.trust.objects import ISSUER
+from services.destination.app import Settings
 from services.destination.sources import sources
 
 pytestmark = pytest.mark.integration
@@ -159,13 +163,71 @@ def test_identity_may_review_tokens_and_see_nothing(may: MayDo) -> None:
         assert not may(IDENTITY, "get", resource)
 
 
-def test_destination_reads_secrets_of_its_own_namespace_alone(may: MayDo) -> None:
-    """Where the credentials of linked clusters are."""
-    for verb in ("get", "list", "watch"):
-        assert may(DESTINATION, verb, "secrets", "linkerd")
-        assert not may(DESTINATION, verb, "secrets")
-    for verb in ("create", "update", "patch", "delete"):
-        assert not may(DESTINATION, verb, "secrets", "linkerd")
+TREES = {
+    "base": ("deploy/base", ()),
+    "local": ("deploy/overlays/local", ()),
+    "linked clusters": ("deploy/base", ("linked-clusters",)),
+    "all components": (
+        "deploy/base",
+        ("linked-clusters", "ha", "heartbeat", "kubernetes-tls", "network-policy"),
+    ),
+}
+"""All that is shipped, alone and together."""
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_nobody_but_identity_s_kubelet_reads_the_issuer(
+    applied: Kubectl, kubectl: Kubectl, may: MayDo, tmp_path: Path, tree: str
+) -> None:
+    """Its key certifies any workload, so no account of ours may read a Secret beside it."""
+    source, components = TREES[tree]
+    objects = with_components(kubectl, tmp_path, *components, source=source)
+    applied.apply(_yaml(_before_the_rest(objects)), doing="making namespaces")
+    applied.apply(_yaml(objects), doing="applying the tree")
+    accounts = {
+        f"system:serviceaccount:{o.namespace}:{o.name}" for o in of_kind(objects, "ServiceAccount")
+    }
+    assert DESTINATION in accounts
+    for account in accounts:
+        for verb in ("get", "list", "watch", "create", "update", "patch", "delete"):
+            assert not may(account, verb, "secrets", "linkerd"), f"{account}: {verb}"
+            assert not may(account, verb, "secrets"), f"{account}: {verb}"
+
+
+def test_the_api_server_refuses_destination_the_issuer(
+    applied: Kubectl, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    """Asked as destination would ask, by its name and for all; and given what links clusters."""
+    objects = with_components(kubectl, tmp_path, "linked-clusters")
+    applied.apply(_yaml(_before_the_rest(objects)), doing="making namespaces")
+    applied.apply(_yaml(objects), doing="applying the tree")
+    for namespace in ("linkerd", "linkerd-links"):
+        body = {"apiVersion": "v1", "kind": "Secret"}
+        metadata = {"name": ISSUER, "namespace": namespace}
+        applied.apply(json.dumps({**body, "metadata": metadata}), doing="making a Secret")
+    who = f"--as={DESTINATION}"
+    for question in (("secret", ISSUER), ("secrets",)):
+        with pytest.raises(KubectlError, match="Forbidden"):
+            applied("get", *question, "--namespace=linkerd", who)
+        there = "--namespace=linkerd-links"
+        assert ISSUER in applied("get", *question, there, who, "--output=name")
+
+
+def test_linked_clusters_are_off_unless_their_component_is_there(
+    control_plane: list[Manifest], kubectl: Kubectl, tmp_path: Path
+) -> None:
+    """And where it is, destination reads the namespace that the component makes."""
+
+    def settings(objects: list[Manifest]) -> Settings:
+        (container,) = named(objects, "Deployment", "linkerd-destination").containers
+        return load(Settings, container["args"][1:], {}, prog="destination", version="")
+
+    assert not settings(control_plane).enable_linked_clusters
+    linked = with_components(kubectl, tmp_path, "linked-clusters")
+    namespace = settings(linked).linked_clusters_namespace
+    assert settings(linked).enable_linked_clusters
+    assert named(linked, "Role", "remote-discovery").namespace == namespace
+    assert namespace in [o.name for o in of_kind(linked, "Namespace")]
 
 
 def test_a_profile_to_start_from_is_one(applied: Kubectl) -> None:
@@ -184,6 +246,10 @@ def _server(version: str, spec: dict[str, object]) -> dict[str, object]:
         "metadata": {"name": "web", "namespace": "linkerd"},
         "spec": spec,
     }
+
+
+def _before_the_rest(objects: list[Manifest]) -> list[Manifest]:
+    return of_kind(objects, "Namespace")
 
 
 def _yaml(objects: list[Manifest]) -> str:

@@ -11,13 +11,15 @@ from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
 from linkerd.runtime.settings import load
-from linkerd.testing.manifests import Manifest, named, of_kind, with_components
+from linkerd.testing.manifests import Manifest, named, of_kind, parse, with_components
 from services.destination.app import Settings, mesh_of
 
 pytestmark = pytest.mark.integration  # kubectl comes with the cluster's programs
 
 OURS = {"linkerd.io/control-plane-component": "destination"}
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete")
+DOCUMENT = (ROOT / "docs/deploying.md").read_text()
+BLOCKS = re.findall(r"^```\w*\n(.*?)^```", DOCUMENT, re.DOTALL | re.MULTILINE)
 UNITS = {"Mi": 2**20, "Gi": 2**30}
 
 
@@ -92,10 +94,32 @@ def test_policies_let_both_sidecars_reach_each_other(kubectl: Kubectl, tmp_path:
             peer["podSelector"]["matchLabels"]["linkerd.io/control-plane-component"]
             for rule in policy.spec["egress"]
             for peer in rule.get("to", ())
+            if "podSelector" in peer
         ]
         for policy in of_kind(objects, "NetworkPolicy")
     }
     assert peers == {"linkerd-identity": ["destination"], "linkerd-destination": ["identity"]}
+
+
+def test_policies_let_out_to_the_api_server_dns_and_each_other_alone(
+    kubectl: Kubectl, tmp_path: Path
+) -> None:
+    """With the addresses that the document has an overlay name, nothing is open to anywhere."""
+    (overlay,) = (block for block in BLOCKS if "kind: NetworkPolicy" in block)
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    mine = tmp_path / "overlays" / "mine"
+    mine.mkdir(parents=True)
+    head = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    content = {**head, "resources": ["../../deploy/base"], **yaml.safe_load(overlay)}
+    (mine / "kustomization.yaml").write_text(yaml.safe_dump(content))
+    for policy in of_kind(parse(kubectl.render(mine)), "NetworkPolicy"):
+        api_server, dns, sidecar = policy.spec["egress"]
+        assert {port["port"] for port in api_server["ports"]} == {443, 6443}
+        assert api_server["to"] == [{"ipBlock": {"cidr": "192.0.2.10/32"}}]
+        assert {port["port"] for port in dns["ports"]} == {53}
+        assert [sorted(peer) for peer in dns["to"]] == [["namespaceSelector"], ["ipBlock"]]
+        assert [list(peer) for peer in sidecar["to"]] == [["podSelector"]]
+        assert sidecar["ports"]
 
 
 @pytest.mark.parametrize("component", ["ha", "network-policy"])

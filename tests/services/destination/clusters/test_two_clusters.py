@@ -110,17 +110,22 @@ def through(other_api_cluster: LocalCluster, north: CutProxy, tmp_path: Path) ->
     return kubeconfig_through(other_api_cluster.kubeconfig, north, tmp_path)
 
 
-@pytest.fixture
-def program(api_cluster: LocalCluster, here: Side) -> Iterator[Program]:
-    with Program(
+def start(api_cluster: LocalCluster, namespace: str, *flags: str) -> Program:
+    return Program(
         "services.destination",
         f"--kubeconfig={api_cluster.kubeconfig}",
-        f"--controller-namespace={here.namespace}",
+        f"--controller-namespace={namespace}",
         "--linked-clusters-wait=300ms",
         "--addr=127.0.0.1:0",
         "--admin-addr=127.0.0.1:0",
         "--log-format=json",
-    ) as running:
+        *flags,
+    )
+
+
+@pytest.fixture
+def program(api_cluster: LocalCluster, here: Side) -> Iterator[Program]:
+    with start(api_cluster, here.namespace) as running:
         yield running
 
 
@@ -221,3 +226,40 @@ async def test_n15_n16_a_cluster_that_is_away_at_start_and_new_credentials(
                 new.heal()
                 await hears(follower, "10.90.0.5")
             assert (len(follower.attempts), follower.following) == (opened, True)
+
+
+async def test_links_in_a_namespace_of_their_own(
+    api_cluster: LocalCluster, here: Side, there: Side, through: Path
+) -> None:
+    """Of the control plane's own Secrets none is read then."""
+    there.service("ledger")
+    there.endpoints("ledger", "10.90.0.3")
+    here.service("ledger-north", labels={REMOTE_DISCOVERY: "north", REMOTE_SERVICE: "ledger"})
+    here.link("north", through)
+    where = "--linked-clusters-namespace="
+    with start(api_cluster, "linkerd", f"{where}{here.namespace}") as program:
+        program.event("ready")
+        async with followers(f"127.0.0.1:{program.port_of('serving')}", connections=1) as crowd:
+            follower = crowd.get(f"ledger-north.{here.namespace}.svc.cluster.local:8080")
+            await hears(follower, "10.90.0.3")
+
+
+async def test_without_linked_clusters_it_says_so_and_serves(
+    api_cluster: LocalCluster, here: Side, there: Side, through: Path
+) -> None:
+    there.service("ledger")
+    here.link("north", through)
+    own = here.service("ledger")
+    here.endpoints("ledger", "10.4.0.1")
+    labels = {REMOTE_DISCOVERY: "north", REMOTE_SERVICE: "ledger"}
+    foreign = here.service("ledger-north", labels=labels)
+    with start(api_cluster, here.namespace, "--enable-linked-clusters=false") as program:
+        program.event("ready")
+        async with followers(f"127.0.0.1:{program.port_of('serving')}", connections=1) as crowd:
+            await hears(crowd.get(own), "10.4.0.1")
+            unknown = crowd.get(foreign)
+            await eventually(lambda: len(unknown.attempts) > 1, "the cluster not being found")
+        said = [line for line in program.entries if "linked cluster" in line["event"]]
+        assert [line["event"] for line in said] == [
+            "linked clusters are off: --enable-linked-clusters=false"
+        ]
