@@ -91,9 +91,9 @@ def proxy(inbound: str = "0.0.0.0:4143", control: str = "0.0.0.0:4190") -> Conta
     return Container(PROXY_CONTAINER, env=env)
 
 
-def container(name: str = "app", **ports: int | tuple[int, int]) -> Container:
-    """A container with named ports, each a number or a number and the node's port."""
-    declared = []
+def container(name: str = "app", *more: ContainerPort, **ports: int | tuple[int, int]) -> Container:
+    """A container with named ports, each a number or a number and the node's port; and `more`."""
+    declared = list(more)
     for port_name, number in ports.items():
         own, host = number if isinstance(number, tuple) else (number, 0)
         declared.append(ContainerPort(own, name=port_name, host_port=host))
@@ -113,6 +113,7 @@ def pod(
     phase: str = "Running",
     host_network: bool = False,
     host_ip: str = "",
+    host_ips: Sequence[str] = (),
     **metadata: Any,
 ) -> Pod:
     """A running pod with a proxy (a native sidecar), unless told otherwise."""
@@ -132,6 +133,7 @@ def pod(
             pod_ip=ips[0] if ips else "",
             pod_ips=tuple(map(Address, ips)),
             host_ip=host_ip,
+            host_ips=tuple(map(Address, host_ips)),
         ),
     )
 

@@ -3,6 +3,7 @@
 from random import Random
 from typing import Any, Final
 
+from linkerd.kube.objects import ContainerPort
 from linkerd.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY, REMOTE_SERVICE
 from linkerd.testing.objects import (
     container,
@@ -26,8 +27,9 @@ IPS: Final = ["10.4.0.1", "10.4.0.2", "10.4.0.3", "fd00:4::1", "fd00:4::2"]
 CLUSTER_IPS: Final = ["10.96.0.1", "10.96.0.2", "fd00:96::1"]
 MACHINES: Final = ["m", "n"]
 PORTS: Final = [{"": 8080}, {"web": 8080, "db": 3306}, {"web": 3306, "": 8080}]
+SKIP: Final = "config.linkerd.io/skip-inbound-ports"
 OPAQUE: Final = "config.linkerd.io/opaque-ports"
-ANNOTATIONS: Final = [{}, {}, {OPAQUE: "8080"}, {OPAQUE: "web"}, {OPAQUE: ""}]
+ANNOTATIONS: Final = [{}, {}, {OPAQUE: "8080"}, {OPAQUE: "web"}, {OPAQUE: ""}, {SKIP: "53"}]
 GATEWAYS: Final = {
     "mirror.linkerd.io/remote-gateway-identity": "gw.north.test",
     "mirror.linkerd.io/remote-svc-fq-name": "ledger.fin.svc.north.test",
@@ -37,6 +39,10 @@ REMOTES: Final = [
     *("ledger@north,ledger@north", "ledger@@north", "@north,ledger@", "ledger@nowhere,x@south"),
 ]
 REGEXES: Final = ["", "", "/a", "(", "/{id}"]
+HOST_IPS: Final = [
+    *("", "", "0.0.0.0", "::"),  # noqa: S104  # as pods say it; nothing is bound here
+    *("127.0.0.1", "192.0.2.8", "192.0.2.9", "fd00:2::8"),
+]
 MIRRORED: Final = {"mirror.linkerd.io/cluster-name": "north"}
 
 
@@ -112,7 +118,7 @@ def some_pod(r: Random) -> Any:
         r.choice(NAMESPACES),
         *r.sample(IPS, r.choice([0, 1, 1, 2])),
         meshed=r.random() < 0.7,
-        containers=[container(web=(8080, r.choice([0, 0, 7711])))],
+        containers=[container("app", *some_host_ports(r), web=(8080, r.choice([0, 0, 7711])))],
         init_containers=[
             r.choice([proxy(), proxy(), proxy(), proxy(), proxy(""), proxy(control="")])
         ],
@@ -121,11 +127,24 @@ def some_pod(r: Random) -> Any:
         account=r.choice(["", "sa"]),
         phase=r.choice(["Running"] * 8 + ["Pending", "Failed"]),
         host_network=r.random() < 0.15,
-        host_ip="192.0.2.8",
+        host_ips=r.choice([("192.0.2.8",), ("192.0.2.8", "fd00:2::8"), ("192.0.2.9",), ()]),
         owners=r.choice([[], [("ReplicaSet", "r")], [("Job", "r")]]),
         annotations=r.choice(ANNOTATIONS),
         deleting=r.random() < 0.2,
     )
+
+
+def some_host_ports(r: Random) -> list[ContainerPort]:
+    """Ports of the node that lead to a pod, of both protocols, at some of its addresses."""
+    return [
+        ContainerPort(
+            r.choice([53, 3306]),
+            host_port=r.choice([53, 7711]),
+            host_ip=r.choice(HOST_IPS),
+            protocol=r.choice(["TCP", "TCP", "UDP"]),
+        )
+        for _ in range(r.choice([0, 0, 1, 2]))
+    ]
 
 
 def some_server(r: Random) -> Any:

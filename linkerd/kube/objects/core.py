@@ -12,11 +12,13 @@ from linkerd.labels import PROXY_CONTAINER
 
 
 class ContainerPort(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """A declared port; `host_port` is 0 when the node does not carry it."""
+    """A declared port; `host_port` is 0 when the node does not carry it, and `host_ip` the address
+    of the node at which it does, empty for all."""
 
     container_port: int
     name: str = ""
     host_port: int = 0
+    host_ip: str = msgspec.field(name="hostIP", default="")
     protocol: str = "TCP"
 
 

@@ -5,7 +5,7 @@ What was looked at, and who was found, is read off the subjects that the answer 
 
 from collections.abc import Hashable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from typing import Any, Final
+from typing import Final
 
 from google.protobuf.json_format import MessageToDict
 
@@ -14,7 +14,7 @@ from linkerd.labels import OPAQUE_PORTS
 from linkerd.streams import Subscription, drain
 from linkerd.stubs.proxy import destination_pb2 as pb
 from services.destination.debug.objects import Json, opaque_by, reference, reference_in
-from services.destination.index import Index, WatchError
+from services.destination.index import Index, WatchError, filing
 from services.destination.index import dependencies as on
 from services.destination.index.context import Context
 from services.destination.index.dependencies import Subject
@@ -144,16 +144,17 @@ def _holders(context: Context, at: IpTarget, subjects: Subjects) -> Iterator[Jso
     """Who could have the socket, in the order in which they count: of each tier the one that stays,
     or else the only one of all that is about to go."""
     objects, socket = context.objects, (at.ip, at.port)
-    workloads = objects.workloads_by_socket.get(socket, ())
-    for tier, keys, table, facts in (
-        ("pod's IP", objects.pods_by_ip.get(at.ip, ()), objects.pods, of_pod),
-        ("port of the pod's node", objects.pods_by_socket.get(socket, ()), objects.pods, of_pod),
-        ("ExternalWorkload", workloads, objects.workloads, of_workload),
-    ):
-        known: Any = table
-        for key in sorted(keys):
-            chosen = facts(key) in subjects
-            yield {"tier": tier, "chosen": chosen} | _holder(context, known.get(key), key, at.port)
+    for key in sorted(objects.pods_by_ip.get(at.ip, ())):
+        found = _holder(context, objects.pods.get(key), key, at.port)
+        yield {"tier": "pod's IP", "chosen": of_pod(key) in subjects} | found
+    for key in sorted(objects.pods_by_socket.get(socket, ())):
+        pod = objects.pods.get(key)
+        behind = filing.host_ports(pod).get(socket, at.port)
+        found = _holder(context, pod, key, behind) | {"container_port": behind}
+        yield {"tier": "port of the pod's node", "chosen": of_pod(key) in subjects} | found
+    for key in sorted(objects.workloads_by_socket.get(socket, ())):
+        found = _holder(context, objects.workloads.get(key), key, at.port)
+        yield {"tier": "ExternalWorkload", "chosen": of_workload(key) in subjects} | found
 
 
 def _holder(context: Context, item: Pod | ExternalWorkload | None, key: Key, port: int) -> Json:

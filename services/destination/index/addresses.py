@@ -1,6 +1,6 @@
 """How proxies reach a port: of a pod or ExternalWorkload, or of an IP that none of these has."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from services.destination.index.facts import Facts
@@ -35,6 +35,19 @@ def backed_address(mesh: Mesh, facts: Facts, ip: str, port: int, place: Place = 
     if not facts.meshed or port in facts.skipped:
         return unhinted(facts, ip, port, place)
     return _pod_address(facts, ip, port, place, _hint(mesh, facts, port))
+
+
+def node_address(mesh: Mesh, facts: PodFacts, ip: str, port: int, behind: int) -> Address:
+    """A port of a pod's node that leads to the pod's port `behind`. Raises UnclearProxyError.
+
+    Of the node's ports only this one leads to the pod, so its proxy cannot be reached at its own
+    port; and on an opaque one it ends no TLS that comes straight to it.
+    """
+    if behind in facts.opaque:
+        return replace(unhinted(facts, ip, port), identity=None)
+    address = backed_address(mesh, facts, ip, behind)
+    hint = ProtocolHint(address.hint.protocol) if address.hint is not None else None
+    return replace(address, port=port, hint=hint)
 
 
 def unhinted(facts: Facts, ip: str, port: int, place: Place = NOWHERE) -> Address:

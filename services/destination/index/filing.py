@@ -1,7 +1,8 @@
 """Under what the objects of a cluster are filed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 import msgspec
 
@@ -20,6 +21,9 @@ from linkerd.labels import SERVICE_NAME
 from services.destination.model.address import Socket
 from services.destination.model.ip import canonical_ip
 
+_TCP: Final = "TCP"  # what proxies carry
+_UNSPECIFIED: Final = ("0.0.0.0", "::")  # noqa: S104  # as pods say it; nothing is bound here
+
 
 def pod_ips(pod: Pod | None) -> AbstractSet[str]:
     """The IPs that are the pod's own; a pod on its node's network has none."""
@@ -33,23 +37,49 @@ def service_ips(service: Service | None) -> AbstractSet[str]:
     return _canonical(service.spec.ips) if service is not None else frozenset()
 
 
-def host_ports(pod: Pod | None) -> AbstractSet[Socket]:
-    """The ports of its node that lead to the pod."""
+def host_ports(pod: Pod | None) -> Mapping[Socket, int]:
+    """The TCP ports of its node that lead to the pod, each with the port of the pod behind it.
+
+    As the kubelet and CNI plugins make them: a `hostIP` is that address of the node alone, one that
+    is unspecified (0.0.0.0, ::) all of its family, none all; and only to families that the pod has.
+    A loopback address is none that others could reach.
+    """
     if pod is None:
-        return frozenset()
+        return {}
     containers = (*pod.spec.init_containers, *pod.spec.containers)
-    ports = {port.host_port for item in containers for port in item.ports if port.host_port}
+    ports = [port for item in containers for port in item.ports if port.host_port]
     if not ports:
-        return frozenset()
-    return {(ip, port) for ip in _canonical(pod.status.host_addresses) for port in ports}
+        return {}
+    found: dict[Socket, int] = {}
+    ips = _canonical(pod.status.host_addresses)
+    families = {_is_ipv6(ip) for ip in pod.status.ips} or {False, True}
+    for port in ports:
+        if port.protocol == _TCP:
+            bound = canonical_ip(port.host_ip)
+            for ip in ips:
+                if _is_ipv6(ip) in families and _carries(ip, port.host_ip, bound):
+                    found.setdefault((ip, port.host_port), port.container_port)
+    return found
+
+
+def _carries(ip: str, written: str, bound: str | None) -> bool:
+    """Whether an address of the node is meant by a `hostIP`, as written and in canonical form."""
+    if bound in _UNSPECIFIED:
+        return _is_ipv6(ip) == _is_ipv6(bound)
+    return not written or ip == bound
+
+
+def _is_ipv6(ip: str) -> bool:
+    return ":" in ip
 
 
 def workload_sockets(workload: ExternalWorkload | None) -> AbstractSet[Socket]:
-    """The ports that an ExternalWorkload declares, at all of its IPs."""
+    """The TCP ports that an ExternalWorkload declares, at all of its IPs."""
     if workload is None:
         return frozenset()
     ips = _canonical(item.ip for item in workload.spec.workload_ips)
-    return {(ip, port.port) for ip in ips for port in workload.spec.ports}
+    ports = [port.port for port in workload.spec.ports if port.protocol == _TCP]
+    return {(ip, port) for ip in ips for port in ports}
 
 
 def instances(now: EndpointSlice) -> Iterator[tuple[str, Key]]:

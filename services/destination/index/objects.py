@@ -115,7 +115,7 @@ class Objects:
         for ip in _move(self.pods_by_ip, key, was, ips):
             yield on.ip(ip)
         left, sockets = filing.host_ports(before), filing.host_ports(now)
-        for at in _move(self.pods_by_socket, key, left, sockets):
+        for at in _move(self.pods_by_socket, key, left.keys(), sockets.keys()):
             yield on.socket(*at)
 
     def _take_workload(self, key: Key, now: ExternalWorkload | None) -> Iterator[Subject]:

@@ -140,14 +140,12 @@ def _container_facts(
 
 
 def _numbers(name: str, pod: Pod) -> list[int]:
-    """The numbers that the name of a port means in a pod; it is also the node's port."""
+    """The numbers that the name of a port means in a pod."""
     return [
-        number
+        port.container_port
         for container in (*pod.spec.init_containers, *pod.spec.containers)
         for port in container.ports
         if port.name == name
-        for number in (port.container_port, port.host_port)
-        if number
     ]
 
 

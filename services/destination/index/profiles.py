@@ -1,18 +1,24 @@
 """Profiles of what a client may connect to: a service's name, or an IP."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
-from linkerd.kube.objects import ExternalWorkload, Key, Pod, Service
+from linkerd.kube.objects import Key, Service
 from linkerd.labels import OPAQUE_PORTS
 from linkerd.names import is_dns_name
 from linkerd.streams import Cursor, Topic
 from services.destination.index import dependencies as on
-from services.destination.index.addresses import UnclearProxyError, backed_address, unhinted
+from services.destination.index.addresses import (
+    UnclearProxyError,
+    backed_address,
+    node_address,
+    unhinted,
+)
 from services.destination.index.context import Context, Owner
 from services.destination.index.dependencies import NOTHING, Dependent, Subject
 from services.destination.index.errors import AmbiguousIpError
-from services.destination.index.facts import Facts, of_pod, of_workload
+from services.destination.index.facts import Facts, of_pod
+from services.destination.index.holders import ambiguous, holder_of
 from services.destination.index.objects import Objects
 from services.destination.index.pod_facts import PodFacts
 from services.destination.index.ports import EXTERNAL_NAME
@@ -105,25 +111,35 @@ class WorkloadProfileView(ProfileView):
 
     port: int
 
-    def _workload(self, ip: str, holder: Subject | None, subjects: set[Subject]) -> Profile:
+    def _workload(
+        self, ip: str, holder: Subject | None, subjects: set[Subject], behind: int | None = None
+    ) -> Profile:
+        """What `holder` is at an IP. `behind` is the port of it that the node's port leads to, if
+        the IP is its node's."""
         facts = None
         if holder is not None:
             subjects.add(holder)
             facts = self._context.facts.at(holder)
         if facts is None:
             return Profile(opaque=self.port in self._context.mesh.opaque_ports)
-        return Profile(opaque=self.port in facts.opaque, endpoint=self._endpoint(ip, facts))
+        opaque = (self.port if behind is None else behind) in facts.opaque
+        return Profile(opaque=opaque, endpoint=self._endpoint(ip, facts, behind))
 
-    def _endpoint(self, ip: str, facts: Facts) -> Address:
+    def _endpoint(self, ip: str, facts: Facts, behind: int | None) -> Address:
         if isinstance(facts, PodFacts) and not facts.running:
             return Address(ip, self.port)
         try:
-            address = backed_address(self._context.mesh, facts, ip, self.port)
+            address = self._address(ip, facts, behind)
         except UnclearProxyError as error:
             problem = f"{error}; clients are told nothing of it"
             self._context.complaints.about(facts.kind, *facts.key, "proxy", problem)
             address = unhinted(facts, ip, self.port)
         return replace(address, labels=(*address.labels, ("namespace", facts.key.namespace)))
+
+    def _address(self, ip: str, facts: Facts, behind: int | None) -> Address:
+        if behind is not None and isinstance(facts, PodFacts):
+            return node_address(self._context.mesh, facts, ip, self.port, behind)
+        return backed_address(self._context.mesh, facts, ip, self.port)
 
 
 class SocketProfileView(WorkloadProfileView):
@@ -143,51 +159,23 @@ class SocketProfileView(WorkloadProfileView):
     def compute(self) -> Profile:
         subjects: set[Subject] = {on.ip(self.ip), on.socket(self.ip, self.port)}
         try:
-            return self._service(subjects) or self._workload(
-                self.ip, self._holder(subjects), subjects
-            )
+            return self._service(subjects) or self._of_holder(subjects)
         finally:
             self._context.dependencies.watch(self, subjects)
 
     def _service(self, subjects: set[Subject]) -> Profile | None:
         keys = self._context.objects.services_by_ip.get(self.ip, ())
         if len(keys) > 1:
-            raise _ambiguous(self.ip, "services", keys)
+            raise ambiguous(self.ip, "services", keys)
         if not keys:
             return None
         return service_profile(self._context, keys[0], self.port, self.client, subjects)
 
-    def _holder(self, subjects: set[Subject]) -> Subject | None:
-        """Who answers at the socket: one that stays, or else the only one that is about to go and
-        so still has it. Pods go before ExternalWorkloads."""
-        objects, at = self._context.objects, (self.ip, self.port)
-        pods = (objects.pods_by_ip.get(self.ip, ()), objects.pods_by_socket.get(at, ()))
-        workloads = objects.workloads_by_socket.get(at, ())
-        subjects.update(on.pod(*key) for keys in pods for key in keys)
-        subjects.update(on.workload(*key) for key in workloads)
-        leaving: list[Subject] = []
-        for keys in pods:
-            if (holder := self._one("pods", keys, objects.pods, of_pod, leaving)) is not None:
-                return holder
-        found = self._one("workloads", workloads, objects.workloads, of_workload, leaving)
-        return found or (leaving[0] if len(leaving) == 1 else None)
-
-    def _one(
-        self,
-        kind: str,
-        keys: Sequence[Key],
-        known: Mapping[Key, Pod | ExternalWorkload],
-        facts: Callable[[Key], Subject],
-        leaving: list[Subject],
-    ) -> Subject | None:
-        """The only one of `keys` that stays, if any does; those about to go are put into `leaving`.
-        Raises AmbiguousIpError."""
-        there = [key for key in keys if (item := known.get(key)) is not None and not item.terminal]
-        staying = [key for key in there if not known[key].terminating]
-        if len(staying) > 1:
-            raise _ambiguous(self.ip, kind, staying)
-        leaving += [facts(key) for key in there if key not in staying]
-        return facts(staying[0]) if staying else None
+    def _of_holder(self, subjects: set[Subject]) -> Profile:
+        holder = holder_of(self._context.objects, (self.ip, self.port), subjects)
+        if holder is None:
+            return self._workload(self.ip, None, subjects)
+        return self._workload(self.ip, holder.facts, subjects, holder.behind)
 
 
 class InstanceProfileView(WorkloadProfileView):
@@ -280,8 +268,3 @@ def _opaque_ports(context: Context, service: Service | None) -> PortSet:
         problem = f"{invalid[0][:100]!r} is neither a port nor a range; skipped"
         context.complaints.about("Service", *service.metadata.key, OPAQUE_PORTS, problem)
     return ports
-
-
-def _ambiguous(ip: str, kind: str, keys: Sequence[Key]) -> AmbiguousIpError:
-    names = ", ".join(f"{key.namespace}/{key.name}" for key in keys[:2])
-    return AmbiguousIpError(f"path: {ip} is the IP of several {kind} at the moment: {names}")
