@@ -32,6 +32,10 @@ class FakeClock:
         """Seconds advanced so far."""
         return self._elapsed
 
+    def correct(self, by: timedelta) -> None:
+        """Somebody sets the wall clock; how much time has gone by is not touched."""
+        self._start += by
+
     async def sleep(self, seconds: float) -> None:
         """Returns once the test has advanced by `seconds`; zero or less only yields."""
         if seconds <= 0 or self._rushing:

@@ -20,7 +20,7 @@ from services.identity.model import Issuer
 from services.identity.notices import Notices
 
 LOOK: Final = timedelta(minutes=10)
-REMIND: Final = timedelta(hours=24)
+REMIND: Final = 24 * 3600.0  # seconds
 ANCHOR_THRESHOLD: Final = SOON
 _ISSUER_SHARE: Final = 5
 
@@ -45,9 +45,10 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """When a certificate's end was last talked of, and whether it had come."""
+    """When a certificate's end was last talked of, by the clock that nobody corrects, and whether
+    it had come."""
 
-    moment: datetime
+    moment: float
     expired: bool
 
 
@@ -106,9 +107,10 @@ class ExpiryWatch:
         """Whether to talk of it now; that counts as done."""
         key, expired = fingerprint(certificate), now > certificate.not_valid_after_utc
         told = self._told.get(key)
-        if told is not None and told.expired == expired and now - told.moment < REMIND:
+        moment = self._clock.monotonic()
+        if told is not None and told.expired == expired and moment - told.moment < REMIND:
             return False
-        self._told[key] = _Told(now, expired)
+        self._told[key] = _Told(moment, expired)
         return True
 
     def _issuer_seconds(self) -> float:

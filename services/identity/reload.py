@@ -8,7 +8,7 @@ by every call.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +22,8 @@ from services.identity.metrics import Metrics
 from services.identity.model import Issuer
 from services.identity.notices import Notices
 
-RETRY: Final = timedelta(seconds=30)
-"""How often a set that was refused is tried again."""
+RETRY: Final = 30.0
+"""Seconds between two tries of a set that was refused, of a clock that nobody corrects."""
 
 _log = get_logger(__name__)
 
@@ -82,7 +82,7 @@ class Reloader:
         self._clock = clock
         self._updated = updated
         self._refused: Contents | None = None
-        self._retry_at = clock.now()
+        self._retry_at = clock.monotonic()
         self._problem: str | None = None
         """Why the files cannot be read, at the last look."""
         self._said: str | None = None
@@ -97,7 +97,7 @@ class Reloader:
         while True:
             await self._clock.sleep(self._source.interval.total_seconds())
             self._watch_problem()
-            if self._refused is not None and self._clock.now() >= self._retry_at:
+            if self._refused is not None and self._clock.monotonic() >= self._retry_at:
                 self._try_again(self._refused)
 
     def _take(self, contents: Contents) -> None:
@@ -154,5 +154,5 @@ class Reloader:
             self._skip(problem)
         self._problem = problem
 
-    def _next_try(self) -> datetime:
-        return self._clock.now() + RETRY
+    def _next_try(self) -> float:
+        return self._clock.monotonic() + RETRY

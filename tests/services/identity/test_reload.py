@@ -129,6 +129,19 @@ class TestTaken:
         assert installation.signs(new)
         assert installation.events.reasons == ["IssuerUpdateSkipped", "IssuerUpdated"]
 
+    async def test_a_clock_that_ran_fast(self, installation: Installation) -> None:
+        """What was refused meanwhile is tried again when it is due, however far back the clock was
+        set."""
+        new = installation.another()
+        installation.clock.correct(timedelta(days=2000))
+        installation.put_issuer(new)
+        await installation.looks()
+        assert installation.events.reasons == ["IssuerUpdateSkipped"]
+        assert "expired" in installation.events.messages[0]
+        installation.clock.correct(timedelta(days=-2000))
+        await installation.clock.advance(RETRY + 10)
+        assert installation.signs(new)
+
     async def test_an_expired_issuer_is_replaced(self, installation: Installation) -> None:
         anchor, lifetime = installation.credentials.anchor, timedelta(minutes=10)
         brief = make_issuer(DOMAIN, anchor, lifetime=lifetime, now=NOW)
@@ -147,7 +160,7 @@ class TestSkipped:
     async def skipped(self, installation: Installation, says: str) -> None:
         """Said once, in all ways, and the old issuer stays; the next good one is taken."""
         await installation.looks(2)
-        await installation.clock.advance(RETRY.total_seconds() * 5)
+        await installation.clock.advance(RETRY * 5)
         assert installation.signs(installation.credentials)
         assert installation.events.reasons == ["IssuerUpdateSkipped"]
         assert says in installation.events.messages[0]
