@@ -1,4 +1,4 @@
-"""A peer that speaks the list and watch protocol under a test's control.
+"""A peer that speaks the list and watch protocol, and reviews tokens, under a test's control.
 
 Real HTTP on loopback, a real history with resource versions, and the misbehaviour that a real API
 server shows only under conditions that a test cannot order: compaction between two pages, a
@@ -22,11 +22,15 @@ Document = dict[str, Any]
 Refusal = tuple[int, Document, Mapping[str, str]]
 """Status, body and headers."""
 
+_REVIEWS: Final = "/apis/authentication.k8s.io/v1/tokenreviews"
 _EXPIRED: Final = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
 
 
 class ApiPeer:
-    """One collection at `/api/v1/pods`; `async with ApiPeer() as peer:` serves at `peer.url`."""
+    """One collection at `/api/v1/pods`; `async with ApiPeer() as peer:` serves at `peer.url`.
+
+    Every token is good; a review takes `review_seconds`, and does not end while `hangs`.
+    """
 
     def __init__(self) -> None:
         self.version = 1
@@ -37,6 +41,9 @@ class ApiPeer:
         self.queries: list[Mapping[str, str]] = []
         self.headers: list[Mapping[str, str]] = []
         self.refusals: list[Refusal] = []  # for coming requests
+        self.reviews = 0
+        self.review_seconds = 0.0
+        self.hangs = False
         self.expired_tokens = 0  # how many coming continue tokens are answered with 410
         self.asked_for: Counter[str] = Counter()  # requests, by path
         self._said: list[tuple[int | None, bytes]] = []  # version of an event, None for the rest
@@ -55,6 +62,7 @@ class ApiPeer:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_get("/api/v1/pods", self._serve)
+        app.router.add_post(_REVIEWS, self._review)
         app.router.add_get("/readyz", self._ready)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -177,6 +185,16 @@ class ApiPeer:
     async def _ready(self, request: web.Request) -> web.Response:
         self.asked_for[request.path] += 1
         return web.Response(status=self.refusals[0][0] if self.refusals else 200)
+
+    async def _review(self, request: web.Request) -> web.Response:
+        self.reviews += 1
+        asked = json.loads(await request.read())["spec"]
+        if self.hangs:
+            await asyncio.Event().wait()  # until the asker gives up
+        await asyncio.sleep(self.review_seconds)
+        user = {"username": "system:serviceaccount:shop:web"}
+        status = {"authenticated": True, "user": user, "audiences": asked.get("audiences", [])}
+        return web.json_response({"kind": "TokenReview", "status": status}, status=201)
 
     def _list(self, request: web.Request) -> web.Response:
         self.pages += 1

@@ -1,9 +1,10 @@
 """A circuit breaker: who asks a server that is away is told so at once.
 
-Closed: everybody may ask. `THRESHOLD` failures in a row open it: nobody may ask for `pause`
-seconds, jittered. Then it is half open: one caller may try, and what becomes of that closes it or
-opens it again. There is no growing back-off, since a probe is one small request and the server's
-return should be noticed within two seconds.
+Closed: everybody may ask. `THRESHOLD` failures in a row open it: from then on one caller may ask
+every `PAUSE` seconds, jittered, and the first answer to any of them closes it. Such a probe may
+take as long as other requests may, or a server that is slow would never be found to be back; that
+the next one does not wait for it lets a server that comes back be noticed within two seconds. There
+is no growing back-off, since a probe is one small request.
 """
 
 from collections.abc import Callable
@@ -24,7 +25,6 @@ class Breaker:
         self._random = random
         self._changed = changed
         self._failures = 0
-        self._probing = False
         self._retry_at: float | None = None
 
     @property
@@ -34,22 +34,19 @@ class Breaker:
 
     def refuses(self) -> bool:
         """Whether a caller need not even wait for a turn."""
-        if self._retry_at is None:
-            return False
-        return self._probing or self._clock.monotonic() < self._retry_at
+        return self._retry_at is not None and self._clock.monotonic() < self._retry_at
 
     def admits(self) -> bool:
-        """Whether a caller may ask now. While open, True makes that caller the probe, who must
-        report `succeeded`, `failed` or `abandoned`."""
+        """Whether a caller may ask now. While open, True makes that caller a probe."""
         if self.refuses():
             return False
-        self._probing = self.is_open
+        if self._retry_at is not None:
+            self._retry_at = self._next_probe()
         return True
 
     def succeeded(self) -> None:
         """The server answered, whatever it said."""
         self._failures = 0
-        self._probing = False
         if self._retry_at is not None:
             self._retry_at = None
             self._changed(False)
@@ -57,16 +54,9 @@ class Breaker:
     def failed(self) -> None:
         """The server did not answer."""
         self._failures += 1
-        self._probing = False
-        if self._retry_at is None and self._failures < THRESHOLD:
-            return
-        was_open, self._retry_at = self.is_open, self._clock.monotonic() + self._pause()
-        if not was_open:
+        if self._retry_at is None and self._failures >= THRESHOLD:
+            self._retry_at = self._next_probe()
             self._changed(True)
 
-    def abandoned(self) -> None:
-        """The caller went away before there was an answer."""
-        self._probing = False
-
-    def _pause(self) -> float:
-        return PAUSE * self._random.uniform(0.5, 1.5)
+    def _next_probe(self) -> float:
+        return self._clock.monotonic() + PAUSE * self._random.uniform(0.5, 1.5)

@@ -4,7 +4,7 @@ At most `concurrency` requests are under way and `queue` calls wait, first come 
 is above that is refused. A call gets `deadline` seconds in all. A request that fails for want of an
 answer is repeated after a short, random pause while the deadline lasts, `ATTEMPTS` times in all.
 When nothing is answered, a breaker refuses everybody at once, those who wait included, and lets
-one try every half second.
+one more try every half second.
 """
 
 import asyncio
@@ -24,7 +24,6 @@ from services.identity.tokens import Reviewer
 
 ATTEMPTS: Final = 3
 ATTEMPT_TIMEOUT: Final = 2.5  # seconds; who is silent for that long is not asked again
-PROBE_TIMEOUT: Final = 1.2  # seconds; with the breaker's pause, less than two
 _RETRY_PAUSE: Final = 0.2  # seconds at most, before the second attempt; doubles
 
 _log = get_logger(__name__)
@@ -108,11 +107,10 @@ class GuardedReviewer:
     async def _ask(self, token: str, audiences: Sequence[str]) -> TokenReviewStatus:
         if not self.breaker.admits():
             raise self._refusal("circuit open", _AWAY)
-        limit = PROBE_TIMEOUT if self.breaker.is_open else ATTEMPT_TIMEOUT
         began = time.perf_counter()
         outcome = "cancelled"
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(ATTEMPT_TIMEOUT):
                 status = await self._review(token, audiences)
             outcome = "answered"
             return status
@@ -133,9 +131,7 @@ class GuardedReviewer:
         self._metrics.reviews.labels(outcome).inc()
         if outcome == "failed":
             self.breaker.failed()
-        elif outcome == "cancelled":
-            self.breaker.abandoned()
-        else:
+        elif outcome != "cancelled":
             self.breaker.succeeded()
 
     def _refusal(self, reason: str, message: str) -> ReviewUnavailableError:

@@ -20,6 +20,10 @@ class ApiServer:
         self.open = asyncio.Event()
         self.open.set()
 
+    def has_under_way(self, number: int) -> bool:
+        """Whether so many wait for their answer."""
+        return self.under_way == number
+
     async def __call__(self, token: str, audiences: Sequence[str]) -> TokenReviewStatus:
         self.asked.append(token)
         self.under_way += 1
