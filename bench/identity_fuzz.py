@@ -96,13 +96,14 @@ async def fuzz(requests: int, seed: int) -> Counter[str]:
         )
     )
     source, good, outcomes = random.Random(seed), make_csr(), Counter[str]()
-    with ThreadPoolExecutor(1) as signers:
+    with ThreadPoolExecutor(1) as threads:
         identity = Identity(
             issuers,
             TokenJudge(_review, DOMAIN),
             LeafPolicy(timedelta(hours=24), timedelta(seconds=20)),
             clock,
-            signers,
+            readers=threads,
+            signers=threads,
             metrics=Metrics(registry()),
             notices=Notices(events, DOMAIN.controller_namespace),
         )

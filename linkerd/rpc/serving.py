@@ -1,5 +1,6 @@
 """The common way of a service to its clients: an engine with the settings that all share."""
 
+from dataclasses import replace
 from typing import Final
 
 from linkerd.rpc.engines import ENGINES, Engine
@@ -13,15 +14,22 @@ _GRACE: Final = 5.0  # seconds for unary calls to finish once the server stops; 
 _log = get_logger(__name__)
 
 
-async def serve(settings: CommonSettings, process: Process, *tables: ServiceTable) -> Engine:
-    """Serves `tables` on the settings' address until the process stops. Raises StartError when
-    the address is not to be had, or the engine lacks what they ask for."""
+async def serve(
+    settings: CommonSettings,
+    process: Process,
+    *tables: ServiceTable,
+    limits: ServerOptions | None = None,
+) -> Engine:
+    """Serves `tables` on the settings' address until the process stops. `limits` are the service's
+    own; what settings decide is taken from them. Raises StartError when the address is not to be
+    had, or the engine lacks what they ask for."""
     server = ENGINES[settings.grpc_engine](
         settings.addr,
         tables,
         readiness=process.readiness,
         registry=process.registry,
-        options=ServerOptions(
+        options=replace(
+            limits or ServerOptions(),
             lame_duck=settings.lame_duck,
             reflection=settings.enable_reflection,
             channelz=settings.enable_channelz,

@@ -25,6 +25,7 @@ from linkerd.runtime.errors import StartError
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
 from linkerd.trust.objects import KUBERNETES_FORM, LINKERD_FORM
+from services.identity import csr
 from services.identity.cache import CachedReviewer
 from services.identity.expiry import ExpiryWatch
 from services.identity.issuer import IssuerSlot, PemFile
@@ -38,8 +39,10 @@ from services.identity.settings import (
     cache_seconds,
     identity_domain,
     leaf_policy,
+    missing_flag,
     reload_interval,
     review_limits,
+    server_limits,
     thresholds,
 )
 from services.identity.tokens import KubeReviewer, Reviewer, TokenJudge, is_final
@@ -48,6 +51,9 @@ NAME: Final = "identity"
 
 _SIGNERS: Final = 2
 """Threads. Signing takes 0.2 ms and holds the interpreter's lock for most of it."""
+
+_READERS: Final = 1
+"""Threads, of their own, so that nobody's signature waits for large requests to be parsed."""
 
 _TOKEN_REVIEWS: Final = Resource(
     "authentication.k8s.io", "v1", "tokenreviews", "TokenReview", PartialObject, namespaced=False
@@ -60,9 +66,15 @@ async def start(settings: Settings, process: Process) -> None:
     """Sets the service up. Raises StartError."""
     issuer_gate = process.readiness.gate("issuer")
     kubernetes_gate = process.readiness.gate("kubernetes")
+    csr.ignore_long_names()
     PemFile.read(settings.trust_anchors)
-    if not settings.identity_scheme or not settings.identity_trust_domain:
-        _log.info("identity is disabled: --identity-scheme or --identity-trust-domain is empty")
+    if (missing := missing_flag(settings)) is not None:
+        if not settings.allow_disabled:
+            raise StartError(
+                f"{missing} is empty, so no workload can be certified; set it, or let the program "
+                "end with 0 instead of this error by --allow-disabled"
+            )
+        _log.info(f"identity is disabled: {missing} is empty")
         process.stop()
         return
     service = _Service(settings, process)
@@ -71,7 +83,8 @@ async def start(settings: Settings, process: Process) -> None:
     client = await connect(settings.kubeconfig, process)
     await wait_until_allowed(client, process.clock)
     kubernetes_gate.open()
-    await serve(settings, process, service.identity(client).table())
+    table = service.identity(client).table()
+    await serve(settings, process, table, limits=server_limits(settings))
 
 
 class _Service:
@@ -107,9 +120,15 @@ class _Service:
         self._follow(notices)
         clock, metrics = self._process.clock, self._metrics
         judge = TokenJudge(self._reviewer(client), self._domain)
-        signers = _signers(self._process)
         return Identity(
-            self._issuers, judge, self._policy, clock, signers, metrics=metrics, notices=notices
+            self._issuers,
+            judge,
+            self._policy,
+            clock,
+            readers=_threads(self._process, "read", _READERS),
+            signers=_threads(self._process, "sign", _SIGNERS),
+            metrics=metrics,
+            notices=notices,
         )
 
     def _notices(self, client: KubeClient) -> Notices:
@@ -157,14 +176,14 @@ def _issuer_files(settings: Settings, domain: IdentityDomain, clock: Clock) -> I
     )
 
 
-def _signers(process: Process) -> ThreadPoolExecutor:
-    signers = ThreadPoolExecutor(_SIGNERS, thread_name_prefix="sign")
+def _threads(process: Process, name: str, number: int) -> ThreadPoolExecutor:
+    threads = ThreadPoolExecutor(number, thread_name_prefix=name)
 
     async def stop() -> None:
-        signers.shutdown(wait=False, cancel_futures=True)
+        threads.shutdown(wait=False, cancel_futures=True)
 
     process.defer(stop)
-    return signers
+    return threads
 
 
 async def wait_until_allowed(client: KubeClient, clock: Clock) -> None:

@@ -1,8 +1,10 @@
 """The gRPC service `io.linkerd.proxy.identity.Identity`: one unary method, Certify.
 
 Checks run in upstream's order, so that of several mistakes the same one is reported: issuer,
-fields, CSR, issuer's trust, names, token, then key and signing. What costs CPU (verifying the CSR's
-signature, signing) comes last, for callers that the API server knows, in threads of its own.
+fields, CSR, issuer's trust, names, token, then key and signing. What costs CPU runs in threads:
+parsing CSRs larger than those of proxies, which comes before anybody is known, in `readers`; and
+verifying a CSR's signature and signing, which come last, for callers that the API server knows, in
+`signers`.
 A call takes the issuer once: one that is replaced meanwhile still finishes its calls.
 """
 
@@ -65,8 +67,9 @@ class Identity:
         tokens: TokenJudge,
         policy: LeafPolicy,
         clock: Clock,
-        signers: Executor,
         *,
+        readers: Executor,
+        signers: Executor,
         metrics: Metrics,
         notices: Notices,
     ) -> None:
@@ -74,6 +77,7 @@ class Identity:
         self._tokens = tokens
         self._policy = policy
         self._clock = clock
+        self._readers = readers
         self._signers = signers
         self._metrics = metrics
         self._notices = notices
@@ -105,7 +109,7 @@ class Identity:
     async def _certify(self, request: CertifyRequest) -> CertifyResponse:
         self._issuers.loaded()
         _check_fields(request)
-        wanted = csr.parse(request.certificate_signing_request)
+        wanted = await self._parse(request.certificate_signing_request)
         issuer = self._issuer_for(wanted)
         csr.check_names(wanted, request.identity)
         await self._check_token(request)
@@ -120,6 +124,13 @@ class Identity:
         )
         self._notices.issued(request.identity, leaf)
         return certify_response(leaf, issuer)
+
+    async def _parse(self, der: bytes) -> SigningRequest:
+        """The facts of a request. Raises InvalidRequestError."""
+        csr.check_size(der)
+        if len(der) <= csr.SMALL_BYTES:
+            return csr.parse(der)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, csr.parse, der)
 
     def _issuer_for(self, wanted: SigningRequest) -> Issuer:
         """The issuer, if it is trusted now. Raises IssuerNotReadyError, IssuerUntrustedError."""

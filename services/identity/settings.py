@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from linkerd.names import IdentityDomain, is_dns_label, is_dns_subdomain
+from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.duration import format_go_duration, parse_go_duration
 from linkerd.runtime.errors import DurationError, SettingsError
 from linkerd.runtime.logs import get_logger
-from linkerd.runtime.settings import CommonSettings, setting
+from linkerd.runtime.settings import CommonSettings, GrpcEngine, setting
 from services.identity.cache import MAX_SECONDS
 from services.identity.expiry import ANCHOR_THRESHOLD, Thresholds
 from services.identity.model import LeafPolicy
@@ -29,16 +30,19 @@ _log = get_logger(__name__)
 class Settings(CommonSettings):
     """The flags of the identity service. Names and defaults are upstream's where it has them."""
 
+    grpc_engine: GrpcEngine = "h2"
     controller_namespace: str = setting(
         default="", doc="Namespace of the control plane; part of every identity."
     )
     identity_scheme: str = setting(
         default="",
         doc="Form of the issuer's Secret: linkerd.io/tls (crt.pem, key.pem) or kubernetes.io/tls "
-        "(tls.crt, tls.key). Empty: identity is disabled, and the program ends with 0.",
+        "(tls.crt, tls.key). Required.",
     )
-    identity_trust_domain: str = setting(
-        default="", doc="Last part of every identity. Empty: identity is disabled."
+    identity_trust_domain: str = setting(default="", doc="Last part of every identity. Required.")
+    allow_disabled: bool = setting(
+        default=False,
+        doc="End with 0, not with an error, when one of these two is empty, as upstream's does.",
     )
     identity_issuance_lifetime: str = setting(
         default="",
@@ -110,6 +114,13 @@ def identity_domain(settings: Settings) -> IdentityDomain:
     return IdentityDomain(namespace, trust_domain)
 
 
+def missing_flag(settings: Settings) -> str | None:
+    """The flag without which identity is disabled, if it is."""
+    if not settings.identity_scheme:
+        return "--identity-scheme"
+    return None if settings.identity_trust_domain else "--identity-trust-domain"
+
+
 def leaf_policy(settings: Settings) -> LeafPolicy:
     """How long leaves live. What is malformed or negative is replaced by the default with a
     warning, and zero by what upstream's library makes of it."""
@@ -146,6 +157,19 @@ def review_limits(settings: Settings) -> Limits:
         if value < 1:
             raise SettingsError(f"--{flag}: {value} is too few; at least 1 is needed")
     return Limits(concurrency=settings.token_review_concurrency, queue=settings.token_review_queue)
+
+
+def server_limits(settings: Settings) -> ServerOptions:
+    """What clients may make the server hold, so that their worst fits the memory that manifests
+    allow. A request has 2 KiB; what is far too large is only read to say which part of it is."""
+    return ServerOptions(
+        max_concurrent_streams=1_000,
+        max_connections=4_000,
+        max_pending_calls=2_048,
+        max_unary_calls=settings.token_review_concurrency + settings.token_review_queue + 1_024,
+        max_unary_bytes=24 << 20,
+        max_receive_bytes=192 << 10,
+    )
 
 
 def cache_seconds(settings: Settings) -> float:

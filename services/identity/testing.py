@@ -14,7 +14,7 @@ from cryptography import x509
 from prometheus_client import CollectorRegistry
 
 from linkerd.kube.reviews import TokenReviewStatus, UserInfo
-from linkerd.rpc.grpcio import GrpcServer, ServerOptions
+from linkerd.rpc.engines import ENGINES
 from linkerd.runtime.metrics import registry
 from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
@@ -28,6 +28,7 @@ from services.identity.metrics import Metrics
 from services.identity.model import Issuer, LeafPolicy
 from services.identity.notices import Notices
 from services.identity.server import Identity
+from services.identity.settings import Settings, server_limits
 from services.identity.tokens import TokenJudge
 
 Verdict = TokenReviewStatus | Exception
@@ -105,28 +106,30 @@ class Server:
 
 
 @asynccontextmanager
-async def running_server() -> AsyncIterator[Server]:
-    """A server whose issuer is loaded, at a time that stands still."""
+async def running_server(engine: str | None = None) -> AsyncIterator[Server]:
+    """A server whose issuer is loaded, at a time that stands still, on the program's own engine if
+    none is named, with the program's limits."""
     clock = FakeClock(datetime(2030, 5, 17, 12, tzinfo=UTC))
     policy = LeafPolicy(timedelta(hours=24), timedelta(seconds=20))
     issuers, reviewer = IssuerSlot(), ScriptedReviewer()
-    with ThreadPoolExecutor(2) as signers:
+    with ThreadPoolExecutor(2) as threads:
         numbers, events = registry(), SaidEvents()
         identity = Identity(
             issuers,
             TokenJudge(reviewer, DOMAIN),
             policy,
             clock,
-            signers,
+            readers=threads,
+            signers=threads,
             metrics=Metrics(numbers),
             notices=Notices(events, DOMAIN.controller_namespace),
         )
-        grpc_server = GrpcServer(
+        grpc_server = ENGINES[engine or Settings().grpc_engine](
             HostPort("127.0.0.1", 0),
             [identity.table()],
             readiness=Readiness(),
             registry=numbers,
-            options=ServerOptions(),
+            options=server_limits(Settings()),
         )
         port = await grpc_server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

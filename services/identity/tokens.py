@@ -26,7 +26,7 @@ from services.identity.errors import (
     shown,
 )
 
-MAX_BYTES: Final = 64 * 1024
+MAX_BYTES: Final = 16 * 1024
 """Bounds what is passed on to the API server; real tokens take 1 to 2 KiB."""
 
 REVIEW_TIMEOUT: Final = 5.0

@@ -198,15 +198,21 @@ class TestStart:
         assert says in error["error"]
         assert "Traceback" not in program.log
 
-    @pytest.mark.parametrize("flag", ["--identity-scheme=", "--identity-trust-domain="])
-    def test_i35_disabled(self, installation: Installation, flag: str) -> None:
-        with installation.start(flag) as program:
+    @pytest.mark.parametrize("flag", ["--identity-scheme", "--identity-trust-domain"])
+    def test_i35_left_out(self, installation: Installation, flag: str) -> None:
+        self.fails(installation, f"{flag} is empty", f"{flag}=")
+
+    @pytest.mark.parametrize("flag", ["--identity-scheme", "--identity-trust-domain"])
+    def test_i35_disabled_on_purpose(self, installation: Installation, flag: str) -> None:
+        with installation.start(f"{flag}=", "--allow-disabled") as program:
             assert program.wait() == 0
-        assert "identity is disabled" in program.log
+        assert f"identity is disabled: {flag} is empty" in program.log
 
     def test_trust_roots_are_read_even_if_disabled(self, installation: Installation) -> None:
         installation.bundle.unlink()
-        self.fails(installation, "ca-bundle.crt: cannot be read", "--identity-scheme=")
+        self.fails(
+            installation, "ca-bundle.crt: cannot be read", "--identity-scheme=", "--allow-disabled"
+        )
 
     def test_i36_files_of_the_other_form(self, installation: Installation) -> None:
         scheme = "--identity-scheme=kubernetes.io/tls"

@@ -50,6 +50,7 @@ async def test_calls_leave_nothing_behind(
             await server.refusal(csr=bad)
             await server.refusal(csr=good[:-1])
         server.reviewer.asked.clear()
+        server.events.said.clear()
         logs.clear()
         gc.collect()
 

@@ -35,7 +35,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("identity", "names", "code", "says"),
         [
-            (IDENTITY, [f"n{n}.example" for n in range(1000)], REFUSED, "and has 1000"),
+            (IDENTITY, [f"n{n}.example" for n in range(300)], REFUSED, "and has 300"),
             (IDENTITY, ["*.shop.example"], REFUSED, "csr='*.shop.example'"),
             (IDENTITY, [f"{IDENTITY}."], REFUSED, WRONG_NAME),
             (f"*.{IDENTITY}", [f"*.{IDENTITY}"], REFUSED, "not that of the token's"),
@@ -47,7 +47,7 @@ class TestBadInput:
             (IDENTITY, [f"{IDENTITY}\0.evil.example"], REFUSED, WRONG_NAME),
         ],
         ids=[
-            "1000 names", "wildcard", "dot in the request", "wildcard identity", "upper case",
+            "300 names", "wildcard", "dot in the request", "wildcard identity", "upper case",
             "trailing dot", "254 characters", "newline", "nul", "nul in the request",
         ],
     )  # fmt: skip
@@ -76,12 +76,6 @@ class TestBadInput:
         csr = make_csr(names=[x509.DNSName(IDENTITY), other])
         code, message = await server.refusal(csr=csr)
         assert (code, says in message) == (REFUSED, True), message
-
-    async def test_a_token_of_a_megabyte(self, server: Server) -> None:
-        code, message = await server.refusal(token=b"s" * 1_000_000)
-        assert code is INVALID
-        assert message == "token has 1000000 bytes; at most 65536 are accepted"
-        assert server.reviewer.asked == []
 
     async def test_trailing_bytes(self, server: Server) -> None:
         for tail in (b"\0", b"\n", make_csr()):

@@ -102,8 +102,8 @@ class TestTokens:
 
     @pytest.mark.parametrize(
         "token",
-        [b"se-cret", b"se.cr.et", b"\xff\xfe", b"se\ncret", b"secret\x00", b"x" * 60_000],
-        ids=["text", "like a jwt", "bytes", "newline", "nul", "60 kB"],
+        [b"se-cret", b"se.cr.et", b"\xff\xfe", b"se\ncret", b"secret\x00", b"x" * 16_000],
+        ids=["text", "like a jwt", "bytes", "newline", "nul", "16 kB"],
     )
     def test_garbage(self, mesh: Mesh, token: bytes) -> None:
         web = mesh.account()
