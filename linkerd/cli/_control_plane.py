@@ -15,6 +15,8 @@ _log = get_logger(__name__)
 T = TypeVar("T")
 
 UNAVAILABLE: Final = "unavailable"
+DOMAIN: Final = "cluster.local"
+"""What services' names end with where the control plane was not told otherwise."""
 _SECONDS: Final = 5.0
 _DESTINATION: Final = "linkerd-destination"
 _DOMAIN_FLAG: Final = "cluster-domain"

@@ -15,6 +15,7 @@ import yaml
 from click.shell_completion import CompletionItem
 
 from linkerd.check.cluster import Cluster, Object
+from linkerd.cli._control_plane import DOMAIN, cluster_domain
 from linkerd.cli._namespace import context_namespace
 from linkerd.cli._target import Target, target_of
 from linkerd.delivery.errors import DeliveryError
@@ -24,7 +25,6 @@ from linkerd.local.errors import LocalError
 
 _SECONDS: Final = 2.0
 _LIMIT: Final = "500"  # of what is asked for; more is nothing to choose from
-_DOMAIN: Final = "svc.cluster.local"
 _SILENT: Final = (KubeError, DeliveryError, LocalError, TimeoutError, OSError, click.ClickException)
 _PLURALS: Final = {
     "pod": "/api/v1", "service": "/api/v1", "job": "/apis/batch/v1", "deployment": "/apis/apps/v1",
@@ -83,14 +83,29 @@ def complete_resources(ctx: click.Context, param: click.Parameter, incomplete: s
 def complete_authorities(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Full names of services, each with its ports; in all namespaces."""
     del param
-    return _beginning(incomplete, _authorities(_objects(target_of(ctx), "/api/v1/services")))
+    with suppress(*_SILENT, BaseExceptionGroup):
+        services, domain = asyncio.run(_services_and_domain(target_of(ctx)))
+        return _beginning(incomplete, _authorities(services, domain))
+    return []
 
 
-def _authorities(services: Iterable[Object]) -> Iterator[str]:
+async def _services_and_domain(target: Target) -> tuple[list[Object], str]:
+    async def domain() -> str:
+        with suppress(KubeError):
+            return await cluster_domain(target) or DOMAIN
+        return DOMAIN
+
+    async with asyncio.timeout(_SECONDS), asyncio.TaskGroup() as group:
+        services = group.create_task(_answer(target, "/api/v1/services"), name="services")
+        suffix = group.create_task(domain(), name="domain")
+    return services.result(), suffix.result()
+
+
+def _authorities(services: Iterable[Object], domain: str) -> Iterator[str]:
     for service in services:
         meta = service["metadata"]
         for port in service.get("spec", {}).get("ports") or ():
-            yield f"{meta['name']}.{meta['namespace']}.{_DOMAIN}:{port['port']}"
+            yield f"{meta['name']}.{meta['namespace']}.svc.{domain}:{port['port']}"
 
 
 def _beginning(incomplete: str, names: Iterable[str]) -> Items:

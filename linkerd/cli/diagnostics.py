@@ -26,6 +26,7 @@ from linkerd.cli._endpoints import Endpoint, bare, describe, order, render, rend
 from linkerd.cli._metrics import controller_metrics, proxy_metrics
 from linkerd.cli._names import complete_authorities
 from linkerd.cli._options import ADDRESS, namespace_option, output_option
+from linkerd.cli._screen import say
 from linkerd.cli._target import target_of
 from linkerd.runtime.values import HostPort
 from linkerd.stubs.proxy import destination_pb2 as pb
@@ -213,7 +214,7 @@ async def _watch_endpoints(client: Client, authority: str, output: str) -> None:
                 change = {"+": "add", "-": "remove"}[mark]
                 click.echo(json.dumps({"authority": authority, "change": change, **endpoint}))
             else:
-                click.echo(f"{mark} {'  '.join(row(endpoint))}")
+                say(f"{mark} {'  '.join(row(endpoint))}")
         if not changes:
             click.echo(f"# {authority} has no endpoints", err=True)
     click.echo(f"# {authority}: the stream has ended", err=True)

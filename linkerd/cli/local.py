@@ -5,13 +5,13 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import click
 
 from linkerd.cli._commands import LocalGroup
+from linkerd.cli._screen import table
 from linkerd.local.archives import archive_of
 from linkerd.local.cluster import ComponentStatus, LocalCluster
 from linkerd.local.files import write_private
@@ -118,7 +118,7 @@ def status(state: Path, output: str) -> None:
     if output == "json":
         click.echo(json.dumps([_as_json(component) for component in components]))
     elif components:
-        click.echo("\n".join(_table(components)))
+        click.echo(_table(components))
     else:
         click.echo(f"There is no cluster in {state}; start one with `linkerd local up`.")
     if not components or any(c.condition is not Condition.READY for c in components):
@@ -134,13 +134,19 @@ def _as_json(component: ComponentStatus) -> dict[str, object]:
     }
 
 
-def _table(components: list[ComponentStatus]) -> Iterator[str]:
-    width = max(len(component.name) for component in components)
-    yield f"{'COMPONENT':{width}}  CONDITION  {'PID':7}  LOG"
-    for component in components:
-        condition = click.style(f"{component.condition.value:9}", fg=_COLOURS[component.condition])
-        pid = "-" if component.pid is None else str(component.pid)
-        yield f"{component.name:{width}}  {condition}  {pid:7}  {component.log}"
+def _table(components: list[ComponentStatus]) -> str:
+    rows = [("COMPONENT", "CONDITION", "PID", "LOG"), *map(_row, components)]
+    head, *lines = table(rows, sys.stdout).splitlines()
+    coloured = (
+        line.replace(c.condition.value, click.style(c.condition.value, fg=_COLOURS[c.condition]), 1)
+        for line, c in zip(lines, components, strict=True)
+    )
+    return "\n".join([head, *coloured])
+
+
+def _row(component: ComponentStatus) -> tuple[str, ...]:
+    pid = "-" if component.pid is None else str(component.pid)
+    return component.name, component.condition.value, pid, str(component.log)
 
 
 @command.command()

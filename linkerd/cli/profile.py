@@ -9,7 +9,7 @@ import click
 import yaml
 
 from linkerd.cli._commands import Command
-from linkerd.cli._control_plane import cluster_domain
+from linkerd.cli._control_plane import DOMAIN, cluster_domain
 from linkerd.cli._names import complete_services
 from linkerd.cli._namespace import context_namespace
 from linkerd.cli._options import namespace_option, output_option
@@ -24,7 +24,6 @@ from linkerd.profiles.protobuf import protobuf_routes
 from linkerd.profiles.routes import Route, profile_of
 from linkerd.profiles.template import template as template_for
 
-_DOMAIN: Final = "cluster.local"
 _MAX_NOTES: Final = 20
 
 
@@ -44,9 +43,7 @@ _MAX_NOTES: Final = 20
 )
 @click.option("--proto", type=click.File("rb"), help="A protobuf file; -: stdin.")
 @namespace_option("Namespace of the service. [default: the context's]")
-@click.option(
-    "--ignore-cluster", is_flag=True, help=f"Ask no cluster; names then end in {_DOMAIN}."
-)
+@click.option("--ignore-cluster", is_flag=True, help=f"Ask no cluster; names then end in {DOMAIN}.")
 @output_option("yaml", "json")
 def command(
     service: str,
@@ -74,9 +71,9 @@ def command(
     target = target_of()
     namespace = namespace or _namespace(target, ignore_cluster=ignore_cluster)
     routes = _routes(open_api, proto)
-    domain = _DOMAIN if ignore_cluster else _domain(target)
+    domain = DOMAIN if ignore_cluster else _domain(target)
     if not is_dns_subdomain(name := f"{service}.{namespace}.svc.{domain}"):
-        raise click.ClickException(f"{name} is no DNS name; --ignore-cluster takes {_DOMAIN}")
+        raise click.ClickException(f"{name} is no DNS name; --ignore-cluster takes {DOMAIN}")
     if routes is None:
         click.echo(_template(service, namespace, domain, output), nl=False)
     else:
@@ -97,10 +94,9 @@ def _domain(target: Target) -> str:
         found = asyncio.run(cluster_domain(target))
     except KubeError as error:
         raise click.ClickException(
-            f"the cluster does not say what its domain is: {error}; "
-            f"--ignore-cluster takes {_DOMAIN}"
+            f"the cluster does not say what its domain is: {error}; --ignore-cluster takes {DOMAIN}"
         ) from error
-    return found or _DOMAIN
+    return found or DOMAIN
 
 
 def _routes(open_api: BinaryIO | None, proto: BinaryIO | None) -> Sequence[Route] | None:

@@ -17,6 +17,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from linkerd.cli.main import cli
+from linkerd.local.cluster import LocalCluster
 from linkerd.testing.forked import Forks, forked_linkerd
 
 PLANE = "mesh-sys"
@@ -297,3 +298,14 @@ def test_kubectl_is_told_all_of_it(
         *flags, f"--namespace={PLANE}", "port-forward", "--address=127.0.0.1",
         "deployment/linkerd-destination", ":8086",
     ]  # fmt: skip
+
+
+@pytest.mark.integration
+def test_as_somebody_who_may_not(api_cluster: LocalCluster, namespace: str) -> None:
+    """A real API server takes us for whom we say we are."""
+    where = ("-L", namespace, f"--kubeconfig={api_cluster.kubeconfig}")
+    answer = run("diagnostics", "controller-metrics", *where, "--as=ann")
+    assert answer.exit_code == 1
+    assert 'User "ann" cannot list resource "pods"' in answer.stderr
+    answer = run("dg", "controller-metrics", *where, "--as=ann", "--as-group=system:masters")
+    assert "no pod of the control plane runs" in answer.stderr

@@ -124,26 +124,3 @@ def test_completion_script_names_our_command(runner: CliRunner, shell: str) -> N
     assert answer.exit_code == 0
     assert "_LINKERD_COMPLETE" in answer.output
     assert "linkerd" in answer.output
-
-
-def test_completion_of_another_shell_is_refused(runner: CliRunner) -> None:
-    answer = runner.invoke(cli, ["completion", "tcsh"])
-
-    assert answer.exit_code == 1
-    assert "'bash', 'zsh', 'fish'" in answer.output
-
-
-def test_completed_words_come_from_the_commands() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "linkerd.cli.main"],
-        env={
-            "_LINKERD_COMPLETE": "bash_complete",
-            "COMP_WORDS": "linkerd local st",
-            "COMP_CWORD": "2",
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert done.stdout.split() == ["plain,status"]
