@@ -118,7 +118,8 @@ class _Connection(asyncio.Protocol):
         try:
             answer = parse_answer(self._data)
         except ProtocolError as error:
-            waiter.set_exception(error)
+            # Without this frame in it, which holds the future that holds the error.
+            waiter.set_exception(error.with_traceback(None))
             return
         if answer is not None:
             self._data = b""

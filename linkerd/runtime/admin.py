@@ -88,8 +88,8 @@ class AdminServer:
 
     async def _other(self, request: web.Request) -> web.StreamResponse:
         page = self._pages.get(request.path)
-        if page is None:
-            raise web.HTTPNotFound
+        if page is None:  # not raised: an exception would hold what is above it in a cycle
+            return web.Response(status=404, text="404: Not Found")
         return await page(request)
 
     def _add_profiling(self) -> None:
