@@ -7,6 +7,7 @@ where they listen, where their files are and which cluster they look at.
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,10 @@ import yaml
 from linkerd.certificates import make_issuer, make_trust_anchor
 from linkerd.delivery.install import DOMAIN
 from linkerd.local.files import write_private
+from linkerd.trust.errors import TrustProblem
+from linkerd.trust.judge import judge, read_pair
+from linkerd.trust.objects import LINKERD_FORM, issuer_keys
+from linkerd.trust.paths import Places
 
 HOST: Final = "127.0.0.1"
 
@@ -28,15 +33,28 @@ class TrustFiles:
 
     @classmethod
     def ensure(cls, folder: Path) -> "TrustFiles":
-        """Those of `folder`, made when they are not there; mode 0600."""
+        """Those of `folder`; mode 0600. Made anew when they cannot be used, because one is missing,
+        does not belong to the others or has ended: nothing outlives them here."""
         files = cls(folder / "ca-bundle.crt", folder / "issuer")
-        if not files.anchors.exists():
+        if not files.are_good():
             anchor = make_trust_anchor(DOMAIN)
             issuer = make_issuer(DOMAIN, anchor)
             write_private(files.issuer / "crt.pem", issuer.certificate_pem)
             write_private(files.issuer / "key.pem", issuer.key_pem)
-            write_private(files.anchors, anchor.certificate_pem)  # last: it says that all is there
+            write_private(files.anchors, anchor.certificate_pem)
         return files
+
+    def are_good(self) -> bool:
+        """Whether identity will take them now."""
+        certificate, key = (self.issuer / name for name in issuer_keys(LINKERD_FORM))
+        paths = (self.anchors, certificate, key)
+        try:
+            bundle, chain, private = (path.read_bytes() for path in paths)
+            pair = read_pair(bundle, chain, private, Places(*map(str, paths)))
+            judge(pair.trust, DOMAIN.identity_service, datetime.now(UTC))
+        except (OSError, TrustProblem):
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)

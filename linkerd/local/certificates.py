@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from linkerd.local.files import write_private
+from linkerd.local.files import keep_private, write_private
 
 _AUTHORITY_LIFETIME: Final = timedelta(days=3650)
 _LEAF_LIFETIME: Final = timedelta(days=365)
@@ -103,11 +103,11 @@ class Authority:
 def ensure_signing_key(folder: Path, name: str) -> Pair:
     """The key that signs service-account tokens: `certificate` is the bare public key."""
     pair = Pair(folder / f"{name}.pub", folder / f"{name}.key")
-    if not (pair.certificate.exists() and pair.key.exists()):
-        key = ec.generate_private_key(ec.SECP256R1())
-        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        write_private(pair.key, _key_pem(key))
-        write_private(pair.certificate, public)
+    if not pair.key.exists():
+        write_private(pair.key, _key_pem(ec.generate_private_key(ec.SECP256R1())))
+    key = _load_key(pair.key).public_key()
+    public = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    keep_private(pair.certificate, public.decode())
     return pair
 
 

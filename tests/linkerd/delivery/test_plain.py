@@ -3,6 +3,8 @@
 import stat
 from pathlib import Path
 
+import pytest
+
 from linkerd.delivery.plain import TrustFiles, plain_services
 from linkerd.delivery.tree import ROOT
 
@@ -31,3 +33,16 @@ def test_trust_is_made_once_and_private(tmp_path: Path) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert TrustFiles.ensure(folder) == files
     assert (key.read_bytes(), files.anchors.read_bytes()) == before
+
+
+@pytest.mark.parametrize("left", [0, 1, 2, 3])
+def test_trust_that_is_not_whole_is_made_anew(tmp_path: Path, left: int) -> None:
+    """However few of its files are there, or belong together."""
+    files, other = TrustFiles.ensure(tmp_path / "trust"), TrustFiles.ensure(tmp_path / "other")
+    paths = [files.issuer / "crt.pem", files.issuer / "key.pem", files.anchors]
+    for path in paths[left:]:
+        path.unlink()
+    if left == len(paths):
+        (other.issuer / "key.pem").replace(files.issuer / "key.pem")
+    assert not files.are_good()
+    assert TrustFiles.ensure(tmp_path / "trust").are_good()

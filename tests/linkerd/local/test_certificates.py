@@ -46,6 +46,18 @@ def test_every_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert len(modes) == 6
 
 
+def test_a_public_key_that_is_not_the_key_s_is_made_of_it(tmp_path: Path) -> None:
+    """As an interruption between the two leaves it."""
+    pair = ensure_signing_key(tmp_path, "accounts")
+    right = pair.certificate.read_bytes()
+    other = ensure_signing_key(tmp_path, "other").certificate
+
+    other.replace(pair.certificate)
+    ensure_signing_key(tmp_path, "accounts")
+
+    assert pair.certificate.read_bytes() == right
+
+
 def test_good_files_are_kept(tmp_path: Path) -> None:
     Authority(tmp_path, "ca").ensure_leaf("leaf", Subject("x", hosts=("10.0.0.1",)))
     ensure_signing_key(tmp_path, "accounts")
