@@ -61,7 +61,9 @@ def resolve(words: list[str]) -> None:
             raise click.UsageError(f"no command {word!r}")
         group, words, context = found, rest, click.Context(found, parent=context, info_name=word)
     known = {
-        name for parameter in group.params for name in (*parameter.opts, *parameter.secondary_opts)
+        name
+        for parameter in group.get_params(context)
+        for name in (*parameter.opts, *parameter.secondary_opts)
     }
     if not group.context_settings.get("ignore_unknown_options"):
         given = {word.partition("=")[0] for word in words if word.startswith("-")}

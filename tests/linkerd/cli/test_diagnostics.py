@@ -60,6 +60,7 @@ class Backend:
 
     world: World
     port: int
+    server: GrpcServer
 
     @property
     def flag(self) -> str:
@@ -98,7 +99,7 @@ async def backend() -> AsyncIterator[Backend]:
         readiness=Readiness(),
         registry=registry(),
     )
-    yield Backend(world, await server.start())
+    yield Backend(world, await server.start(), server)
     await server.stop(0)
 
 
@@ -259,6 +260,28 @@ async def test_nobody_answers() -> None:
     assert answer.code == 1
     assert "does not answer" in answer.errors
     assert answer.errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("answer", [200, "hang", "close"])
+async def test_somebody_else_answers(answer: int | str) -> None:
+    """In our words, not in gRPC's."""
+    with answering(answer) as url:
+        address = url.removeprefix("http://")
+        done = await answer_of("profile", LEDGER, f"--destination-addr={address}")
+    assert done == Answer(
+        1, "", f"The destination service at {address} does not answer within 5 s; is it running?\n"
+    )
+
+
+async def test_a_service_that_goes_away(backend: Backend) -> None:
+    async with backend.watch("endpoints", OTHER) as watch:
+        await watch.line()
+        await backend.server.stop(0)
+        output, errors = await watch.process.communicate()
+    assert output == b""
+    assert errors.decode().count("\n") == 1
+    for noise in ("grpc", "GOAWAY", "RST_STREAM", "Traceback", "E1", "ipv4:"):
+        assert noise not in errors.decode()
 
 
 @pytest.fixture
