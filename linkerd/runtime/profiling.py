@@ -29,7 +29,9 @@ async def profile_page(request: web.Request) -> web.Response:
     try:
         seconds = min(float(request.query.get("seconds", "5")), _MAX_SECONDS)
     except ValueError:
-        return web.Response(status=400, text="seconds is not a number\n")
+        seconds = -1
+    if not seconds >= 0:  # as is NaN
+        return web.Response(status=400, text="seconds is not a number from 0 on\n")
     if _profiling.locked():
         return web.Response(status=409, text="a profile is being taken already\n")
     async with _profiling:
@@ -43,6 +45,10 @@ async def _profile(seconds: float) -> str:
         await asyncio.sleep(seconds)
     finally:
         profile.disable()
+    return await asyncio.to_thread(_table, profile)
+
+
+def _table(profile: cProfile.Profile) -> str:
     text = io.StringIO()
     pstats.Stats(profile, stream=text).sort_stats("tottime").print_stats(_ROWS)
     return text.getvalue()

@@ -115,7 +115,8 @@ async def test_profiling_pages(readiness: Readiness) -> None:
     status, text = await get(server, "/debug/profile?seconds=0.01")
     assert status == 200
     assert "tottime" in text
-    assert (await get(server, "/debug/profile?seconds=x"))[0] == 400
+    for nonsense in ("x", "nan", "-1"):
+        assert (await get(server, f"/debug/profile?seconds={nonsense}"))[0] == 400
     await server.stop()
 
 
