@@ -34,6 +34,9 @@ REVIEW_TIMEOUT: Final = 5.0
 
 _WRONG_AUDIENCE: Final = "token audiences"
 _USER_PARTS: Final = 4
+_MOUNT: Final = (
+    f"mount a projected ServiceAccount token with the audience {IDENTITY_AUDIENCE}, and send that"
+)
 
 _log = get_logger(__name__)
 
@@ -76,23 +79,37 @@ class TokenJudge:
         text = _decode(token)
         status = await self._ask(text)
         if status.error:
-            reason = status.error.replace(text, "[token]")
-            raise InvalidRequestError(f"token is not valid: {reason}")
+            raise InvalidRequestError(
+                f"token is not valid: {_said(status, text)}; send what the token file holds now, "
+                "which the kubelet renews"
+            )
         if not status.authenticated:
-            raise RefusedError("token could not be authenticated by the Kubernetes API server")
+            raise RefusedError(
+                f"token could not be authenticated by the Kubernetes API server: {_MOUNT}"
+            )
         return identity_of_user(status.user.username, self._domain)
 
     async def _ask(self, token: str) -> TokenReviewStatus:
         audiences = [IDENTITY_AUDIENCE]
         status = await self._review(token, audiences)
         if _WRONG_AUDIENCE in status.error:
-            return await self._review(token, [])
+            again = await self._review(token, [])
+            if _WRONG_AUDIENCE in again.error:
+                # What was said first names the audience that we want, not the API server's own.
+                raise InvalidRequestError(
+                    f"token is for another audience than {IDENTITY_AUDIENCE}: {_MOUNT} (the API "
+                    f"server says: {_said(status, token)})"
+                )
+            return again
         if status.authenticated and IDENTITY_AUDIENCE not in status.audiences:
             raise RefusedError(
-                f"token could not be authenticated for the audience {IDENTITY_AUDIENCE}: mount a "
-                "projected ServiceAccount token with that audience"
+                f"token could not be authenticated for the audience {IDENTITY_AUDIENCE}: {_MOUNT}"
             )
         return status
+
+
+def _said(status: TokenReviewStatus, token: str) -> str:
+    return status.error.replace(token, "[token]")
 
 
 def identity_of_user(username: str, domain: IdentityDomain) -> str:

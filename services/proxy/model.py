@@ -12,6 +12,7 @@ from typing import Final, Self
 from cryptography import x509
 
 from linkerd.names import is_dns_subdomain
+from linkerd.trust.describe import MALFORMED
 from services.proxy.errors import BootError
 
 DIRECTORY: Final = "LINKERD2_PROXY_IDENTITY_DIR"
@@ -52,5 +53,5 @@ def _needed(environ: Mapping[str, str], variable: str) -> str:
 def _check_anchors(pem: str) -> None:
     try:
         x509.load_pem_x509_certificates(pem.encode())
-    except ValueError as error:
+    except MALFORMED as error:
         raise BootError(f"{TRUST_ANCHORS} is not a bundle of PEM certificates: {error}") from None

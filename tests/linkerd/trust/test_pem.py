@@ -31,6 +31,14 @@ def csr_pem() -> bytes:
     return x509.load_der_x509_csr(make_csr()).public_bytes(Encoding.PEM)
 
 
+def of_version_two() -> bytes:
+    """Which nobody makes, and about which the library raises an error of its own kind."""
+    three, two = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01"
+    der = ONE.public_bytes(Encoding.DER).replace(three, two)
+    body = base64.encodebytes(der)
+    return b"-----BEGIN CERTIFICATE-----\n" + body + b"-----END CERTIFICATE-----\n"
+
+
 def public_pem() -> bytes:
     return KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
@@ -73,6 +81,7 @@ class TestCertificates:
             (certificate_pem(ONE).replace(b"-----B", b"  -----B"), "its lines are indented"),
             (key_pem(KEY) + certificate_pem(ONE), "certificate and key may be swapped"),
             (certificate_pem(ONE).replace(b"CERT", b"TRUSTED CERT"), "`openssl x509`"),
+            (of_version_two(), "certificate 1 does not parse: .*version"),
             (csr_pem(), "it is what a CA makes a certificate of"),
             (certificate_pem(ONE).replace(b"\nMII", b"\nMI*"), "not valid base64"),
             (

@@ -68,7 +68,8 @@ class TestTokens:
         assert mesh.call(web, mesh.token(web)).code == 0  # the API server's own
         assert mesh.call(web, mesh.token(web, "--audience", OURS)).code == 0
         vault = mesh.call(web, mesh.token(web, "--audience", "vault"))
-        assert vault.refused("InvalidArgument", "token audiences")
+        assert vault.refused("InvalidArgument", 'token audiences ["vault"]')
+        assert vault.refused("InvalidArgument", "another audience than identity.l5d.io: mount a")
 
     def test_i28_another_workloads_token(self, mesh: Mesh) -> None:
         web = mesh.account()
