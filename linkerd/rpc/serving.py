@@ -33,6 +33,7 @@ async def serve(
             lame_duck=settings.lame_duck,
             reflection=settings.enable_reflection,
             channelz=settings.enable_channelz,
+            connection_age=settings.grpc_connection_age or None,
         ),
         clock=process.clock,
     )

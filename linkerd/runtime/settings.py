@@ -114,6 +114,11 @@ class CommonSettings(JobSettings):
         default=timedelta(0),
         doc="How long to keep serving, unready, after SIGTERM, while clients learn of it.",
     )
+    grpc_connection_age: timedelta = setting(
+        default=timedelta(hours=6),
+        doc="How old a connection may get, give or take a tenth, until its client is sent to "
+        "connect anew, perhaps to another replica; 0: any age.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

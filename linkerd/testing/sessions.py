@@ -27,9 +27,17 @@ from linkerd.rpc.methods import paths
 from linkerd.rpc.metrics import ConnectionMetrics, RpcMetrics
 from linkerd.rpc.open_calls import OpenCalls
 from linkerd.rpc.options import ServerOptions
+from linkerd.testing.http2 import GRPC
 from linkerd.testing.rpc import World
 
 FOREVER = float("inf")
+
+
+def fields(path: str, **more: str) -> list[tuple[str, str]]:
+    """The headers of a request; empty ones are left out, and _ stands for -."""
+    given = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "test", **GRPC}
+    named = {name.replace("_", "-"): value for name, value in more.items() if value}
+    return list({**given, **named}.items())
 
 
 class ManualTimers:

@@ -50,20 +50,21 @@ class StatelessEncoder(Encoder):
 
 
 class BoundedDecoder(Decoder):
-    """Refuses blocks that resize the table again and again: a byte each, two microseconds each."""
+    """Refuses blocks that resize the table again and again: a byte each, two microseconds each.
+    `resized` is how often the latest block did."""
 
     def __init__(self, max_header_list_size: int) -> None:
         super().__init__(max_header_list_size)
-        self._resized = 0
+        self.resized = 0
 
     def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
         """As the library's."""
-        self._resized = 0
+        self.resized = 0
         return super().decode(data, raw)
 
     def _update_encoding_context(self, data: bytes | memoryview) -> int:
-        self._resized += 1
-        if self._resized > _MAX_TABLE_SIZES:
+        self.resized += 1
+        if self.resized > _MAX_TABLE_SIZES:
             raise HPACKDecodingError("more than two changes of the table's size in a block")
         return super()._update_encoding_context(data)
 

@@ -62,9 +62,10 @@ def cost_of(frame: Frame, wire: Wire, blocked: int) -> Cost:
     return Cost(reason, units(frame, wire, blocked))
 
 
-def cost_of_fields(count: int) -> Cost:
-    """What a header list of so many fields costs beyond an ordinary one."""
-    return Cost("headers", max(0, count - _FREE_FIELDS))
+def cost_of_fields(count: int, resized: int) -> Cost:
+    """What a header list of so many fields, whose block `resized` the table so often, costs beyond
+    an ordinary one."""
+    return Cost("headers", max(0, count - _FREE_FIELDS) + 2 * resized)
 
 
 def _one(_frame: Frame, _wire: Wire, _blocked: int) -> int:

@@ -72,14 +72,17 @@ class Inbox:
         self._sweeps += 1
 
     def cut(self, why: str) -> None:
-        """Ends all calls with UNAVAILABLE."""
+        """Ends all calls: cleanly those that watch, the others with UNAVAILABLE."""
         for stream in tuple(self._streams.values()):
-            stream.cut(grpc.StatusCode.UNAVAILABLE, why)
+            if stream.begun and stream.subscription is not None:
+                stream.cut(grpc.StatusCode.OK, "")
+            else:
+                stream.cut(grpc.StatusCode.UNAVAILABLE, why)
 
     def _on_request(self, event: events.RequestReceived) -> None:
         sent: Sequence[headers.Header] = event.headers
         wire = self._wire.streams[event.stream_id]
-        self._till.charge(costs.cost_of_fields(len(sent)))
+        self._till.charge(costs.cost_of_fields(len(sent), self._wire.decoder.resized))
         if self.refusing:
             self._turn_down(wire, costs.LATE)
         elif self._full():

@@ -160,7 +160,7 @@ class Session:
             self._touch()
 
     def cut(self, why: str) -> None:
-        """Ends all calls with UNAVAILABLE, and so the connection."""
+        """Ends all calls, cleanly those that watch, and so the connection."""
         self.turn_away()
         self._inbox.cut(why)
 

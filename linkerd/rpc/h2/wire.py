@@ -77,7 +77,7 @@ class Wire(H2Connection):
     def __init__(self, max_concurrent_streams: int) -> None:
         super().__init__(_CONFIG)
         self.encoder = StatelessEncoder()
-        self.decoder = BoundedDecoder(MAX_HEADER_BYTES)
+        self.decoder: BoundedDecoder = BoundedDecoder(MAX_HEADER_BYTES)
         self.incoming_buffer: FrameBuffer = FrameBuffer(self.max_inbound_frame_size)
         self.local_settings = Settings(
             client=False,

@@ -274,8 +274,9 @@ async def test_an_old_connection_ends_after_its_grace(serve: Any, world: World) 
     )
     world.topics["web"].publish(frozenset({1}))
     async with RawClient(server.port) as client:
-        stream = client.open(GET, watch())
-        assert (await client.result(stream)).status == "14"
+        watching, waiting = client.open(GET, watch()), client.open(CERTIFY, certify("wait"))
+        assert (await client.result(watching)).status == "0"
+        assert (await client.result(waiting)).status == "14"
         await client.end()
     assert world.topics["web"].subscribers == 0
 

@@ -19,9 +19,9 @@ from hypothesis.stateful import (
 )
 
 from linkerd.stubs.proxy import destination_pb2, identity_pb2
-from linkerd.testing.http2 import GRPC, frame, framed
+from linkerd.testing.http2 import frame, framed
 from linkerd.testing.rpc import CERTIFY, GET, NumbersTopic
-from linkerd.testing.sessions import Dialogue
+from linkerd.testing.sessions import Dialogue, fields
 
 DATA, HEADERS, RST_STREAM = 0, 1, 3
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -32,19 +32,6 @@ BODIES = {
     "/no.such/Method": framed(b""),
 }
 SIZES = st.sampled_from([1, 4, 5, 6, 100, 16384, 70_000])
-
-
-def fields(path: str, **more: str) -> list[tuple[str, str]]:
-    """The headers of a request."""
-    given = {
-        ":method": "POST",
-        ":scheme": "http",
-        ":path": CERTIFY if path == "/wait" else path,
-        ":authority": "test",
-        **GRPC,
-        **{name.replace("_", "-"): value for name, value in more.items() if value},
-    }
-    return list(given.items())
 
 
 class SessionMachine(RuleBasedStateMachine):
@@ -67,12 +54,25 @@ class SessionMachine(RuleBasedStateMachine):
         timeout=st.sampled_from(["", "5S"]),
     )
     def open_stream(self, path: str, padding: str, timeout: str) -> tuple[int, str]:
+        return self._open_stream(path, padding, timeout)
+
+    def _open_stream(self, path: str, padding: str = "", timeout: str = "") -> tuple[int, str]:
         client = self.talk.client
         stream = client.get_next_available_stream_id()
-        client.send_headers(stream, fields(path, x_padding=padding, grpc_timeout=timeout))
+        named = CERTIFY if path == "/wait" else path
+        client.send_headers(stream, fields(named, x_padding=padding, grpc_timeout=timeout))
         self.opened += path != "/no.such/Method"
         self.talk.deliver()
         return stream, path
+
+    @rule(target=whole, path=st.sampled_from(list(BODIES)), turn=st.booleans())
+    def call(self, path: str, *, turn: bool) -> int:
+        stream, _ = self._open_stream(path)
+        self.talk.client.send_data(stream, BODIES[path], end_stream=True)
+        self.talk.deliver()
+        if turn:
+            self.talk.turn()
+        return stream
 
     @rule(stream=unfinished, size=st.sampled_from([1, 5, 300]))
     def send_a_part(self, stream: tuple[int, str], size: int) -> None:
@@ -165,6 +165,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.talk.settle()
+        self.what_is_held_is_what_open_requests_hold()
         self._windows_agree()
         session = self.talk.session
         assert self.opened == len(self.talk.ended) + session.streams
@@ -188,7 +189,7 @@ class SessionMachine(RuleBasedStateMachine):
 
 
 TestSession = SessionMachine.TestCase
-TestSession.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestSession.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 
 
 BLOCK = (
