@@ -82,13 +82,19 @@ class Inbox:
     def _on_request(self, event: events.RequestReceived) -> None:
         sent: Sequence[headers.Header] = event.headers
         wire = self._wire.streams[event.stream_id]
-        self._till.charge(costs.cost_of_fields(len(sent), self._wire.decoder.resized))
+        self._charge_fields(len(sent))
         if self.refusing:
             self._turn_down(wire, costs.LATE)
         elif self._full():
             self._turn_down(wire, costs.REFUSED)
         else:
             self._begin(wire, sent)
+
+    def _on_trailers(self, event: events.TrailersReceived) -> None:
+        self._charge_fields(len(event.headers))
+
+    def _charge_fields(self, count: int) -> None:
+        self._till.charge(costs.cost_of_fields(count, self._wire.decoder.resized))
 
     def _full(self) -> bool:
         whole = self._holdings.whole
@@ -189,6 +195,7 @@ class Inbox:
 
 _HANDLERS: Final[dict[type[events.Event], Callable[[Inbox, Any], None]]] = {
     events.RequestReceived: Inbox._on_request,  # noqa: SLF001  # a table of its own
+    events.TrailersReceived: Inbox._on_trailers,  # noqa: SLF001
     events.DataReceived: Inbox._on_data,  # noqa: SLF001
     events.StreamEnded: Inbox._on_end,  # noqa: SLF001
     events.StreamReset: Inbox._on_reset,  # noqa: SLF001

@@ -15,8 +15,9 @@ READ_BYTES: Final = 32 << 10
 """Of one read. No more is read before it is worked off, so that what waits in front of another's
 frame on the same connection, here and in the kernel, is worked off soon."""
 
-RECEIVE_BUFFER_BYTES: Final = 64 << 10
-"""What the kernel keeps for us of a connection."""
+RECEIVE_BUFFER_BYTES: Final = 256 << 10
+"""What the kernel keeps for us of a connection: several segments of 64 KiB, as between processes of
+a host. With less a sender waits 200 ms for its window now and then."""
 
 WRITE_BYTES: Final = 256 << 10
 """One turn's share of a connection, and how much of it may wait in the process for the kernel."""

@@ -34,7 +34,7 @@ class H2Server(Server):
 
     async def _listen(self) -> int:
         loop = asyncio.get_running_loop()
-        sockets = listen(self._address)
+        sockets = await asyncio.to_thread(listen, self._address)  # it may ask for a name
         timers = LoopTimers(loop)
         metrics = ConnectionMetrics.of(self._registry)
         routes = served(self._methods, RpcMetrics.of(self._registry), self.calls)

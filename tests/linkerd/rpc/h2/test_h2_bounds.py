@@ -39,9 +39,8 @@ async def test_bytes_of_requests_that_are_reset_are_given_back(server: H2Server)
             stream = client.open(CERTIFY, end=False)
             for at in range(0, len(part), 16384):
                 client.wire.send_data(stream, part[at : at + 16384])
-            client.wire.reset_stream(stream)
-            client.send()
             await client.pong()
+            client.wire.reset_stream(stream)
         good = identity_pb2.CertifyRequest(identity="x" * 3000).SerializeToString()
         assert (await client.result(client.open(CERTIFY, good))).status == "0"
     await eventually(lambda: held(server).unfinished == 0, "the end of all requests")
