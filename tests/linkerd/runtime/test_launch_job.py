@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from linkerd.runtime.errors import StartError
+from linkerd.runtime.logs import flush_logs
 from linkerd.runtime.process import Process
 from linkerd.runtime.service import launch_job
 from linkerd.runtime.settings import JobSettings
@@ -20,6 +21,9 @@ def _logs_as_before() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.captureWarnings(capture=False)
@@ -39,6 +43,7 @@ def test_work_that_fails_ends_with_1(capfd: pytest.CaptureFixture[str]) -> None:
         raise StartError("no luck today")
 
     assert launch_job(JobSettings, work, name="job", argv=[], environ={}) == 1
+    flush_logs()
     assert "no luck today" in capfd.readouterr().err
 
 
