@@ -82,6 +82,10 @@ TEXTS: Final[dict[str, Callable[[], Files]]] = {
 }  # fmt: skip
 
 
+ROOTS_OF_OPENSSL: Final = {name for name in CASES if "root by openssl" in name}
+"""Of X.509 version 1 and 3, with every kind of key."""
+
+
 def of_case(name: str, folder: Path) -> Files:
     case = CASES[name](folder)
     certificate, key = case.issuer
@@ -161,4 +165,5 @@ async def test_on_authorities(plane: Plane, tmp_path: Path) -> None:
     """Every kind of issuer, root and what is between them."""
     taken, different = await verdicts(plane, {name: of_case(name, tmp_path) for name in CASES})
     assert different == []
+    assert set(taken) >= ROOTS_OF_OPENSSL
     assert 25 < len(taken) < len(CASES) - 25

@@ -1,8 +1,5 @@
 """An issuer is taken if and only if all who verify its leaves take them: openssl, Go and rustls."""
 
-import os
-import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,18 +21,6 @@ def taken(case: Case) -> bool:
     except TrustProblem:
         return False
     return True
-
-
-@pytest.fixture(scope="session")
-def go(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
-    """A verifier in Go, compiled with its standard library alone; None where there is no Go."""
-    if (compiler := shutil.which("go")) is None:
-        return None
-    program = tmp_path_factory.mktemp("go") / "verify"
-    environ = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
-    command = [compiler, "build", "-o", str(program), "."]
-    subprocess.run(command, cwd=Path(__file__).with_name("verify"), env=environ, check=True)
-    return program
 
 
 @pytest.mark.parametrize("name", CASES)
