@@ -17,7 +17,8 @@ MAX_DEPTH: Final = 100
 MAX_VALUES: Final = 500_000
 _MAX_MERGED: Final = 1_000  # entries that "<<" may bring into one mapping
 _MERGE: Final = "tag:yaml.org,2002:merge"
-_TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
+_TEXT: Final = frozenset({"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"})
+"""What stays text: dates, and "=", which YAML 1.1 gave a meaning that nobody knows."""
 _MAX_INTEGER: Final = 2**64
 FAILURES: Final = (
     yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError,
@@ -28,10 +29,10 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where i
 
 
 class BoundedLoader(_Base):  # type: ignore[misc]  # a class that is chosen at run time
-    """The safe loader, which leaves dates as text and takes no key twice."""
+    """The safe loader, which takes no key twice."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  # the library's own attribute
-        first: [pair for pair in pairs if pair[0] != _TIMESTAMP]
+        first: [pair for pair in pairs if pair[0] not in _TEXT]
         for first, pairs in _Base.yaml_implicit_resolvers.items()
     }
 

@@ -37,10 +37,8 @@ def openapi_routes(raw: bytes, note: Note = lambda _: None) -> list[Route]:
 
 
 def path_regex(template: str) -> str:
-    """A regular expression for paths that fit the template: a `{parameter}` is one segment. What
-    is behind a ? or # is no part of a path."""
-    path = re.split(r"[?#]", _PARAMETER.sub("{}", template), maxsplit=1)[0]
-    return "[^/]*".join(map(quote, path.split("{}")))
+    """A regular expression for paths that fit the template: a `{parameter}` is one segment."""
+    return "[^/]*".join(map(quote, _PARAMETER.split(template)))
 
 
 class _Document:
@@ -61,6 +59,8 @@ class _Document:
     def _of_path(self, path: str, item: Any) -> Iterator[Route]:
         part = f"paths.{path}"
         item = self._resolved(_mapping(item, part), part)
+        if re.search(r"[?#]", _PARAMETER.sub("", path)):
+            self._note(f"{part[:80]}: no path of a request has a ? or #; its routes match nothing")
         base = self._server(item, self._base)
         for method in _METHODS:
             if (operation := field(item, method)) is not None:
