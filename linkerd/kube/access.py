@@ -4,6 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from linkerd.kube.errors import ConfigError
+
+
+def is_header_value(text: str) -> bool:
+    """Whether HTTP can carry it."""
+    return text.isascii() and text.isprintable()
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -16,6 +23,12 @@ class Access:
     context: str | None = None
     user: str | None = None
     groups: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a name that cannot be told."""
+        for name, value in self.headers():
+            if not is_header_value(value):
+                raise ConfigError(f"{name}: {value!r} has characters that no header can have")
 
     def headers(self) -> Iterator[tuple[str, str]]:
         """Headers of every request; a name may come several times."""

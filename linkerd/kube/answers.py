@@ -5,7 +5,6 @@ send without end, and bytes one by one.
 """
 
 import asyncio
-import os
 import ssl
 from typing import Final
 
@@ -14,6 +13,7 @@ import aiohttp
 from linkerd.kube.errors import ApiError, ProtocolError, TooLarge, Unreachable
 from linkerd.kube.lines import LineSplitter
 from linkerd.kube.presence import Presence
+from linkerd.kube.reasons import os_reason
 
 TRANSPORT_FAILURES: Final = (aiohttp.ClientError, OSError, TimeoutError)
 _ERROR_BODY: Final = 64 * 1024  # bytes of an error answer that we read
@@ -115,15 +115,9 @@ def _reason(error: Exception) -> str:
         said = getattr(refused, "verify_message", "") or str(refused)
         return f"{error.host}:{error.port} has a certificate that is not to be trusted: {said}"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot connect to {error.host}:{error.port}: {_words(error.os_error)}"
+        why = os_reason(error.os_error)
+        tls = "TLS failed: " if isinstance(error.os_error, ssl.SSLError) else ""
+        return f"cannot connect to {error.host}:{error.port}: {tls}{why}"
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return str(error) or type(error).__name__
-
-
-def _words(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {(error.reason or str(error)).replace('_', ' ').lower()}"
-    if error.errno and error.errno > 0:
-        return os.strerror(error.errno).lower()
-    return error.strerror or str(error)

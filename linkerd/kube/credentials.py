@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 from yaml import YAMLError
+from yarl import URL
 
+from linkerd.kube.access import is_header_value
 from linkerd.kube.errors import ConfigError
 from linkerd.kube.inline import parse_inline_kubeconfig
+from linkerd.kube.reasons import config_reason, os_reason
 from linkerd.runtime.clock import Clock
 
 if TYPE_CHECKING:
@@ -107,8 +110,12 @@ class Credentials:
         try:
             token = await self.configuration.get_api_key_with_prefix(_BEARER)
         except _LOADING_FAILURES as error:  # the pod's token file is being replaced
-            raise ConfigError(f"cannot read the service account's token: {error}") from error
-        return token.strip() if token else None
+            why = config_reason(error)
+            raise ConfigError(f"cannot read the service account's token: {why}") from error
+        value = token.strip() if token else None
+        if value is not None and not is_header_value(value):
+            raise ConfigError("the token has characters that no header can have")
+        return value
 
     async def reload(self, seen: int) -> bool:
         """Reads the configuration again unless somebody has since generation `seen`, or just now.
@@ -137,7 +144,8 @@ class Credentials:
             if configuration.cert_file:
                 context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
         except OSError as error:  # ssl.SSLError is one
-            raise ConfigError(f"the API server's CA or our certificate: {error}") from error
+            why = os_reason(error)
+            raise ConfigError(f"the API server's CA or our certificate: {why}") from error
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # cluster CAs often lack its extensions
         if not configuration.verify_ssl:
             context.check_hostname = False
@@ -175,6 +183,7 @@ async def _read(source: str | Mapping[str, Any] | None, context: str | None = No
             await config.load_kube_config_from_dict(
                 copy.deepcopy(source), client_configuration=configuration
             )
+            _check_addresses(configuration)
             return _Loaded(configuration, None)
         async with asyncio.timeout(_PLUGIN_TIMEOUT):
             loader: Any = await config.load_kube_config(
@@ -183,6 +192,7 @@ async def _read(source: str | Mapping[str, Any] | None, context: str | None = No
                 client_configuration=configuration,
                 persist_config=False,
             )
+        _check_addresses(configuration)
     except config.ConfigException as error:
         raise ConfigError(_explain(source, error)) from error
     except _LOADING_FAILURES as error:
@@ -191,8 +201,23 @@ async def _read(source: str | Mapping[str, Any] | None, context: str | None = No
     return _Loaded(configuration, expiry.timestamp() if expiry is not None else None)
 
 
+def _check_addresses(configuration: "Configuration") -> None:
+    """Raises ValueError for what no request can be sent to."""
+    for what, address in (("server", configuration.host), ("proxy", configuration.proxy)):
+        if address is not None and not _is_http(address):
+            raise ValueError(f"the address of the {what}, {address!r}, is no https://HOST:PORT")
+
+
+def _is_http(address: str) -> bool:
+    try:
+        url = URL(address)
+    except ValueError:
+        return False
+    return url.scheme in {"http", "https"} and bool(url.host)
+
+
 def _explain(source: str | Mapping[str, Any] | None, error: Exception) -> str:
-    what = " ".join(str(error).split()) or type(error).__name__
+    what = config_reason(error)
     if source is not None and not isinstance(source, str):  # what it says may be secret
         return f"the kubeconfig cannot be used ({type(error).__name__})"
     if source is None:
