@@ -16,6 +16,7 @@ from bench import (
     figures,
     first_answer,
     get1000,
+    hostnames,
     identity,
     relist,
     rolling,
@@ -79,6 +80,10 @@ async def _get1000(where: cluster.Cluster, options: Options) -> list[Figure]:
     return await get1000.run(where, options.logs)
 
 
+async def _hostnames(_where: cluster.Cluster, _options: Options) -> list[Figure]:
+    return await asyncio.to_thread(hostnames.run)
+
+
 async def _relist(where: cluster.Cluster, options: Options) -> list[Figure]:
     return await relist.run(where, options.logs, Crowd(options.streams, options.connections))
 
@@ -110,6 +115,7 @@ BENCHES: Mapping[str, Bench] = {
     "first-answer": _first_answer,
     "get1000": _get1000,
     "change-cost": _change_cost,
+    "hostnames": _hostnames,
     "relist": _relist,
     "rolling": _rolling,
     "churn": _churn,

@@ -56,6 +56,9 @@ KINDS: Mapping[str, Kind] = {
     "get1000_first_cpu_s": Kind("s", "the same: server CPU for those answers", 0.7, 3.5),
     "get1000_change_ms": Kind("ms", "the same: one change, from the write to the last", 60, 41),
     "get1000_kib_per_stream": Kind("KiB", "the same: memory a stream adds", 30, 89),
+    "hostnames_change_ms": Kind(
+        "ms", "20,000 streams for hostnames of 1,000 endpoints: one change holds up the loop", 2
+    ),
     "rolling_messages_per_batch": Kind(
         "", "rolling restart: messages of the listener with most, for a batch that arrived", 1
     ),

@@ -93,7 +93,7 @@ def some_endpoint(r: Random, *, hinted: bool) -> Any:
         ready=r.choice([None, None, True, True, True, False]),
         zone=r.choice([None, "z1", "z2"]),
         hints=r.choice([("z1",), ("z2",), ("z1", "z2")]) if hinted else (),
-        hostname=r.choice([None, "h0"]),
+        hostname=r.choice([None, "h0", "h0", "h1"]),
     )
 
 

@@ -28,12 +28,12 @@ _MIRROR: Final = "mirror.fin.svc.mesh.test"
 _GETS: Final = [
     *[f"{_LEDGER}:8080", f"{_ALL}:8080"] * 4,
     *(f"{_LEDGER}:3306", f"{_LEDGER}:9", f"h0.{_LEDGER}:8080", f"{_ALL}:3306", f"h0.{_ALL}:8080"),
-    *(f"{_MIRROR}:8080", f"{_MIRROR}:8080", f"h0.{_MIRROR}:8080"),
+    *(f"{_MIRROR}:8080", f"{_MIRROR}:8080", f"h0.{_MIRROR}:8080", f"h1.{_LEDGER}:8080"),
     *("vault.fin.svc.mesh.test:8080", "ledger.ops.svc.mesh.test:8080"),
 ]
 _PROFILES: Final = [
     *(f"{_LEDGER}:8080", f"{_LEDGER}:3306", f"{_LEDGER}:9", f"h0.{_LEDGER}:8080"),
-    *(f"{_ALL}:8080", f"{_MIRROR}:8080", "198.51.100.9:80"),
+    *(f"h1.{_LEDGER}:8080", f"{_ALL}:8080", f"{_MIRROR}:8080", "198.51.100.9:80"),
     *("192.0.2.8:7711", "192.0.2.8:53", "192.0.2.9:53", "[fd00:2::8]:53"),
     *(f"{f'[{ip}]' if ':' in ip else ip}:8080" for ip in (*IPS, *CLUSTER_IPS)),
 ]

@@ -20,8 +20,9 @@ from services.destination.debug.reasons import Outcome, Traced, TracedSlice
 from services.destination.index import Index, MislabelledError, WatchError
 from services.destination.index.audiences import Audience, Filter
 from services.destination.index.context import Context
+from services.destination.index.merged import port_name
 from services.destination.index.origins import HOME, Origin, origins_of
-from services.destination.index.ports import PortView, Source, port_name
+from services.destination.index.ports import PortView, Source
 from services.destination.model.address import Socket
 from services.destination.model.authority import ServiceTarget
 

@@ -9,8 +9,8 @@ import msgspec
 from linkerd.kube.objects import Endpoint, EndpointSlice, Key, Service
 from services.destination.index.audiences import Addresses, Filter, Step
 from services.destination.index.context import Context
+from services.destination.index.merged import EXTERNAL_NAME, port_name
 from services.destination.index.parts import PortName, SlicePart
-from services.destination.index.ports import EXTERNAL_NAME, port_name
 from services.destination.model.address import Address, Socket
 
 UNEXPLAINED: Final = "this program does not know why"

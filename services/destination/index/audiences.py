@@ -1,13 +1,15 @@
 """Whom a port's endpoints are for: filters by hostname, node, zone and address family.
 
 Audiences with one filter share one endpoint set, and a filter that holds nothing back shares the
-port's own table, so the usual case costs what changed.
+port's own table, so the usual case costs what changed. Those who ask for a hostname, or for what is
+on their node, share the table of that hostname or node: however many these are, a change costs
+those alone whose table it is in. Zones and families are few.
 """
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.destination.model.address import Address, Labels, Socket
 from services.destination.model.endpoints import EndpointSet
@@ -43,6 +45,11 @@ class Filter:
     ipv6: bool = True
     hints: bool = True
 
+    @property
+    def pool(self) -> "Pool":
+        """The table that holds all that it may let through."""
+        return Pool(self.hostname, self.node)
+
     def select(self, addresses: Addresses) -> Addresses:
         """The part of `addresses` that the audience sees: by hostname; then by node, or else by
         zone as far as every endpoint is hinted; then one family for each pod."""
@@ -73,6 +80,74 @@ class Filter:
         return {at: a for at, a in addresses.items() if a.is_ipv6 or a.pod not in pods}
 
 
+class Pool(NamedTuple):
+    """A part of a port's endpoints: those of a hostname (of any, if empty) and on a node (on any,
+    if None)."""
+
+    hostname: str = ""
+    node: str | None = None
+
+
+class Pools:
+    """The endpoints of a port by hostname and by node. Each table is made when it is first asked
+    for, and kept up change by change."""
+
+    __slots__ = ("_by_hostname", "_by_node")
+
+    def __init__(self) -> None:
+        self._by_hostname: dict[str, dict[Socket, Address]] | None = None
+        self._by_node: dict[str, dict[Socket, Address]] | None = None
+
+    def at(self, pool: Pool, addresses: Addresses) -> Addresses:
+        """What is in a pool, and perhaps more; `addresses` is the whole port."""
+        if pool.hostname:
+            if self._by_hostname is None:
+                self._by_hostname = {}
+                _file(self._by_hostname, ((a.hostname, a) for a in addresses.values()))
+            return self._by_hostname.get(pool.hostname, {})
+        if pool.node is not None:
+            if self._by_node is None:
+                self._by_node = {}
+                _file(self._by_node, ((a.node, a) for a in addresses.values()))
+            return self._by_node.get(pool.node, {})
+        return addresses
+
+    def update(self, before: Addresses, now: Addresses, touched: Sequence[Socket]) -> set[Pool]:
+        """The port has changed at `touched`; the pools that this concerns."""
+        gone = [old for at in touched if (old := before.get(at)) is not None]
+        come = [new for at in touched if (new := now.get(at)) is not None]
+        if self._by_hostname is not None:
+            _unfile(self._by_hostname, ((a.hostname, a) for a in gone))
+            _file(self._by_hostname, ((a.hostname, a) for a in come))
+        if self._by_node is not None:
+            _unfile(self._by_node, ((a.node, a) for a in gone))
+            _file(self._by_node, ((a.node, a) for a in come))
+        return {
+            Pool(hostname, node)
+            for address in (*gone, *come)
+            for hostname in ("", address.hostname)
+            for node in (None, address.node)
+        }
+
+
+def _file(
+    table: dict[str, dict[Socket, Address]], addresses: Iterable[tuple[str, Address]]
+) -> None:
+    for name, address in addresses:
+        if name:
+            table.setdefault(name, {})[address.socket] = address
+
+
+def _unfile(
+    table: dict[str, dict[Socket, Address]], addresses: Iterable[tuple[str, Address]]
+) -> None:
+    for name, address in addresses:
+        if name:
+            del table[name][address.socket]
+            if not table[name]:
+                del table[name]
+
+
 @dataclass(slots=True)
 class Census:
     """How many addresses of a port could be held back, kept up change by change."""
@@ -98,9 +173,10 @@ class Census:
 
 
 class Selection:
-    """The endpoint set that a filter makes of a port, from version to version."""
+    """The endpoint set that a filter makes of a port, from version to version, and who uses it.
+    `addresses` is always what the filter's pool holds."""
 
-    __slots__ = ("_only", "_shares", "current")
+    __slots__ = ("_shares", "current", "only", "users")
 
     def __init__(
         self,
@@ -110,26 +186,28 @@ class Selection:
         census: Census,
         origin: Hashable = None,
     ) -> None:
-        self._only = only
+        self.only = only
+        self.users: dict[Any, None] = {}
         self._shares = census.all_pass(only)
         seen = addresses if self._shares else only.select(addresses)
         self.current = EndpointSet(seen, labels, only.zone, origin=origin)
 
     def update(
         self, addresses: Addresses, touched: Sequence[Socket], labels: Labels, census: Census
-    ) -> None:
-        """The port has changed at `touched` at most, to `addresses`."""
+    ) -> bool:
+        """The port has changed at `touched` at most; whether the endpoint set is another now."""
         before, shared = self.current, self._shares
-        self._shares = census.all_pass(self._only)
+        self._shares = census.all_pass(self.only)
         if shared and self._shares and labels == before.labels:
             if touched:
                 self._advance(addresses, touched)
-            return
-        seen = addresses if self._shares else self._only.select(addresses)
-        if labels != before.labels:
-            self._become(EndpointSet(seen, labels, self._only.zone, origin=before.origin))
-        elif changed := differences(before.addresses, seen):
-            self._advance(seen, changed)
+        else:
+            seen = addresses if self._shares else self.only.select(addresses)
+            if labels != before.labels:
+                self._become(EndpointSet(seen, labels, self.only.zone, origin=before.origin))
+            elif changed := differences(before.addresses, seen):
+                self._advance(seen, changed)
+        return self.current is not before
 
     def _advance(self, addresses: Addresses, touched: Sequence[Socket]) -> None:
         self._become(self.current.successor(addresses, touched))

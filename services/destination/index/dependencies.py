@@ -45,6 +45,11 @@ def slices(namespace: str, service_name: str) -> Subject:
     return "slices", namespace, service_name
 
 
+def instance(namespace: str, service_name: str, hostname: str) -> Subject:
+    """Which pod a service knows by a hostname."""
+    return "instance", namespace, service_name, hostname
+
+
 def splits(namespace: str, service_name: str) -> Subject:
     """The TrafficSplits of a service."""
     return "splits", namespace, service_name

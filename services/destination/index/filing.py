@@ -91,6 +91,13 @@ def instances(now: EndpointSlice) -> Iterator[tuple[str, Key]]:
             yield endpoint.hostname, Key(target.namespace or now.metadata.namespace, target.name)
 
 
+def named(service: Key | None, now: EndpointSlice | None) -> AbstractSet[tuple[Key, str, Key]]:
+    """The pods that a slice of a service gives hostnames: service, hostname, pod."""
+    if service is None or now is None:
+        return frozenset()
+    return {(service, *found) for found in dict(instances(now)).items()}
+
+
 def slice_owner(now: EndpointSlice | None) -> Key | None:
     """The service that a slice belongs to: its label says so, or else its owner does."""
     if now is None:

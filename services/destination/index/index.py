@@ -17,9 +17,10 @@ from services.destination.index.audiences import Audience
 from services.destination.index.clusters import Clusters
 from services.destination.index.context import Context, View, make_context
 from services.destination.index.errors import NotFoundError, NotReadError, NotServableError
+from services.destination.index.merged import EXTERNAL_NAME
 from services.destination.index.objects import Kind
 from services.destination.index.origins import HOME, is_federated, origins_of
-from services.destination.index.ports import EXTERNAL_NAME, PortView
+from services.destination.index.ports import PortView
 from services.destination.index.profiles import (
     InstanceProfileView,
     ServiceProfileView,

@@ -138,6 +138,8 @@ class Objects:
         for service in _refile(self.slices_of, key, was, owner, now):
             self._instances.pop(service, None)
             yield on.slices(*service)
+        left, named = filing.named(was, before), filing.named(owner, now)
+        yield from {on.instance(*service, hostname) for service, hostname, _ in left ^ named}
 
     def _take_endpoints(self, key: Key, now: Endpoints | None) -> Iterator[Subject]:
         made = filing.subsets(now)

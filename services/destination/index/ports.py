@@ -1,184 +1,84 @@
-"""A port of a service that somebody asks for: its slices merged, filtered, published.
+"""A port of a service that somebody asks for: merged, filtered, published.
 
 A port has a source for each service whose endpoints it gives out: its own, usually, or those of
 linked clusters and of fellow members. Each source is merged and filtered by itself; what is
-published are the endpoint sets of all sources.
+published are the endpoint sets of all sources. A change costs those audiences alone whose endpoints
+it changes.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
 
-from linkerd.kube.objects import EndpointSlice, Key, Service
-from linkerd.labels import REMOTE_CLUSTER_NAME, REMOTE_SERVICE_FQ_NAME
+from linkerd.kube.objects import Key
 from linkerd.streams import Cursor, Topic
 from services.destination.index import dependencies as on
 from services.destination.index.audiences import (
     Addresses,
     Audience,
-    Census,
     Filter,
+    Pool,
+    Pools,
     Selection,
-    differences,
 )
 from services.destination.index.clusters import Clusters
 from services.destination.index.context import Context, Owner
 from services.destination.index.dependencies import NOTHING, Dependent, Subject
 from services.destination.index.errors import MislabelledError
+from services.destination.index.merged import MergedPort
 from services.destination.index.origins import HOME, Origin, origins_of
-from services.destination.index.parts import PortName, SlicePart
-from services.destination.model.address import Address, Labels, Socket
-from services.destination.model.endpoints import Endpoints, EndpointSet
-from services.destination.model.labels import label_value
-
-EXTERNAL_NAME: Final = "ExternalName"
-_LOCAL: Final = "Local"
+from services.destination.model.endpoints import Endpoints
 
 Delta = Callable[[Endpoints | None, Endpoints], Sequence[bytes]]
 """How the steps from some endpoint sets to others are told to a reader."""
 
 
-class MergedPort(Dependent):
-    """The endpoints of a port of a service, over all slices of the service.
-
-    `addresses` is replaced, never changed; of a socket in several slices the newest slice's address
-    counts.
-    """
-
-    __slots__ = ("_key", "_parts", "_port", "_touched", "addresses", "census", "context", "labels")
-
-    def __init__(self, context: Context, key: Key, port: int, touched: Callable[[], None]) -> None:
-        super().__init__()
-        self.context = context
-        self._key = key
-        self._port = port
-        self._touched = touched
-        self._parts: dict[Key, SlicePart] = {}
-        self.addresses: Addresses = {}
-        self.census = Census()
-        self.labels: Labels = ()
-        context.dependencies.watch(self, {on.service(*key), on.slices(*key)})
-        self.update()
-
-    def touch(self) -> None:
-        self._touched()
-
-    def update(self) -> Sequence[Socket]:
-        """Takes in the service and its slices as they are now; the sockets that changed."""
-        service = self.context.objects.services.get(self._key)
-        served = service is not None and service.spec.type != EXTERNAL_NAME
-        slices = self.context.objects.slices_of.get(self._key, {}) if served else {}
-        self.labels = _labels(self._key, slices)
-        touched = self._drop_parts(slices)
-        wanted = port_name(service, self._port)
-        for key, now in slices.items():
-            part = self._parts.get(key)
-            if part is None:
-                part = self._parts[key] = SlicePart(self.context, self._port, self._touched)
-            touched |= part.update(now, wanted)
-        return self._merge(touched)
-
-    @property
-    def stays_local(self) -> bool:
-        """Whether the service keeps traffic on the node that it comes from."""
-        service = self.context.objects.services.get(self._key)
-        return service is not None and service.spec.internal_traffic_policy == _LOCAL
-
-    def close(self) -> None:
-        """Nobody asks any more."""
-        self._drop_parts({})
-        self.context.dependencies.watch(self, NOTHING)
-
-    def _drop_parts(self, slices: Mapping[Key, EndpointSlice]) -> set[Socket]:
-        gone = [key for key in self._parts if key not in slices]
-        return {socket for key in gone for socket in self._parts.pop(key).close()}
-
-    def _merge(self, touched: set[Socket]) -> Sequence[Socket]:
-        """Merges what the parts have at `touched`, or everything if slices overlap."""
-        before = self.addresses
-        if not touched and len(before) == self._count():
-            return ()
-        now = dict(before)
-        for socket in touched:
-            now.pop(socket, None)
-        for part in self._parts.values():
-            now.update((at, part.addresses[at]) for at in touched if at in part.addresses)
-        if len(now) != self._count():
-            now = self._merge_overlapping()
-            touched = set(differences(before, now))
-        return self._become(now, touched)
-
-    def _count(self) -> int:
-        """How many addresses the parts have; more than the merged ones only if slices overlap."""
-        return sum(len(part.addresses) for part in self._parts.values())
-
-    def _merge_overlapping(self) -> dict[Socket, Address]:
-        now: dict[Socket, Address] = {}
-        for part in sorted(self._parts.values(), key=lambda part: part.rank):
-            now.update(part.addresses)
-        return now
-
-    def _become(self, now: Addresses, touched: set[Socket]) -> Sequence[Socket]:
-        before = self.addresses
-        changed = [
-            at
-            for at in touched
-            if (old := before.get(at)) is not (new := now.get(at)) and old != new
-        ]
-        if changed:
-            self.addresses = now
-            for at in changed:
-                self.census.count(before.get(at), -1)
-                self.census.count(now.get(at), 1)
-        return changed
-
-
-class AudienceTopic(Dependent):
-    """The topic of one audience of a port; the audience's place depends on its node."""
-
-    __slots__ = ("_touched", "audience", "topic")
-
-    def __init__(
-        self, audience: Audience, topic: Topic[Endpoints], touched: Callable[[], None]
-    ) -> None:
-        super().__init__()
-        self.audience = audience
-        self.topic = topic
-        self._touched = touched
-
-    def touch(self) -> None:
-        self._touched()
-
-
 class Source:
     """What one origin adds to a port, by filter; `origin` tells its endpoint sets from others'."""
 
-    __slots__ = ("_selections", "_touched", "merged", "origin")
+    __slots__ = ("_pools", "_selections", "merged", "origin")
 
     def __init__(
         self, context: Context, origin: Origin, port: int, touched: Callable[[], None]
     ) -> None:
         self.origin = origin
         self.merged = MergedPort(context, origin.service, port, touched)
-        self._selections: dict[Filter, Selection] = {}
+        self._pools = Pools()
+        self._selections: dict[Pool, dict[Filter, Selection]] = {}
 
-    def update(self, used: Iterable[Filter]) -> None:
-        """Takes in what changed, for those filters that are still used."""
+    def update(self) -> list[Selection]:
+        """Takes in what changed; the selections that differ now."""
         merged = self.merged
+        before, labels = merged.addresses, merged.labels
         touched = merged.update()
-        self._selections = {f: self._selections[f] for f in set(used) & self._selections.keys()}
-        for selection in self._selections.values():
-            selection.update(merged.addresses, touched, merged.labels, merged.census)
+        concerned = self._pools.update(before, merged.addresses, touched)
+        if merged.labels != labels:
+            concerned = set(self._selections)
+        return [
+            selection
+            for pool in concerned & self._selections.keys()
+            for selection in self._selections[pool].values()
+            if selection.update(self._in(pool), touched, merged.labels, merged.census)
+        ]
 
-    def endpoints(self, only: Filter) -> EndpointSet:
-        """What passes a filter at the moment."""
-        selection = self._selections.get(only)
+    def join(self, only: Filter, user: "AudienceTopic") -> Selection:
+        """What passes a filter; `user` hears of its changes until it leaves."""
+        known = self._selections.setdefault(only.pool, {})
+        selection = known.get(only)
         if selection is None:
             merged = self.merged
-            selection = Selection(
-                only, merged.addresses, merged.labels, merged.census, origin=self.origin
+            selection = known[only] = Selection(
+                only, self._in(only.pool), merged.labels, merged.census, origin=self.origin
             )
-            self._selections[only] = selection
-        return selection.current
+        selection.users[user] = None
+        return selection
+
+    def leave(self, selection: Selection, user: "AudienceTopic") -> None:
+        """`user` does not use it any more."""
+        del selection.users[user]
+        if not selection.users:
+            pool = selection.only.pool
+            del self._selections[pool][selection.only]
+            if not self._selections[pool]:
+                del self._selections[pool]
 
     def filter_for(self, audience: Audience, zone: str, *, ipv6: bool) -> Filter:
         """What the audience may see of this origin. Nodes and zones of another cluster are not
@@ -188,11 +88,43 @@ class Source:
         node = audience.node if self.merged.stays_local else None
         return Filter(audience.hostname, zone, node, ipv6=ipv6)
 
+    def _in(self, pool: Pool) -> Addresses:
+        return self._pools.at(pool, self.merged.addresses)
+
+
+class AudienceTopic(Dependent):
+    """The topic of one audience of a port, and what it is made of, by source. The audience's place
+    depends on its node."""
+
+    __slots__ = ("_moved", "audience", "parts", "topic")
+
+    def __init__(
+        self,
+        audience: Audience,
+        topic: Topic[Endpoints],
+        moved: "Callable[[AudienceTopic], None]",
+    ) -> None:
+        super().__init__()
+        self.audience = audience
+        self.topic = topic
+        self.parts: tuple[tuple[Source, Selection], ...] = ()
+        self._moved = moved
+
+    def touch(self) -> None:
+        self._moved(self)
+
+    def publish(self) -> None:
+        """Tells the followers what the parts are now."""
+        self.topic.publish(tuple(selection.current for _, selection in self.parts))
+
 
 class PortView(Dependent):
     """The topics of one port of one service, an audience each."""
 
-    __slots__ = ("_clusters", "_context", "_owner", "audiences", "id", "key", "port", "sources")
+    __slots__ = (
+        *("_clusters", "_context", "_moved", "_owner", "_terms"),
+        *("audiences", "id", "key", "port", "sources"),
+    )
 
     def __init__(self, clusters: Clusters, key: Key, port: int, owner: Owner) -> None:
         super().__init__()
@@ -204,6 +136,8 @@ class PortView(Dependent):
         self._clusters = clusters
         self._context = clusters.home
         self._owner = owner
+        self._moved: dict[AudienceTopic, None] = {}  # whose filters may have changed
+        self._terms: list[tuple[Source, bool]] = []
         self._locate()
 
     def touch(self) -> None:
@@ -213,26 +147,35 @@ class PortView(Dependent):
         """A new follower of the topic of `audience`."""
         entry = self.audiences.get(audience)
         if entry is None:
-            state = self._endpoints(self._filters(audience))
-            topic = Topic(delta, state, on_empty=lambda: self._drop(audience))
-            entry = self.audiences[audience] = AudienceTopic(audience, topic, self.touch)
+            topic: Topic[Endpoints] = Topic(delta, on_empty=lambda: self._drop(audience))
+            entry = self.audiences[audience] = AudienceTopic(audience, topic, self._move)
+            self._place(entry)
+            entry.publish()
             if audience.node:
                 self._context.dependencies.watch(entry, {on.node(audience.node)})
         return entry.topic.subscribe()
 
     def refresh(self) -> None:
         """Takes in what changed and publishes what differs."""
-        self._locate()
-        filters = {audience: self._filters(audience) for audience in self.audiences}
-        for source, used in zip(
-            self.sources.values(), zip(*filters.values(), strict=True), strict=True
-        ):
-            source.update(used)
-        for entry in tuple(self.audiences.values()):  # a follower may leave when it is woken
-            entry.topic.publish(self._endpoints(filters[entry.audience]))
+        moved, self._moved = self._moved, {}
+        if self._locate():
+            moved = dict.fromkeys(self.audiences.values())
+        concerned = dict(moved)
+        for source in self.sources.values():
+            for selection in source.update():
+                concerned.update(selection.users)
+        for entry in moved:
+            self._place(entry)
+        for entry in concerned:
+            entry.publish()
 
-    def _locate(self) -> None:
-        """Opens and closes sources, for the origins that the service has now."""
+    def _move(self, entry: AudienceTopic) -> None:
+        self._moved[entry] = None
+        self.touch()
+
+    def _locate(self) -> bool:
+        """Opens and closes sources, for the origins that the service has now. Whether what all
+        filters depend on has changed: the sources, and whether they keep to a node."""
         origins = self._origins()
         subjects: set[Subject] = {on.service(*self.key)}
         subjects.update(on.cluster(o.cluster) for o in origins if o.cluster != HOME)
@@ -247,6 +190,11 @@ class PortView(Dependent):
                 self.sources[origin] = Source(context, origin, self.port, self.touch)
         for source in before.values():
             source.merged.close()
+        terms, self._terms = (
+            self._terms,
+            [(source, source.merged.stays_local) for source in self.sources.values()],
+        )
+        return terms != self._terms
 
     def _origins(self) -> Sequence[Origin]:
         service = self._context.objects.services.get(self.key)
@@ -261,42 +209,29 @@ class PortView(Dependent):
             return ()
 
     def _drop(self, audience: Audience) -> None:
-        self._context.dependencies.watch(self.audiences.pop(audience), NOTHING)
+        entry = self.audiences.pop(audience)
+        self._moved.pop(entry, None)
+        self._context.dependencies.watch(entry, NOTHING)
+        for source, selection in entry.parts:
+            source.leave(selection, entry)
         if not self.audiences:
             for source in self.sources.values():
                 source.merged.close()
             self._context.dependencies.watch(self, NOTHING)
             self._owner.dropped(self)
 
-    def _endpoints(self, filters: Sequence[Filter]) -> Endpoints:
-        """What passes these filters, one for each source."""
-        pairs = zip(self.sources.values(), filters, strict=True)
-        return tuple(source.endpoints(only) for source, only in pairs)
-
-    def _filters(self, audience: Audience) -> tuple[Filter, ...]:
-        """What the audience may see of each source."""
-        zone = self._context.objects.zones.get(audience.node, "") if audience.node else ""
-        ipv6 = self._context.mesh.ipv6
-        return tuple(s.filter_for(audience, zone, ipv6=ipv6) for s in self.sources.values())
-
-
-def port_name(service: Service | None, port: int) -> PortName:
-    """What to look for in the slices of a service: the name of its port, or the number itself if
-    the service does not declare it. Of two ports with one number, the TCP one."""
-    declared = [item for item in service.spec.ports if item.port == port] if service else []
-    declared.sort(key=lambda item: item.protocol != "TCP")
-    return declared[0].name if declared else port
-
-
-def _labels(key: Key, slices: Mapping[Key, EndpointSlice]) -> Labels:
-    labels = {"namespace": key.namespace, "service": key.name}
-    mirrors = (
-        now.metadata for now in slices.values() if REMOTE_CLUSTER_NAME in now.metadata.labels
-    )
-    mirror = min(mirrors, key=lambda metadata: metadata.name, default=None)
-    if mirror is not None:
-        labels["target_cluster"] = mirror.labels[REMOTE_CLUSTER_NAME]
-        names = mirror.annotations.get(REMOTE_SERVICE_FQ_NAME, "").split(".")
-        if len(names) > 1:
-            labels["target_service"], labels["target_service_namespace"] = names[:2]
-    return tuple((name, label_value(value)) for name, value in labels.items())
+    def _place(self, entry: AudienceTopic) -> None:
+        """Has the audience use those filters that are its own now, of each source."""
+        node, ipv6 = entry.audience.node, self._context.mesh.ipv6
+        zone = self._context.objects.zones.get(node, "") if node else ""
+        before, entry.parts = (
+            entry.parts,
+            tuple(
+                (source, source.join(source.filter_for(entry.audience, zone, ipv6=ipv6), entry))
+                for source in self.sources.values()
+            ),
+        )
+        for part in before:
+            if part not in entry.parts:
+                source, selection = part
+                source.leave(selection, entry)

@@ -19,9 +19,9 @@ from services.destination.index.dependencies import NOTHING, Dependent, Subject
 from services.destination.index.errors import AmbiguousIpError
 from services.destination.index.facts import Facts, of_pod
 from services.destination.index.holders import ambiguous, holder_of
+from services.destination.index.merged import EXTERNAL_NAME
 from services.destination.index.objects import Objects
 from services.destination.index.pod_facts import PodFacts
-from services.destination.index.ports import EXTERNAL_NAME
 from services.destination.index.splits import split_targets
 from services.destination.model.address import Address
 from services.destination.model.ip import canonical_ip
@@ -192,7 +192,7 @@ class InstanceProfileView(WorkloadProfileView):
         super().__init__(context, owner, delta, key, hostname, port)
 
     def compute(self) -> Profile:
-        subjects: set[Subject] = {on.slices(*self.key)}
+        subjects: set[Subject] = {on.instance(*self.key, self.hostname)}
         pod, ip = instance(self._context.objects, self.key, self.hostname)
         if pod is not None:
             subjects.add(on.pod(*pod))
