@@ -84,7 +84,7 @@ def _require_good(
         pair = stored_pair(anchors, issuer, domain.controller_namespace, LINKERD_FORM)
         judge(pair.trust, domain.identity_service, datetime.now(UTC))
     except TrustProblem as problem:
-        raise TrustError(f"{problem} (docs/identity-rotation.md has the steps)") from problem
+        raise TrustError(str(problem)) from problem
 
 
 def _create(

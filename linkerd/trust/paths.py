@@ -114,13 +114,11 @@ class _Walk:
 
     def _is_fine(self, facts: Facts, path: list[Facts]) -> bool:
         """Whether it may be above `path`; what speaks against it is kept."""
-        problem = rules.signature_by(path[-1], facts)
-        subject = f"{self._kind(path[-1])} {describe(path[-1].certificate)}"
-        if problem is None:
-            problem = self._own_problem(facts, path)
-            subject = f"{self._kind(facts)} {describe(facts.certificate)}"
-        if problem is not None:
-            self._note(self._place(facts), f"{subject} {problem}")
+        child = path[-1]
+        if (problem := self._own_problem(facts, path)) is not None:
+            self._note(self._place(facts), f"{self._called(facts)} {problem}")
+        elif (problem := rules.signature_by(child, facts)) is not None:
+            self._note(self._places.certificate, f"{self._called(child)} {problem}")
         return problem is None
 
     def _own_problem(self, facts: Facts, below: Sequence[Facts]) -> str | None:
@@ -159,21 +157,22 @@ class _Walk:
     def _place(self, facts: Facts) -> str:
         return self._places.anchors if facts in self._anchors else self._places.certificate
 
-    def _kind(self, facts: Facts) -> str:
+    def _called(self, facts: Facts) -> str:
+        kind = "the trust anchor" if facts in self._anchors else "the intermediate"
         if facts is self._issuer:
-            return "the issuer"
-        return "the trust anchor" if facts in self._anchors else "the intermediate"
+            kind = "the issuer"
+        return f"{kind} {describe(facts.certificate)}"
 
     def _missing(self, child: Facts) -> str:
         wanted = name(child.certificate.issuer)
         if child.is_signed_by(child):
             return (
-                f"{self._kind(child)} {describe(child.certificate)} is a root and no trust anchor: "
+                f"{self._called(child)} is a root and no trust anchor: "
                 f"add it to {self._places.anchors}, or have an issuer signed by an anchor there"
             )
         roots = ", ".join(name(a.certificate.subject) for a in self._anchors[:_MAX_SHOWN])
         return (
-            f"{self._kind(child)} {describe(child.certificate)} was issued by {wanted}, which is "
+            f"{self._called(child)} was issued by {wanted}, which is "
             f"neither a trust anchor in {self._places.anchors} (there: {roots}) nor an "
             f"intermediate in {self._places.certificate}: append the certificate of {wanted} to "
             f"{self._places.certificate} if it is an intermediate, or to {self._places.anchors} "
@@ -182,10 +181,10 @@ class _Walk:
 
     def _wrong_key(self, child: Facts, other: Facts) -> str:
         return (
-            f"{self._kind(other)} {describe(other.certificate)} has the name of whoever issued "
-            f"{name(child.certificate.subject)}, but another key: its signature is not of that "
-            f"one. Put the root that signed it into {self._places.anchors}, or an issuer that "
-            f"this one signed into {self._places.certificate}"
+            f"{self._called(other)} has the name of whoever issued "
+            f"{name(child.certificate.subject)}, but not the key that signed it. Put the root that "
+            f"signed it into {self._places.anchors}, or an issuer that this one signed into "
+            f"{self._places.certificate}"
         )
 
 

@@ -34,6 +34,9 @@ _USAGES: Final = {
     ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth",
 }
 
+_LATE: Final = "replace it, as docs/identity-rotation.md says"
+_EARLY: Final = "wait until then, or set the clock right"
+
 Rule = Callable[[Facts], str | None]
 
 
@@ -53,7 +56,7 @@ def signature_by(facts: Facts, signer: Facts) -> str | None:
         return None
     return (
         f"is signed with {signature_kind(facts.certificate)} by a key of kind "
-        f"{key_kind(signer.certificate)}, which proxies do not verify: sign it with SHA-256"
+        f"{key_kind(signer.certificate)}, which proxies do not verify: have it signed with SHA-256"
     )
 
 
@@ -70,9 +73,9 @@ def validity(certificate: x509.Certificate, now: datetime) -> str | None:
     """It must be valid now."""
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now < start:
-        return f"is not valid before {stamp(start)}, and now it is {stamp(now)}"
+        return f"is not valid before {stamp(start)}, and now it is {stamp(now)}: {_EARLY}"
     if now > end:
-        return f"has expired on {stamp(end)}, and now it is {stamp(now)}"
+        return f"has expired on {stamp(end)}, and now it is {stamp(now)}: {_LATE}"
     return None
 
 
@@ -88,10 +91,10 @@ def is_authority(facts: Facts) -> str | None:
     """It must say that it may sign certificates."""
     constraints = facts.extension(x509.BasicConstraints)
     if constraints is None or not constraints.ca:
-        return "is not a CA: it lacks CA:TRUE"
+        return "is not a CA: it lacks CA:TRUE; make it anew with that"
     usage = facts.extension(x509.KeyUsage)
     if usage is not None and not usage.key_cert_sign:
-        return "may not sign certificates: its key usage lacks keyCertSign"
+        return "may not sign: its key usage lacks keyCertSign; make it anew with that, or with none"
     return None
 
 
@@ -117,9 +120,10 @@ def usages(facts: Facts) -> str | None:
 def understood(facts: Facts) -> str | None:
     """Proxies must understand what it calls critical."""
     if facts.malformed is not None:
-        return f"has extensions that cannot be read: {facts.malformed}"
+        return f"has extensions that cannot be read ({facts.malformed}): make it anew"
     if strange := facts.strange():
-        return f"has critical extensions that proxies do not know: {', '.join(strange)}"
+        listed = ", ".join(strange)
+        return f"has critical extensions that proxies do not know, {listed}: make it without them"
     return None
 
 
