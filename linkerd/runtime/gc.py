@@ -1,14 +1,20 @@
 """The garbage collector, tuned for servers with a large, long-lived heap.
 
-With CPython's default thresholds a fan-out to 10,000 streams spends half of its time in the
-collector: a burst of messages allocates far more than it frees until it is out, so collections walk
-it, and then the whole heap, for nothing. The first threshold is above what such a burst holds.
+What calls, streams and connections of ours held is freed by counting references when they end. The
+collector is for the rest: cycles of libraries, and our mistakes. With CPython's default thresholds
+a burst of messages is walked while it is on its way, again and again, and then the whole heap. So
+the first threshold is above what a burst leaves for a moment, but low enough that what waits to be
+collected is some megabytes; a full collection comes a hundred first ones later, at most.
+
+What that costs: 3,000 streams told of ten changes spent 0.00 s of 0.97 s of CPU in the collector on
+h2, whatever the threshold; on grpcio 10 % with the default of 700, 1.5 % with 50,000.
 """
 
 import gc
 from typing import Final
 
-_THRESHOLDS: Final = (200_000, 10, 100)
+YOUNG: Final = 50_000  # objects allocated and not freed since the last collection
+_THRESHOLDS: Final = (YOUNG, 10, 10)
 
 
 def tune_gc() -> None:
