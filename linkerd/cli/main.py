@@ -56,8 +56,10 @@ class Commands(Group):
             return super().invoke(ctx)
         except (DeliveryError, LocalError, KubeError) as error:
             raise click.ClickException(_folded(" ".join(str(error).split()))) from error
-        except click.UsageError:
-            raise  # whose message click completes
+        except click.UsageError as error:
+            if type(error) is not click.UsageError:
+                raise  # click completes the message
+            raise click.UsageError(_folded(error.message), error.ctx) from error
         except click.ClickException as error:
             raise type(error)(_folded(error.message)) from error
 

@@ -262,15 +262,15 @@ async def test_nobody_answers() -> None:
     assert answer.errors.count("\n") == 1
 
 
-@pytest.mark.parametrize("answer", [200, "hang", "close"])
-async def test_somebody_else_answers(answer: int | str) -> None:
+async def test_somebody_else_answers() -> None:
     """In our words, not in gRPC's."""
-    with answering(answer) as url:
-        address = url.removeprefix("http://")
-        done = await answer_of("profile", LEDGER, f"--destination-addr={address}")
-    assert done == Answer(
-        1, "", f"The destination service at {address} does not answer within 5 s; is it running?\n"
-    )
+    with answering(200) as one, answering("hang") as two, answering("close") as three:
+        addresses = [url.removeprefix("http://") for url in (one, two, three)]
+        runs = [answer_of("profile", LEDGER, f"--destination-addr={a}") for a in addresses]
+        found = await asyncio.gather(*runs)
+    for address, done in zip(addresses, found, strict=True):
+        said = f"The destination service at {address} does not answer within 5 s; is it running?\n"
+        assert done == Answer(1, "", said)
 
 
 async def test_a_service_that_goes_away(backend: Backend) -> None:

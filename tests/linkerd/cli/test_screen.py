@@ -23,12 +23,13 @@ def on_a_terminal(width: int, *arguments: str, **environ: str) -> str:
     """What `linkerd` writes on a terminal of that width."""
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    inherited = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     process = subprocess.Popen(
         [sys.executable, "-m", "linkerd.cli.main", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=theirs,
-        env={**os.environ, "TERM": "xterm", **environ},
+        env={**inherited, "TERM": "xterm", **environ},
     )
     os.close(theirs)
     written = bytearray()

@@ -52,7 +52,6 @@ async def failure(access: Access) -> str:
         ({"server": 1}, "something in it is missing, or of a wrong type"),
         ({}, "something in it is missing, or of a wrong type"),
         ({"server": "http://127.0.0.1:1"}, "cannot connect to 127.0.0.1:1: connection refused"),
-        ({"server": "https://nope.invalid"}, "cannot connect to nope.invalid:443: "),
         (
             {"server": "https://127.0.0.1:1", "certificate-authority-data": "Z2FyYmFnZQ=="},
             "the API server's CA or our certificate: no certificate or crl found",
