@@ -23,6 +23,7 @@ from services.destination.index import (
     NotFoundError,
     NotReadError,
     NotServableError,
+    TooManyPortsError,
     WatchError,
 )
 from services.destination.index.audiences import Audience
@@ -41,6 +42,7 @@ _STATUS: Final[dict[type[WatchError], grpc.StatusCode]] = {
     MislabelledError: grpc.StatusCode.FAILED_PRECONDITION,
     NotReadError: grpc.StatusCode.UNAVAILABLE,
     NotServableError: grpc.StatusCode.INVALID_ARGUMENT,
+    TooManyPortsError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     AmbiguousIpError: grpc.StatusCode.UNAVAILABLE,
 }
 

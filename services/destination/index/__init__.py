@@ -17,6 +17,7 @@ from services.destination.index.errors import (
     NotFoundError,
     NotReadError,
     NotServableError,
+    TooManyPortsError,
     WatchError,
 )
 from services.destination.index.index import Index
@@ -30,5 +31,6 @@ __all__ = [
     "NotFoundError",
     "NotReadError",
     "NotServableError",
+    "TooManyPortsError",
     "WatchError",
 ]

@@ -4,6 +4,7 @@
     ├── NotFoundError        no such service, or no such pod of it (yet)
     ├── NotServableError     the service is of a kind that has no endpoints of its own
     ├── MislabelledError     the service is of another cluster and does not say which
+    ├── TooManyPortsError    the service is asked for at many ports that it does not declare
     ├── NotReadError         it is of a linked cluster that has not been read yet
     └── AmbiguousIpError     several objects claim the IP at the moment
 
@@ -29,6 +30,10 @@ class MislabelledError(WatchError):
 
 class NotReadError(WatchError):
     """It is of a linked cluster whose API server has not been read yet."""
+
+
+class TooManyPortsError(WatchError):
+    """Each port costs as much memory as the service has endpoints, and anybody may ask for any."""
 
 
 class AmbiguousIpError(WatchError):

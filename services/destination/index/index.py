@@ -16,7 +16,12 @@ from services.destination.index import ports, profiles
 from services.destination.index.audiences import Audience
 from services.destination.index.clusters import Clusters
 from services.destination.index.context import Context, View, make_context
-from services.destination.index.errors import NotFoundError, NotReadError, NotServableError
+from services.destination.index.errors import (
+    NotFoundError,
+    NotReadError,
+    NotServableError,
+    TooManyPortsError,
+)
 from services.destination.index.merged import EXTERNAL_NAME
 from services.destination.index.objects import Kind
 from services.destination.index.origins import HOME, is_federated, origins_of
@@ -33,6 +38,9 @@ from services.destination.index.report import Complaints, Tally
 from services.destination.model.mesh import Mesh
 
 V = TypeVar("V", bound=View)
+
+MAX_UNDECLARED: Final = 16
+"""Ports that a service does not declare and is followed at all the same."""
 
 _SHOWN: Final = 100  # characters of a name, in a message to a client
 
@@ -51,6 +59,7 @@ class Index:
         self.views: dict[Hashable, View] = {}
         self.past_workload_updates = 0  # of views that are gone
         self._outdated: dict[View, None] = {}
+        self._ports: dict[Key, set[int]] = {}  # that services are followed at
 
     def listener(
         self, kind: Kind, cluster: Context | None = None
@@ -106,8 +115,19 @@ class Index:
             raise _no_service(key)
         if not is_federated(service):
             self._check_origin(key, service)
+        if (PortView, key, port) not in self.views and not declares(service, port):
+            self._check_ports(key, service)
         view = self._view((PortView, key, port), lambda: PortView(self.clusters, key, port, self))
+        self._ports.setdefault(key, set()).add(port)
         return view.subscribe(audience, self._endpoints_delta)
+
+    def _check_ports(self, key: Key, service: Service) -> None:
+        followed = self._ports.get(key, ())
+        if sum(not declares(service, port) for port in followed) >= MAX_UNDECLARED:
+            raise TooManyPortsError(
+                f"path: service {_shown(key)} is followed at {MAX_UNDECLARED} ports that it does "
+                "not declare; that is the most"
+            )
 
     def _check_origin(self, key: Key, service: Service) -> None:
         (origin,) = origins_of(key, service, lambda _part, _problem: None)
@@ -164,6 +184,11 @@ class Index:
         """As `Owner`."""
         self._outdated.pop(view, None)
         del self.views[view.id]
+        if isinstance(view, PortView):
+            ports = self._ports[view.key]
+            ports.discard(view.port)
+            if not ports:
+                del self._ports[view.key]
         if isinstance(view, WorkloadProfileView):
             self.past_workload_updates += view.topic.version - 1
 

@@ -253,3 +253,11 @@ def test_metadata_only_resources_ask_for_it() -> None:
     assert "as=PartialObjectMetadataList;" in JOBS.accept_list
     assert "as=PartialObjectMetadata;" in JOBS.accept_object
     assert PODS.accept_list == "application/json"
+
+
+def test_a_port_of_the_node_with_address_and_protocol() -> None:
+    port = {"containerPort": 5353, "hostPort": 53, "hostIP": "192.0.2.8", "protocol": "UDP"}
+    spec = {"containers": [{"name": "dns", "ports": [port, {"containerPort": 80}]}]}
+    found, plain = _decode(Pod, {"metadata": {"name": "a"}, "spec": spec}).spec.containers[0].ports
+    assert (found.host_port, found.host_ip, found.protocol) == (53, "192.0.2.8", "UDP")
+    assert (plain.host_port, plain.host_ip, plain.protocol) == (0, "", "TCP")

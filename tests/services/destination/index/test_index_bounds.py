@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from linkerd.testing.objects import endpoint, endpoint_slice, pod, service, service_profile
-from services.destination.index import NotFoundError
+from services.destination.index import NotFoundError, TooManyPortsError
+from services.destination.index.index import MAX_UNDECLARED
 from services.destination.model.endpoints import EndpointSet
 from services.destination.testing import World
 from services.destination.testing_histories import kept
@@ -35,6 +36,26 @@ def test_asking_for_what_is_not_there_keeps_nothing() -> None:
                     world.get(path)
         world.profile(f"10.0.0.{number}:80").subscription.close()
     assert kept(world.index.home) == {}
+
+
+def test_ports_that_a_service_does_not_declare_are_few() -> None:
+    """Each costs as much as the service has endpoints."""
+    world = World()
+    world.apply(service("ledger"), service("other"))
+    streams = [world.get(f"{LEDGER}:{port}") for port in range(100, 100 + MAX_UNDECLARED)]
+    with pytest.raises(TooManyPortsError, match="fin/ledger is followed at 16 ports"):
+        world.get(f"{LEDGER}:99")
+    streams += [world.get(path) for path in (PATH, f"{LEDGER}:100", f"h0.{LEDGER}:101")]
+    world.get("other.fin.svc.mesh.test:99").subscription.close()
+    streams.pop(0).subscription.close()  # another follows port 100
+    with pytest.raises(TooManyPortsError):
+        world.get(f"{LEDGER}:99")
+    streams.pop(1).subscription.close()
+    world.get(f"{LEDGER}:99").subscription.close()
+    for stream in streams:
+        stream.subscription.close()
+    assert not world.index.views
+    assert not world.index._ports
 
 
 def test_versions_live_only_while_a_reader_is_at_them() -> None:
