@@ -20,6 +20,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from linkerd.runtime.log_queue import LogQueue, writer_to
+from linkerd.runtime.standard_streams import open_standard_streams
 from linkerd.runtime.terminal import colours
 
 KEYS: Final[Mapping[str, str]] = {
@@ -93,6 +94,7 @@ def configure_logging(level: str, format: str, stream: TextIO | None = None) -> 
     Writes to stderr unless `stream` is given, in a thread: what was logged is out when the
     interpreter ends, or after `flush_logs`.
     """
+    open_standard_streams()
     stream = sys.stderr if stream is None else stream
     handler = LogQueue(writer_to(stream))
     handler.setFormatter(

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from linkerd.runtime.logs import configure_logging, flush_logs, get_logger
+from linkerd.runtime.standard_streams import open_standard_streams
 from linkerd.version import VERSION
 from services.proxy.errors import BootError
 from services.proxy.files import write_key_and_request
@@ -43,6 +44,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
     `--help` and `--version` print, and return 0.
     """
+    open_standard_streams()
     command = list(argv)
     if command and command[0] == "--":
         command.pop(0)

@@ -211,3 +211,18 @@ def test_the_example_of_the_manual_page_runs(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "web.shop.serviceaccount.identity.linkerd.cluster.local" in done.stdout
+
+
+def test_closed_standard_streams_are_opened_onto_nothing(tmp_path: Path) -> None:
+    """Else the first file that is opened would become the proxy's standard error."""
+    report = tmp_path / "report"
+    script = f"for n in 0 1 2; do readlink /proc/$$/fd/$n; done > {report}; exit 7"
+    closing = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+    done = subprocess.run(
+        [*closing, sys.executable, "-m", "services.proxy", "sh", "-c", script],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment(tmp_path)},
+        check=False,
+    )
+    assert done.returncode == 7
+    assert report.read_text().split() == ["/dev/null", str(report), "/dev/null"]
