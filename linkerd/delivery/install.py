@@ -70,6 +70,7 @@ def install(
         )
         control_plane = render(kubectl, overlay)
         changed += kubectl.apply(control_plane, doing="applying the control plane")
+        changed += _remove_secret_reader(kubectl)
         if not heartbeat:
             changed += _remove_heartbeat(kubectl)
     waiting = [("Waiting for the control plane to be ready", control_plane)]
@@ -94,11 +95,22 @@ def _remove_heartbeat(kubectl: Kubectl) -> list[str]:
     """Takes the job and its rights away; what was there."""
     kinds = ("cronjob,rolebinding,role,serviceaccount", "clusterrolebinding,clusterrole")
     said = [
-        kubectl(
-            *("delete", kind, "linkerd-heartbeat"),
-            *(f"--namespace={DOMAIN.controller_namespace}", "--ignore-not-found", "--output=name"),
-            doing="removing the heartbeat job",
-        )
+        _delete(kubectl, kind, "linkerd-heartbeat", doing="removing the heartbeat job")
         for kind in kinds
     ]
-    return "".join(said).split()
+    return [name for names in said for name in names]
+
+
+def _remove_secret_reader(kubectl: Kubectl) -> list[str]:
+    """Takes away what earlier versions gave destination: to read every Secret beside the issuer's.
+    An apply of manifests that lack it leaves it there."""
+    doing = "taking destination's right to read Secrets away"
+    binding = _delete(kubectl, "rolebinding", "linkerd-destination-remote-discovery", doing=doing)
+    return binding + _delete(kubectl, "role", "remote-discovery", doing=doing)
+
+
+def _delete(kubectl: Kubectl, kinds: str, name: str, *, doing: str) -> list[str]:
+    """Deletes what there is of that name in the control plane's namespace; what was there."""
+    namespace = f"--namespace={DOMAIN.controller_namespace}"
+    flags = (namespace, "--ignore-not-found", "--output=name")
+    return kubectl("delete", kinds, name, *flags, doing=doing).split()

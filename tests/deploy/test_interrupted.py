@@ -1,8 +1,9 @@
-"""`linkerd run` goes on where it was interrupted, wherever that was."""
+"""`linkerd run` goes on where it was interrupted, wherever that was, and from what was before."""
 
 import pytest
 
 from linkerd.delivery import install as installing
+from linkerd.delivery.errors import KubectlError
 from linkerd.delivery.install import DOMAIN, Images, install
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
@@ -14,20 +15,26 @@ from linkerd.trust.objects import ANCHORS, ISSUER
 pytestmark = pytest.mark.integration
 
 IMAGES = Images("registry.example/linkerd-py:1", None, on_node=False)
+NAMESPACE = f"--namespace={DOMAIN.controller_namespace}"
 
 
-def test_every_step_can_be_the_last(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def there(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> Kubectl:
+    """A cluster without a node, where nothing rolls out, and without certificates yet."""
+    monkeypatch.setattr(installing, "wait_ready", lambda *_, **__: None)
+    kubectl = Kubectl(cluster.kubeconfig)
+    for kind, name in (("secret", ISSUER), ("configmap", ANCHORS)):
+        kubectl("delete", kind, name, NAMESPACE, "--ignore-not-found")
+    return kubectl
+
+
+def run(kubectl: Kubectl) -> tuple[str, ...]:
+    return install(ROOT, kubectl, IMAGES, SilentProgress(), demo=False).changed
+
+
+def test_every_step_can_be_the_last(cluster: LocalCluster, there: Kubectl) -> None:
     """Killed before its first call of kubectl, then before its second, until one comes through.
     That takes a while: each goes on from what all before it have left."""
-    monkeypatch.setattr(installing, "wait_ready", lambda *_, **__: None)  # there is no node
-    kubectl = Kubectl(cluster.kubeconfig)
-    namespace = f"--namespace={DOMAIN.controller_namespace}"
-    for kind, name in (("secret", ISSUER), ("configmap", ANCHORS)):
-        kubectl("delete", kind, name, namespace, "--ignore-not-found")
-
-    def run(kubectl: Kubectl) -> tuple[str, ...]:
-        return install(ROOT, kubectl, IMAGES, SilentProgress(), demo=False).changed
-
     deaths = 0
     while True:
         try:
@@ -37,4 +44,19 @@ def test_every_step_can_be_the_last(cluster: LocalCluster, monkeypatch: pytest.M
         else:
             break
     assert deaths >= 7
-    assert run(kubectl) == ()
+    assert run(there) == ()
+
+
+def test_what_earlier_versions_allowed_is_taken_away(there: Kubectl) -> None:
+    """To read the issuer's Secret, which an apply of today's manifests leaves as it is."""
+    run(there)
+    role, account = "remote-discovery", f"{DOMAIN.controller_namespace}:linkerd-destination"
+    there("create", "role", role, "--verb=get,list,watch", "--resource=secrets", NAMESPACE)
+    binding, subject = f"linkerd-destination-{role}", f"--serviceaccount={account}"
+    there("create", "rolebinding", binding, f"--role={role}", subject, NAMESPACE)
+    question = ("get", "secret", ISSUER, NAMESPACE, f"--as=system:serviceaccount:{account}")
+    there(*question)
+
+    assert len(run(there)) == 2
+    with pytest.raises(KubectlError, match="Forbidden"):
+        there(*question)
