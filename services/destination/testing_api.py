@@ -4,7 +4,7 @@ kubelets would, and streams are read as proxies do."""
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,16 +45,30 @@ class Objects:
         spec = {"ports": [{"name": "http", "port": 8080}], **more.pop("spec", {})}
         return self.create("services", {"metadata": {"name": name, **more}, "spec": spec})
 
-    def pod(self, name: str, ip: str, *, phase: str = "Running", **metadata: Any) -> None:
+    def pod(
+        self,
+        name: str,
+        ip: str,
+        *,
+        phase: str = "Running",
+        ports: Sequence[dict[str, Any]] = (),
+        node_ip: str = "",
+        **metadata: Any,
+    ) -> None:
         """A meshed pod."""
         metadata.setdefault("labels", {"linkerd.io/control-plane-ns": "linkerd"})
-        spec = {"containers": [{"name": "app", "image": "app"}, PROXY], "nodeName": "n1"}
+        app = {"name": "app", "image": "app", "ports": list(ports)}
+        spec = {"containers": [app, PROXY], "nodeName": "n1"}
         self.create("pods", {"metadata": {"name": name, **metadata}, "spec": spec})
-        self.pod_status(name, ip, phase)
+        self.pod_status(name, ip, phase, node_ip)
 
-    def pod_status(self, name: str, ip: str, phase: str) -> None:
+    def pod_status(self, name: str, ip: str, phase: str, node_ip: str = "") -> None:
         """What a kubelet says of a pod."""
-        status = {"phase": phase, "podIP": ip, "podIPs": [{"ip": ip}]} if ip else {"phase": phase}
+        status: dict[str, Any] = {"phase": phase}
+        if ip:
+            status |= {"podIP": ip, "podIPs": [{"ip": ip}]}
+        if node_ip:
+            status |= {"hostIP": node_ip, "hostIPs": [{"ip": node_ip}]}
         path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/status"
         self.api.request("PATCH", path, {"status": status}, kind="merge-patch+json")
 

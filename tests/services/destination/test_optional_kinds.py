@@ -102,6 +102,35 @@ async def test_t20_routes_of_a_service(
         assert route.condition.path.regex == "/v1/items"
 
 
+async def test_routes_that_proxies_would_widen(program: Program, objects: Objects) -> None:
+    """One has a path that no proxy compiles; then the object has a field that nobody knows, which
+    the API server keeps below the first level, and what was known before stays."""
+    objects.service("vault")
+    name = "vault.fin.svc.cluster.local"
+
+    def profile(route: str, condition: Any) -> dict[str, Any]:
+        routes = [
+            {"name": "list", "condition": {"method": "GET"}},
+            {"name": route, "condition": condition, "isRetryable": True},
+        ]
+        manifest = {"apiVersion": "linkerd.io/v1alpha2", "kind": "ServiceProfile"}
+        return manifest | {"metadata": {"name": name}, "spec": {"routes": routes}}
+
+    def named(message: pb.DestinationProfile) -> list[str]:
+        return [route.metrics_labels["route"] for route in message.routes]
+
+    path = f"/apis/linkerd.io/v1alpha2/namespaces/fin/serviceprofiles/{name}"
+    async with connect(program) as client:
+        profiles = client.profiles(await known(client, f"{name}:8080"))
+        assert named(await anext(profiles)) == []
+        objects.api.apply(path, profile("pay", {"method": "POST", "pathRegex": "/pay/{id}"}))
+        assert named(await anext(profiles)) == ["list"]
+        unknown = {"all": [{"method": "POST", "header": "x"}]}
+        objects.api.apply(path, profile("odd", unknown))
+        objects.api.apply(path, profile("post", {"all": [{"method": "POST"}]}))
+        assert named(await anext(profiles)) == ["list", "post"]
+
+
 async def test_t30_t66_a_machine_outside_the_cluster(program: Program, objects: Objects) -> None:
     objects.service("metal")
     authority = "metal.fin.svc.cluster.local:8080"

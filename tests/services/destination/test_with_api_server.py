@@ -153,3 +153,21 @@ class TestProfiles:
         path = f"/api/v1/namespaces/{objects.namespace}/pods/p20?gracePeriodSeconds=0"
         objects.api.request("DELETE", path)
         assert not (await anext(profiles)).HasField("endpoint")
+
+    async def test_ports_of_a_node_that_pods_share_by_protocol(
+        self, client: Client, objects: Objects
+    ) -> None:
+        """Kubernetes lets pods of one node have one number, by protocol or by address."""
+        node = "192.0.2.53"
+        for name, last, port in (
+            ("tcp", 61, {"protocol": "TCP"}),
+            ("udp", 62, {"protocol": "UDP"}),
+            ("local", 63, {"protocol": "TCP", "hostIP": "127.0.0.1"}),
+        ):
+            ports = [{"containerPort": 5353, "hostPort": 53, **port}]
+            objects.pod(name, f"10.4.9.{last}", ports=ports, node_ip=node)
+        profiles = client.profiles(f"{node}:53")
+        while not (told := await anext(profiles)).HasField("endpoint"):
+            pass  # no pod was known yet
+        assert told.endpoint.metric_labels["pod"] == "tcp"
+        assert told.endpoint.addr.port == 53
