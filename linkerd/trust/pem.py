@@ -103,9 +103,13 @@ def _next_block(text: bytes) -> _Block | None:
 
 def _certificate(der: bytes, position: int) -> x509.Certificate:
     try:
-        return x509.load_der_x509_certificate(der)
+        certificate = x509.load_der_x509_certificate(der)
+        # The library parses these when they are asked for; nobody after this wants to be surprised.
+        for name in (certificate.subject, certificate.issuer):
+            name.rfc4514_string()
     except MALFORMED as error:
         raise PemError(f"certificate {position} does not parse: {error}") from error
+    return certificate
 
 
 def _stray_text(text: bytes, after: int) -> str:

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
@@ -148,7 +147,7 @@ def _signatures(signer: Facts) -> Sequence[x509.ObjectIdentifier]:
     """The algorithms by which its key may sign; none for keys of other kinds."""
     try:
         public = signer.certificate.public_key()
-    except (UnsupportedAlgorithm, *MALFORMED):
+    except MALFORMED:
         return ()
     match public:
         case ec.EllipticCurvePublicKey(curve=ec.SECP256R1() | ec.SECP384R1()):
