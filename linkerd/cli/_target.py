@@ -22,8 +22,8 @@ _NAMESPACE: Final = "linkerd"
 class Target:
     """A cluster, and the namespace of the control plane in it."""
 
-    access: Access = Access()  # noqa: RUF009  # frozen
-    namespace: str = _NAMESPACE
+    access: Access
+    namespace: str
 
 
 def remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:

@@ -188,7 +188,7 @@ def test_an_address_that_is_none(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("--verbose",), ("help",), ("-h",), ("--help",)]
+    "words", [(), ("help",), ("-h",), ("--help",)]
 )  # fmt: skip
 def test_help_is_no_error(words: tuple[str, ...]) -> None:
     answer = run(*words)
@@ -244,6 +244,7 @@ def test_verbose_shows_on_standard_error_what_is_asked(forks: Forks, tmp_path: P
     assert quiet.errors == ""
     assert "does not exist" in verbose.errors
     assert json.loads(verbose.output) == json.loads(quiet.output)
+    assert forks.start("--verbose").done().output.startswith("Usage: linkerd ")
 
 
 def test_a_reader_that_leaves_is_no_traceback() -> None:
