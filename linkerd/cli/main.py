@@ -57,9 +57,7 @@ class Commands(Group):
         except (DeliveryError, LocalError, KubeError) as error:
             raise click.ClickException(_folded(" ".join(str(error).split()))) from error
         except click.UsageError as error:
-            if type(error) is not click.UsageError:
-                raise  # click completes the message
-            raise click.UsageError(_folded(error.message), error.ctx) from error
+            raise click.UsageError(_folded(error.format_message()), error.ctx) from error
         except click.ClickException as error:
             raise type(error)(_folded(error.message)) from error
 

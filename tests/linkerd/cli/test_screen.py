@@ -65,6 +65,7 @@ def test_colours_of_a_check(environ: dict[str, str], coloured: bool) -> None:
         ("diagnostics", "endpoints", "web.shop.svc", "--kubeconfig=/none/of/a/long/name"),
         ("profile", "--proto", os.devnull, "A_service_of_a_very_long_name_indeed"),
         ("local", "up", "--port=1"),
+        ("check", "--output=of a form that there is not"),
         ("help", "diagnostics", "endpoints"),
     ],
 )
