@@ -98,7 +98,8 @@ class Credentials:
     @classmethod
     async def of_text(cls, kubeconfig: bytes, clock: Clock) -> "Credentials":
         """Those of a kubeconfig out of a Secret. Raises ConfigError."""
-        source = parse_inline_kubeconfig(kubeconfig)
+        # In a thread, for YAML of some size takes long, and whoever links a cluster chooses it.
+        source = await asyncio.to_thread(parse_inline_kubeconfig, kubeconfig)
         return cls(source, await _read(source), clock)
 
     async def authorization(self) -> str | None:

@@ -1,5 +1,6 @@
 """Kubeconfigs out of Secrets: everything in them, nothing that runs or reads files here."""
 
+import asyncio
 import base64
 from contextlib import suppress
 from pathlib import Path
@@ -52,6 +53,23 @@ def dump(document: Any) -> bytes:
 def test_what_a_kubeconfig_in_a_secret_may_not_say(document: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_inline_kubeconfig(dump(document))
+
+
+async def test_a_large_one_is_read_beside_the_loop() -> None:
+    document = kubeconfig()
+    document["users"] += [{"name": f"u{n}", "user": {"token": "x"}} for n in range(2000)]
+    reading = asyncio.create_task(KubeClient.of_kubeconfig(dump(document), user_agent="test"))
+    turns = 0
+    while not reading.done():
+        await asyncio.sleep(0.001)
+        turns += 1
+    await (await reading).close()
+    assert turns > 10
+
+
+def test_one_that_is_larger_than_any_needs_to_be() -> None:
+    with pytest.raises(ConfigError, match="at most 131072 are read"):
+        parse_inline_kubeconfig(b"#" * 131073)
 
 
 def test_errors_do_not_quote_the_text() -> None:
