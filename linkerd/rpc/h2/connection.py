@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import time
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -56,6 +57,7 @@ class Connection(asyncio.BufferedProtocol):
         self._held_back = False  # nothing is read at the moment
         self._full = False  # nothing is written at the moment
         self._ended = False  # the last words are written
+        self._dropped = 0  # bytes since then
 
     # What the transport calls.
 
@@ -83,7 +85,13 @@ class Connection(asyncio.BufferedProtocol):
         return self._shared.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Keeps what was read. More than a little of it is worked off first."""
+        """Keeps what was read. More than a little of it is worked off first. What comes after the
+        last words is dropped, as long as it is not much."""
+        if self._ended:
+            self._dropped += nbytes
+            if self._dropped > limits.MAX_UNREAD_BYTES:
+                self._hold_back()
+            return
         self._arrived += self._shared.buffer[:nbytes]
         if len(self._arrived) >= limits.READ_BYTES // 2:
             self._hold_back()
@@ -166,7 +174,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._life.heard()
             session.receive(self._arrived)
             self._arrived.clear()
-        begun = session.step(until, calls)
+        begun = session.step(_half(until) if session.unsent else until, calls)
         waiting = self._transport.get_write_buffer_size()
         parts = session.send(0 if self._full else limits.WRITE_BYTES - waiting, until)
         if parts:
@@ -223,3 +231,9 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write_eof()
         except OSError:  # it is gone already
             self.abort()
+
+
+def _half(until: float) -> float:
+    """The time that leaves half of what is left until then: what is read must not keep a
+    connection from sending."""
+    return (time.monotonic() + until) / 2

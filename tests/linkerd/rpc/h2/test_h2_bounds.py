@@ -166,6 +166,35 @@ def test_the_goaway_is_the_last_word_also_when_an_end_is_pending() -> None:
     assert talk.ended == {stream: 1}
 
 
+def test_a_header_block_that_does_not_get_on_ends_its_connection() -> None:
+    """Nothing else may come before it ends, no answer to a PING either."""
+    talk = Dialogue()
+    talk.settle()
+    talk.session.receive(frame(1, 0, 1, b"\x83"))
+    talk.turn()
+    talk.session.sweep()
+    before = talk.session.over
+    talk.session.receive(frame(9, 0, 1, b"\x86"))
+    talk.turn()
+    talk.session.sweep()
+    assert (before, talk.session.over) == (False, True)
+    talk.turn()
+    (end,) = [each for each in talk.events if isinstance(each, ConnectionTerminated)]
+    assert end.error_code == ErrorCodes.ENHANCE_YOUR_CALM
+
+
+async def test_what_comes_after_the_last_words_is_not_kept(server: H2Server) -> None:
+    async with RawClient(server.port) as client:
+        client.send(frame(0, 0, 0, b"data on no stream"))
+        await client.until(lambda: client.goaway is not None, "the GOAWAY")
+        (connection,) = server._shared.connections
+        client.send(bytes(1 << 20))
+        other = RawClient(server.port)
+        async with other:
+            assert (await other.result(other.open(CERTIFY, HELLO))).status == "0"
+        assert not connection._arrived
+
+
 def test_a_turn_takes_frames_one_by_one_and_charges_before_it_acts() -> None:
     """SETTINGS under many streams blocked everybody for as long as a read's worth took."""
     talk = Dialogue(ServerOptions(max_connection_streams=3000))
