@@ -3,6 +3,9 @@ control plane run and while new ones start: none is restarted, and all are right
 
 The node's firewall refuses what pods send to the API server, and the rest of the cluster goes on:
 so the new pods are scheduled, and kubelet tells what it does with them.
+
+LINKERD_TEST_AWAY_SECONDS keeps it away for longer, from a minute on with the probes as they are
+deployed; LINKERD_TEST_RETURNS has it away more often.
 """
 
 import json
