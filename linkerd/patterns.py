@@ -19,7 +19,7 @@ MAX_PATTERN: Final = 4_096
 
 _MAX_SIZE: Final = 4 << 20  # bytes that it compiles to, estimated high; Rust's limit is 10 MiB
 _MAX_DEPTH: Final = 50  # of groups; Rust's limit is 250, of which each of these may use up to four
-_VERDICTS: Final = 8_192  # that are remembered
+_VERDICTS: Final = 2_048  # that are remembered
 _SHOWN: Final = 40  # characters of a pattern, in a message
 
 _ESCAPE: Final = (
@@ -49,15 +49,24 @@ _WORDS: Final = 64 << 10  # that \w does
 
 
 class PatternError(ValueError):
-    """Some proxy might not compile it. The message quotes the expression and says why."""
+    """Some proxy might not compile it. The message quotes the expression and says why. `size` is
+    about how many bytes it took to find out."""
+
+    def __init__(self, message: str, size: int) -> None:
+        super().__init__(message)
+        self.size = size
 
 
 def compiled_size(pattern: str) -> int:
     """About how many bytes `pattern` takes in a proxy, rather more than less. Raises PatternError
     unless every proxy compiles it."""
-    size, fault = _verdict(pattern)
+    if len(pattern) > MAX_PATTERN:
+        size, fault = 0, f"it has {len(pattern)} characters, of {MAX_PATTERN} at most"
+    else:
+        size, fault = _verdict(pattern)
     if fault:
-        raise PatternError(f"{_shown(pattern)} is no regular expression for proxies: {fault}")
+        problem = f"{_shown(pattern)} is no regular expression for proxies: {fault}"
+        raise PatternError(problem, size)
     return size
 
 
@@ -65,25 +74,26 @@ def compiled_size(pattern: str) -> int:
 def _verdict(pattern: str) -> tuple[int, str]:
     """The size, and what is wrong, if anything is."""
     try:
-        return _judge(pattern), ""
+        size = _size(_tokens(pattern))
     except _Fault as fault:
-        return 0, str(fault)
-
-
-def _judge(pattern: str) -> int:
-    if len(pattern) > MAX_PATTERN:
-        raise _Fault(f"it has {len(pattern)} characters, of {MAX_PATTERN} at most")
-    size = _size(_tokens(pattern))
+        return len(pattern) * _PLAIN, str(fault)
     if size > _MAX_SIZE:
-        raise _Fault("it takes too much memory; count or nest less")
+        return len(pattern) * _PLAIN, "it takes too much memory; count or nest less"
+    return size, _fault(pattern)
+
+
+def _fault(pattern: str) -> str:
+    """What RE2 has against a pattern."""
     try:
         re2.compile(pattern, _OPTIONS)
     except re2.error as error:
         (reason,) = error.args
-        raise _Fault(reason.decode("utf-8", "replace")) from None
+        return str(reason, "utf-8", "replace")
     except UnicodeEncodeError:
-        raise _Fault("it is no text") from None
-    return size
+        return "it is no text"
+    finally:
+        re2.purge()  # it would keep what it compiled; here verdicts are remembered instead
+    return ""
 
 
 def _options() -> re2.Options:

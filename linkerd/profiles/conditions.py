@@ -8,7 +8,7 @@ A proxy drops the part of a condition that it cannot read, and what is left matc
 import re
 from typing import Final
 
-from linkerd.patterns import compiled_size
+from linkerd.patterns import PatternError, compiled_size
 
 MAX_NESTING: Final = 30
 """Levels of `all`, `any` and `not`: readers of protobuf stop at 100, three to each of these."""
@@ -46,8 +46,13 @@ class Paths:
 
     def check(self, regex: str) -> None:
         """Raises PatternError, which is a ValueError, unless every proxy compiles the expression;
-        and TooLargeError when it and those before it take more than MAX_SIZE."""
-        self._left -= compiled_size(anchored(regex))
+        and TooLargeError when it and those before it, good or bad, take more than MAX_SIZE."""
+        try:
+            if self._left >= 0:
+                self._left -= compiled_size(anchored(regex))
+        except PatternError as error:
+            self._left -= error.size
+            raise
         if self._left < 0:
             raise TooLargeError(
                 f"its regular expressions take more than {MAX_SIZE >> 20} MiB together; "

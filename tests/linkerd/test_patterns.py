@@ -10,6 +10,7 @@ import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linkerd import patterns
 from linkerd.patterns import MAX_PATTERN, PatternError, compiled_size
 
 TAKEN = [
@@ -82,6 +83,13 @@ def test_length_is_bounded() -> None:
         compiled_size("a" * (MAX_PATTERN + 1))
 
 
+def test_what_is_too_long_is_not_remembered() -> None:
+    remembered = patterns._verdict.cache_info().currsize
+    with pytest.raises(PatternError):
+        compiled_size("b" * 1_000_000)
+    assert patterns._verdict.cache_info().currsize == remembered
+
+
 def test_what_is_no_text() -> None:
     with pytest.raises(PatternError, match="no text"):
         compiled_size("^\ud800$")
@@ -106,6 +114,7 @@ def test_what_is_taken_compiles_and_nothing_else_is_raised(pattern: str) -> None
 @given(ANYTHING, st.integers(2, 40))
 def test_repeating_costs_that_many_times_as_much(pattern: str, count: int) -> None:
     try:
+        compiled_size(pattern)  # by itself, so that parentheses put around it are a pair
         once = compiled_size(f"(?:{pattern})")
         many = compiled_size(f"(?:{pattern}){{{count}}}")
     except PatternError:
