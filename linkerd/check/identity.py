@@ -17,6 +17,7 @@ from linkerd.trust.facts import Facts
 from linkerd.trust.judge import judge, warning
 
 _INVALID: Final = "Invalid trust anchors:"
+_RISKY: Final = "Trust anchors that not every proxy verifies:"
 TRUST_ANCHORS_VARIABLE: Final = "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
 _ENDED: Final = ("Succeeded", "Failed")
 
@@ -99,11 +100,10 @@ class _Identity:
         """As long as one can be used, the others are worth no more than a warning."""
         anchors = self._known.trust.anchors
         problems = _said(anchors, lambda anchor: rules.key(Facts.of(anchor)))
-        if problems:
-            kind = CheckError if len(problems) == len(anchors) else CheckWarning
-            raise kind("\n".join([_INVALID, *problems]))
-        if risks := [risk for anchor in anchors if (risk := warning(anchor)) is not None]:
-            raise CheckWarning("\n".join(risks))
+        if len(problems) == len(anchors):
+            raise CheckError("\n".join([_INVALID, *problems]))
+        if doubts := problems + _said(anchors, lambda anchor: rules.risk(Facts.of(anchor))):
+            raise CheckWarning("\n".join([_INVALID if problems else _RISKY, *doubts]))
 
     async def _anchors_validity(self) -> None:
         """One root that is out of its time does no harm as long as another is in; that it has ended

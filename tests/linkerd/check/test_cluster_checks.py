@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from linkerd.certificates import make_issuer, make_trust_anchor
 from linkerd.check.cluster import Cluster
@@ -194,6 +195,26 @@ async def test_what_ends_soon_is_a_warning(plane: Plane, cluster: Cluster) -> No
         "trust anchors are valid for at least 60 days",
         "issuer cert is valid for at least 60 days",
     ]
+
+
+async def test_a_risky_anchor_is_a_warning_and_one_that_is_no_use_beside_a_good_one(
+    plane: Plane, cluster: Cluster
+) -> None:
+    """Neither keeps identity from signing."""
+    risky, useless = (ec.generate_private_key(c) for c in (ec.SECP521R1(), ec.SECP224R1()))
+    plane.anchors(
+        GOOD.anchor.certificate_pem,
+        certificate_pem(make_ca("risky", risky, lifetime=timedelta(days=99))),
+        certificate_pem(make_ca("useless", useless, lifetime=timedelta(days=99))),
+    )
+    plane.issuer(GOOD.issuer.certificate_pem, GOOD.issuer.key_pem)
+    report = await identity(cluster)
+
+    assert report.success
+    (said,) = problems(report).items()
+    assert said[0] == "trust anchors are using supported crypto algorithm"
+    assert "CN=useless" in said[1]
+    assert "CN=risky" in said[1]
 
 
 async def test_an_issuer_of_another_anchor(plane: Plane, cluster: Cluster) -> None:

@@ -5,7 +5,15 @@ import io
 import json
 from collections.abc import Awaitable, Callable
 
-from linkerd.check.model import Category, Check, CheckError, CheckSkip, Report, Result
+from linkerd.check.model import (
+    Category,
+    Check,
+    CheckError,
+    CheckSkip,
+    CheckWarning,
+    Report,
+    Result,
+)
 from linkerd.check.render import printer
 from linkerd.check.runner import INTERVAL, Runner
 from linkerd.kube.errors import Unreachable
@@ -18,6 +26,10 @@ async def fine() -> None:
 
 async def broken() -> None:
     raise CheckError("it is broken\nin two ways")
+
+
+async def doubtful() -> None:
+    raise CheckWarning("it works, and might not for ever")
 
 
 async def absent() -> None:
@@ -51,6 +63,14 @@ async def run(*categories: Category) -> Report:
 
 def results(report: Report) -> list[tuple[str, Result]]:
     return [(outcome.check.description, outcome.result) for outcome in report.outcomes]
+
+
+async def test_a_check_may_only_warn_though_its_failure_would_be_fatal() -> None:
+    report = await run(Category("a", (check("1", doubtful, fatal=True), check("2"))))
+
+    assert results(report) == [("1", Result.WARNING), ("2", Result.SUCCESS)]
+    assert report.outcomes[0].error == "it works, and might not for ever"
+    assert report.success
 
 
 async def test_all_run_in_order_when_nothing_is_fatal() -> None:
