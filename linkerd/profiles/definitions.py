@@ -7,15 +7,17 @@ type and in any case.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import yaml
 
-from linkerd.profiles.documents import FAILURES, BoundedLoader, one_line
+from linkerd.profiles.documents import FAILURES, BoundedLoader, check_depth, one_line
 from linkerd.profiles.errors import SourceError
 
 MAX_BYTES: Final = 32 * 1024 * 1024
+_MAX_DEPTH: Final = 500
 Note = Callable[[str], None]
 """Told in a sentence what was left out, or read otherwise than it is written."""
 
@@ -39,9 +41,8 @@ def _json(raw: bytes, note: Note) -> Any:
     def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            keys = [key for key, _ in pairs]
-            for key in found:
-                if (count := keys.count(key)) > 1:
+            for key, count in Counter(key for key, _ in pairs).items():
+                if count > 1:
                     note(_twins(key, count))
         return found
 
@@ -53,6 +54,7 @@ def _yaml(raw: bytes, note: Note) -> Any:
         def twins(self, node: yaml.MappingNode, key: str, count: int) -> None:
             note(f"line {node.start_mark.line + 1}: {_twins(key, count)}")
 
+    check_depth(raw, _MAX_DEPTH)
     Loader.add_multi_constructor("!", _untagged)
     documents = yaml.load_all(raw, Loader=Loader)
     first = next(documents, None)

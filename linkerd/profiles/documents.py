@@ -78,9 +78,23 @@ def read_document(raw: bytes) -> Any:
     if len(raw) > MAX_BYTES:
         raise SourceError(f"it has {len(raw)} bytes; at most {MAX_BYTES} are read")
     try:
+        check_depth(raw, MAX_DEPTH)
         return plain(yaml.load(raw, Loader=BoundedLoader))  # noqa: S506  # a safe loader
     except FAILURES as error:
         raise SourceError(f"it is neither YAML nor JSON: {one_line(error)}") from error
+
+
+def check_depth(raw: bytes, limit: int) -> None:
+    """Raises SourceError where a document nests deeper. To be called before it is loaded: libyaml's
+    part of the loader recurses without end, and takes the process with it."""
+    depth = 0
+    for event in yaml.parse(raw, Loader=_Base):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > limit:
+            raise SourceError(f"it is nested too deep: more than {limit} levels")
 
 
 def one_line(error: Exception) -> str:

@@ -91,7 +91,7 @@ class _Document:
                 found.append(range(first, first + (100 if code[1] in "xX" else 1)))
             elif code.lower() != "default" and not code.lower().startswith("x-"):
                 self._note(f"{name}: responses.{code[:20]} is no HTTP status; it is left out")
-        return tuple(sorted(found, key=lambda each: (len(each), each.start)))
+        return tuple(sorted(set(found), key=lambda each: (len(each), each.start)))
 
     def _root(self) -> str:
         base = field(self._document, "basePath")

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, NoReturn
 
 from linkerd.profiles.definitions import MAX_BYTES, Note
 from linkerd.profiles.errors import SourceError
-from linkerd.profiles.routes import Route, quote
+from linkerd.profiles.routes import MAX_PARTS, Route, quote
 
 _RETRYABLE: Final = frozenset({"IDEMPOTENT", "NO_SIDE_EFFECTS"})
 _LEVEL: Final = "idempotency_level"
@@ -85,6 +85,8 @@ class _File:
         while (token := self._take()).text != "}":
             if token.text == "rpc":
                 found.append((self._word("the name of an rpc"), self._rpc()))
+                if len(found) > MAX_PARTS:
+                    raise SourceError(f"a service has more than {MAX_PARTS} rpcs")
             elif token.text in {"option", "stream"}:
                 self._skip()
             elif token.text != ";":

@@ -156,7 +156,9 @@ def test_a_class_of_every_status_that_is_listed() -> None:
     """Whatever is behind it, nothing included; single ones before a hundred of them."""
     text = b"""
     paths:
-      /x: {get: {responses: {5XX: , 200: , "404": {}, 503: ~, 2xx: text, default: , x-note: 1}}}
+      /x:
+        get:
+          responses: {5XX: , "200": {}, 200: , "404": {}, 503: ~, 2xx: text, default: , x-y: 1}
     """
     (route,) = openapi_routes(text)
     assert route.statuses == (*one(200, 404, 503), hundred(200), hundred(500))
@@ -221,6 +223,13 @@ def test_as_people_write_them(text: str) -> None:
 )  # fmt: skip
 def test_regexes(path: str, regex: str) -> None:
     assert path_regex(path) == regex
+
+
+@pytest.mark.parametrize("text", [b"[", b"- ", b"{a: ", b'{"a":', b"? "])
+def test_what_nests_without_end(text: bytes) -> None:
+    """The loader's C would run out of stack."""
+    with pytest.raises(SourceError, match="nested too deep"):
+        openapi_routes(text * 300_000)
 
 
 def test_methods_of_the_third_version() -> None:

@@ -48,7 +48,11 @@ def test_merges_and_aliases_work() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"{" * 5000, "neither YAML nor JSON"),
+        (b"{" * 90, "neither YAML nor JSON"),
+        (b"{" * 5000, "more than 100 levels"),
+        (b"[" * 1_000_000, "more than 100 levels"),
+        (b"- " * 1_000_000, "more than 100 levels"),
+        (b"{a: " * 500_000, "more than 100 levels"),
         (b"a: &a [*a]", "100 levels"),
         (b"a: {b: 1, b: 2}", "'b' is there 2 times"),
         (b"{'true': x, on: y}", "'true' is there twice"),

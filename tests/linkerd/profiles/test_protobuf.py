@@ -144,6 +144,7 @@ def test_paths_are_those_of_the_compiled_service() -> None:
         (b"service S { rpc G (A) returns (B) { message M {} } }", "an rpc does not have"),
         (b"service S { message M {} }", "a service does not have"),
         (b"service S {", "the end of the file"),
+        (b"service S {" + b"rpc G(A)returns(A);" * 20_001, "more than 20000 rpcs"),
     ],
 )
 def test_refused(text: bytes, said: str, capfd: pytest.CaptureFixture[str]) -> None:
