@@ -2,6 +2,7 @@
 N27."""
 
 import asyncio
+import time
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -83,6 +84,21 @@ class TestTrouble:
                 assert {stream.code for stream in streams} == {grpc.StatusCode.OK}
         said = [entry["event"] for entry in program.entries]
         assert said.index("not ready") < said.index("stopped")
+        assert "Traceback" not in program.log
+
+    async def test_it_is_asked_to_end_while_the_api_server_is_silent(
+        self, api_cluster: LocalCluster, namespace: str, tmp_path: Path
+    ) -> None:
+        """It cannot give its Lease back, and does not insist."""
+        async with CutProxy(*api_server_of(api_cluster.kubeconfig)) as wire:
+            kubeconfig = kubeconfig_through(api_cluster.kubeconfig, wire, tmp_path)
+            with start(kubeconfig, f"--controller-namespace={namespace}") as program:
+                await asyncio.to_thread(program.event, "ready")
+                await asyncio.to_thread(program.event, "leading")
+                wire.stall()
+                begun = time.monotonic()
+                assert await asyncio.to_thread(program.terminate) == 0, program.log
+                assert time.monotonic() - begun < 10
         assert "Traceback" not in program.log
 
     async def test_it_is_asked_to_end_while_a_profile_is_taken(
