@@ -103,7 +103,8 @@ class Index:
             context.facts.refresh()
         outdated, self._outdated = self._outdated, {}
         for view in outdated:
-            if view.id in self.views:  # its last follower may have left while others were woken
+            # Its last follower may have left while others were woken, and somebody else come.
+            if self.views.get(view.id) is view:
                 with self.home.complaints.guarding(view.id):
                     view.refresh()
 

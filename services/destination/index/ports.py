@@ -217,6 +217,7 @@ class PortView(Dependent):
         if not self.audiences:
             for source in self.sources.values():
                 source.merged.close()
+            self.sources, self._terms = {}, []  # which know the view: it is freed at once so
             self._context.dependencies.watch(self, NOTHING)
             self._owner.dropped(self)
 

@@ -82,6 +82,7 @@ class ProfileView(Dependent):
     def _close(self) -> None:
         self._context.dependencies.watch(self, NOTHING)
         self._owner.dropped(self)
+        del self.topic  # which knows the view: it is freed at once so
 
 
 class ServiceProfileView(ProfileView):

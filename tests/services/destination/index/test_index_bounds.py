@@ -7,12 +7,19 @@ from typing import Any
 
 import pytest
 
-from linkerd.testing.objects import endpoint, endpoint_slice, pod, service, service_profile
+from linkerd.testing.objects import (
+    container,
+    endpoint,
+    endpoint_slice,
+    pod,
+    service,
+    service_profile,
+)
 from services.destination.index import NotFoundError, TooManyPortsError
 from services.destination.index.index import MAX_UNDECLARED
 from services.destination.model.endpoints import EndpointSet
 from services.destination.testing import World
-from services.destination.testing_histories import kept
+from services.destination.testing_histories import follow, kept
 
 LEDGER = "ledger.fin.svc.mesh.test"
 PATH = f"{LEDGER}:8080"
@@ -36,6 +43,37 @@ def test_asking_for_what_is_not_there_keeps_nothing() -> None:
                     world.get(path)
         world.profile(f"10.0.0.{number}:80").subscription.close()
     assert kept(world.index.home) == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("get", PATH), ("get", f"h0.{PATH}"), ("get", f"{LEDGER}:9")),
+        *(("profile", PATH), ("profile", f"h0.{PATH}"), ("profile", "10.96.0.1:8080")),
+        *(("profile", "10.4.0.1:80"), ("profile", "192.0.2.8:7711"), ("profile", "192.0.2.9:1")),
+    ],
+)
+def test_what_nobody_follows_any_more_is_freed_at_once(method: str, path: str) -> None:
+    """By the count of its references: collections of cycles are rare in this program."""
+    world = World()
+    one, two = endpoint("10.4.0.1", pod="a", hostname="h0"), endpoint("10.4.0.2")
+    web = container(web=(80, 7711))
+    world.apply(service("ledger", "fin", "10.96.0.1"))
+    world.apply(pod("a", "fin", "10.4.0.1", containers=[web], host_ip="192.0.2.8"))
+    world.apply(endpoint_slice("s", "ledger", one))
+    gc.collect()
+    gc.disable()
+    try:
+        for listed in ([one, two], [two, one], [one]):
+            stream = follow(world, method, path, "")
+            stream.read()
+            world.apply(endpoint_slice("s", "ledger", *listed))
+            stream.read()
+            stream.subscription.close()
+        del stream
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_ports_that_a_service_does_not_declare_are_few() -> None:
