@@ -27,8 +27,8 @@ from linkerd.runtime.service import launch
 from linkerd.runtime.settings import CommonSettings, setting
 from linkerd.testing.eventually import eventually
 
-LINES: Final = 20_000
-"""Of 120 bytes and more: twice what pipe and queue hold."""
+LINES: Final = 12_000
+"""Of 160 bytes each: nearly twice what pipe and queue hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
