@@ -86,7 +86,7 @@ class LogQueue(logging.Handler):
         try:
             text = self.format(record)
         except Exception as error:  # noqa: BLE001  # whatever values do when they are shown
-            where = (record.name, error, record.pathname, record.lineno)
+            where = (record.name, type(error).__name__, record.pathname, record.lineno)
             text = self.format(_own(logging.ERROR, _UNFIT, *where))
         return f"{text}\n".encode(errors="backslashreplace")
 
