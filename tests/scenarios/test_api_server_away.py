@@ -5,7 +5,7 @@ The node's firewall refuses what pods send to the API server, and the rest of th
 so the new pods are scheduled, and kubelet tells what it does with them.
 
 LINKERD_TEST_AWAY_SECONDS keeps it away for longer, from a minute on with the probes as they are
-deployed; LINKERD_TEST_RETURNS has it away more often.
+deployed.
 """
 
 import json
@@ -27,7 +27,6 @@ from linkerd.testing.updates import Updates
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.xdist_group("demo")]
 
 AWAY: Final = float(os.environ.get("LINKERD_TEST_AWAY_SECONDS", "20"))
-RETURNS: Final = int(os.environ.get("LINKERD_TEST_RETURNS", "3"))
 SHORT: Final = 60.0
 """Below that the new pods have probes that give up within seconds, instead of minutes."""
 DEPLOYMENTS: Final = ("linkerd-destination", "linkerd-identity")
@@ -70,26 +69,6 @@ def test_no_pod_is_restarted_and_all_are_right_soon_after(
         assert after == {**dict.fromkeys(after, 0), **before}
         assert heard < IN_STEP
         assert took < READY
-
-
-def test_streams_are_in_step_soon_after_each_of_many_returns(
-    node_cluster: LocalCluster, delivered: Kubectl, destination: grpc.Channel, node_namespace: str
-) -> None:
-    """However long it was away, which is what pauses between tries grow by."""
-    put(delivered, node_namespace, "10.4.0.1")
-    delays = []
-    with Updates(destination, f"away.{node_namespace}.svc.cluster.local:8080") as updates:
-        updates.wait(lambda them: them == {"10.4.0.1:8080"})
-        for number in range(RETURNS):
-            address = f"10.4.1.{number}"
-            with api_server_away(node_cluster):
-                put(delivered, node_namespace, address)
-                time.sleep(2 + number % 8)
-            back = time.monotonic()
-            heard = updates.wait({f"{address}:8080"}.__eq__)
-            delays.append(heard - back)
-    _log.info("heard after %s s", [round(delay, 1) for delay in sorted(delays)])
-    assert max(delays) < IN_STEP
 
 
 @contextmanager
