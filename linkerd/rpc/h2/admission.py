@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from linkerd.rpc.descriptors import connection_limit
 from linkerd.rpc.h2.budget import Budgets, Purse
-from linkerd.rpc.h2.queue import Timers
+from linkerd.rpc.h2.timers import Timers
 from linkerd.rpc.metrics import ConnectionMetrics
 from linkerd.runtime.logs import get_logger
 

@@ -6,14 +6,14 @@ from linkerd.rpc.h2.headers import Header, Request, metadata_of
 
 
 class H2Call:
-    """A `Call`. Its deadline is in the time of `clock`."""
+    """A `Call`. Its deadline is in the time of `clock`, in seconds."""
 
-    __slots__ = ("_clock", "_deadline", "_headers", "_peer")
+    __slots__ = ("_deadline", "_headers", "_peer", "clock")
 
     def __init__(self, request: Request, peer: str, clock: Callable[[], float]) -> None:
         self._headers: tuple[Header, ...] = request.metadata
         self._peer = peer
-        self._clock = clock
+        self.clock = clock
         self._deadline = None if request.timeout is None else clock() + request.timeout
 
     @property
@@ -28,7 +28,7 @@ class H2Call:
 
     def time_remaining(self) -> float | None:
         """As `Call.time_remaining`; None when the call has ended."""
-        return None if self._deadline is None else max(0.0, self._deadline - self._clock())
+        return None if self._deadline is None else max(0.0, self._deadline - self.clock())
 
     def forget(self) -> None:
         """The method has returned. A stream may stay for weeks, and headers take kilobytes."""

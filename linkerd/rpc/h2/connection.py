@@ -11,10 +11,10 @@ from linkerd.rpc.h2 import limits
 from linkerd.rpc.h2.admission import Admission, Peer
 from linkerd.rpc.h2.budget import Purse
 from linkerd.rpc.h2.life import Life
-from linkerd.rpc.h2.queue import Timers
 from linkerd.rpc.h2.receiving import Holdings
 from linkerd.rpc.h2.session import Session
 from linkerd.rpc.h2.streams import Behind
+from linkerd.rpc.h2.timers import Timers
 from linkerd.rpc.h2.turns import Turns
 from linkerd.rpc.metrics import ConnectionMetrics
 from linkerd.rpc.options import ServerOptions

@@ -12,10 +12,10 @@ from linkerd.rpc.errors import RpcError
 from linkerd.rpc.h2 import costs, headers
 from linkerd.rpc.h2.call import H2Call
 from linkerd.rpc.h2.outbox import Outbox
-from linkerd.rpc.h2.queue import Timers
 from linkerd.rpc.h2.receiving import Holdings, Receiving
 from linkerd.rpc.h2.streams import Behind, Stream
 from linkerd.rpc.h2.till import Till
+from linkerd.rpc.h2.timers import Timers
 from linkerd.rpc.h2.wire import Wire
 from linkerd.rpc.options import ServerOptions
 

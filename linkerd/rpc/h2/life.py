@@ -5,9 +5,8 @@ from collections.abc import Callable
 from typing import Final
 
 from linkerd.rpc.h2 import limits
-from linkerd.rpc.h2.queue import Timers
 from linkerd.rpc.h2.session import Session
-from linkerd.rpc.h2.streams import Cancellable
+from linkerd.rpc.h2.timers import Cancellable, Timers
 from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.logs import get_logger
 

@@ -14,9 +14,10 @@ from h2.errors import ErrorCodes
 
 from linkerd.rpc.h2 import headers
 from linkerd.rpc.h2.budget import PER_FRAME
-from linkerd.rpc.h2.queue import LargeMessages, Timers
+from linkerd.rpc.h2.queue import LargeMessages
 from linkerd.rpc.h2.sending import Sending
 from linkerd.rpc.h2.streams import Behind, Stream
+from linkerd.rpc.h2.timers import Timers
 from linkerd.rpc.h2.wire import PACK_FRAME, PACK_MESSAGE, PACK_PREFIX, Wire
 
 _MAX_FRAME: Final = 64 << 10  # peers may allow 16 MiB, which would be unfair to other streams

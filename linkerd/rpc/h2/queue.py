@@ -9,23 +9,13 @@ for a while, all that wait begin, and what is under way counts no more.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final
 
 from linkerd.rpc.h2.sending import Sending
-from linkerd.rpc.h2.streams import Cancellable
+from linkerd.rpc.h2.timers import Cancellable, Timers
 
 _AT_ONCE: Final = 8
 _PATIENCE: Final = 0.1  # seconds
-
-
-class Timers(Protocol):
-    """Time, and what is to be done later."""
-
-    def time(self) -> float:
-        """Seconds since whenever; it moves within a turn of the event loop."""
-
-    def call_later(self, delay: float, callback: Callable[..., Any], /, *args: Any) -> Cancellable:
-        """Calls in `delay` seconds."""
 
 
 class LargeMessages:

@@ -9,7 +9,8 @@ import grpc
 from linkerd.rpc.dispatch import decode, encode, subscribed
 from linkerd.rpc.errors import RpcError
 from linkerd.rpc.h2.receiving import Receiving
-from linkerd.rpc.h2.streams import Behind, Cancellable, Stream
+from linkerd.rpc.h2.streams import Behind, Stream
+from linkerd.rpc.h2.timers import Cancellable
 from linkerd.rpc.h2.wire import PACK_PREFIX
 from linkerd.rpc.methods import Method
 from linkerd.rpc.metrics import MethodMetrics, RpcMetrics

@@ -19,10 +19,10 @@ from linkerd.rpc.h2.budget import Purse, Standing
 from linkerd.rpc.h2.inbox import Inbox
 from linkerd.rpc.h2.limits import LINGER_SECONDS, MAX_HELD_BYTES
 from linkerd.rpc.h2.outbox import Outbox
-from linkerd.rpc.h2.queue import Timers
 from linkerd.rpc.h2.receiving import Holdings
 from linkerd.rpc.h2.streams import Behind, Stream
 from linkerd.rpc.h2.till import Till
+from linkerd.rpc.h2.timers import Timers
 from linkerd.rpc.h2.wire import LAST_STREAM_ID, Wire
 from linkerd.rpc.metrics import ConnectionMetrics
 from linkerd.rpc.options import ServerOptions

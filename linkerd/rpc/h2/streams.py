@@ -6,7 +6,6 @@ outbox's) and what runs (here). Whatever ends it (its subscription, the method, 
 deadline, the server, a lost connection) passes through `_let_go`, once.
 """
 
-import time
 from typing import Final, Protocol
 
 import grpc
@@ -15,18 +14,12 @@ from h2.errors import ErrorCodes
 from linkerd.rpc.dispatch import Status, close, status_of
 from linkerd.rpc.h2.call import H2Call
 from linkerd.rpc.h2.receiving import Receiving
+from linkerd.rpc.h2.timers import Cancellable
 from linkerd.rpc.methods import Method
 from linkerd.rpc.metrics import MethodMetrics
 from linkerd.streams import StreamEnd, Subscription
 
 _UNFORESEEN: Final = (grpc.StatusCode.INTERNAL, "the method failed with status OK")
-
-
-class Cancellable(Protocol):
-    """A task, or a timer."""
-
-    def cancel(self) -> object:
-        """Ends it."""
 
 
 class Behind(Protocol):
@@ -96,12 +89,12 @@ class Stream:
         self._task: Cancellable | None = None
         self._timer: Cancellable | None = None
         self._subscription: Subscription | None = None
-        self._began = 0.0  # when its method did; 0: it has not
+        self._began: float | None = None  # when its method did
 
     @property
     def begun(self) -> bool:
         """Whether its method has been called."""
-        return self._began > 0
+        return self._began is not None
 
     @property
     def subscription(self) -> Subscription | None:
@@ -114,7 +107,7 @@ class Stream:
 
     def begin(self) -> None:
         """Counts the call, whose request is whole."""
-        self._began = time.monotonic()
+        self._began = self.call.clock()
         self.behind.metrics.started.inc()
         self.behind.metrics.received.inc()
 
@@ -215,7 +208,7 @@ class Stream:
             close(self.behind.method, subscription)
         self.returned()
         self.call.ended()
-        if self._began:
-            self.behind.metrics.handled(code, time.monotonic() - self._began)
+        if self._began is not None:
+            self.behind.metrics.handled(code, self.call.clock() - self._began)
         if task is not None:
             task.cancel()

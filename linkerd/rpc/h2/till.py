@@ -2,7 +2,7 @@
 
 from linkerd.rpc.h2.budget import Purse, Standing
 from linkerd.rpc.h2.costs import Cost
-from linkerd.rpc.h2.queue import Timers
+from linkerd.rpc.h2.timers import Timers
 from linkerd.rpc.metrics import ConnectionMetrics
 from linkerd.runtime.logs import get_logger
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from linkerd.rpc.h2.streams import Cancellable
+from linkerd.rpc.h2.timers import Cancellable
 
 _TURN: Final = 0.004  # seconds
 _SLICE: Final = 0.002  # seconds, at least

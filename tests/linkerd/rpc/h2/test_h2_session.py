@@ -4,6 +4,10 @@ What is held is what open requests hold. Every stream ends once. Both sides agre
 The same bytes cost the same and get the same answers, however they are cut into reads and turns.
 """
 
+import ast
+import importlib.util
+import pkgutil
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -18,11 +22,13 @@ from hypothesis.stateful import (
     rule,
 )
 
+from linkerd.rpc import h2
 from linkerd.stubs.proxy import destination_pb2, identity_pb2
 from linkerd.testing.http2 import frame, framed
 from linkerd.testing.rpc import CERTIFY, GET, NumbersTopic
 from linkerd.testing.sessions import Dialogue, fields
 
+MODULES = {f"linkerd.rpc.h2.{each.name}" for each in pkgutil.iter_modules(h2.__path__)}
 DATA, HEADERS, RST_STREAM = 0, 1, 3
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 BODIES = {
@@ -273,3 +279,30 @@ def test_the_same_bytes_cost_and_answer_the_same(frames: list[bytes], data: st.D
         talk.session.close()
         for job in talk.jobs:
             job.cancel()
+
+
+def imported(name: str) -> set[str]:
+    """The modules that a module imports."""
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    found = set[str]()
+    for node in ast.walk(ast.parse(Path(spec.origin).read_text())):
+        if isinstance(node, ast.ImportFrom):
+            package = node.module or ""
+            found |= {package, *(f"{package}.{each.name}" for each in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+    return found
+
+
+def test_a_session_knows_no_io() -> None:
+    """What it is made of imports neither sockets nor an event loop nor a clock."""
+    ours, waiting = set[str](), {"linkerd.rpc.h2.session"}
+    while waiting:
+        name = waiting.pop()
+        ours.add(name)
+        names = imported(name)
+        assert not names & {"asyncio", "socket", "time", "uvloop"}, name
+        waiting |= {each for each in names - ours if each in MODULES}
+    assert len(ours) > 10
