@@ -11,29 +11,66 @@ from typing import Final
 import aiohttp
 
 from linkerd.kube.errors import ApiError, ProtocolError, TooLarge, Unreachable
+from linkerd.kube.limits import Limits
 from linkerd.kube.lines import LineSplitter
 from linkerd.kube.presence import Presence
 from linkerd.kube.reasons import os_reason
+from linkerd.runtime.clock import Clock
 
 TRANSPORT_FAILURES: Final = (aiohttp.ClientError, OSError, TimeoutError)
+_REST: Final = 0.002  # seconds after a read
+_LONG_REST: Final = 0.02  # seconds after a read of little
+_LARGE: Final = 16 * 1024  # bytes
 _ERROR_BODY: Final = 64 * 1024  # bytes of an error answer that we read
 _ERROR_BODY_SECONDS: Final = 10.0
 
 
-async def read_body(
-    response: aiohttp.ClientResponse, what: str, presence: Presence, limit: int
-) -> bytes:
-    """The whole body. Raises TooLarge beyond `limit` bytes and Unreachable; what is left of the
-    answer is of no use then."""
-    length = response.content_length
-    if length is not None and length > limit:
-        raise TooLarge(f"{what}: an answer of {length} bytes; at most {limit} are read")
-    body = bytearray()  # in one piece: chunks may be of a byte each
-    while chunk := await _read(response, what, presence):
-        body += chunk
-        if len(body) > limit:
-            raise TooLarge(f"{what}: an answer of more than {limit} bytes")
-    return bytes(body)
+class Reader:
+    """Reads the answers of one server, within `limits`."""
+
+    def __init__(self, presence: Presence, limits: Limits, clock: Clock) -> None:
+        self._presence = presence
+        self._limits = limits
+        self._clock = clock
+        self._turn = asyncio.Lock()
+
+    async def body(self, response: aiohttp.ClientResponse, what: str) -> bytes:
+        """The whole body. Raises TooLarge and Unreachable; what is left of the answer is of no use
+        then."""
+        limit = self._limits.body
+        _check_encoding(response, what)
+        length = response.content_length
+        if length is not None and length > limit:
+            raise TooLarge(f"{what}: an answer of {length} bytes; at most {limit} are read")
+        body = bytearray()  # in one piece: chunks may be of a byte each
+        while chunk := await self.read(response, what):
+            body += chunk
+            if len(body) > limit:
+                raise TooLarge(f"{what}: an answer of more than {limit} bytes")
+        return bytes(body)
+
+    def lines(self, response: aiohttp.ClientResponse, what: str) -> "Lines":
+        """The lines of a body that may have no end."""
+        _check_encoding(response, what)
+        return Lines(self, response, what, self._limits.line)
+
+    async def read(self, response: aiohttp.ClientResponse, what: str) -> bytes:
+        """What has come, or comes next; empty at the end. Raises Unreachable."""
+        try:
+            async with self._presence.answering():
+                chunk = await response.content.readany()
+        except TRANSPORT_FAILURES as error:
+            self._presence.missed()
+            raise unreachable(what, error) from error
+        if self._limits.rests:
+            await self._rest(len(chunk))
+        return chunk
+
+    async def _rest(self, size: int) -> None:
+        """Lets others have their turn: bytes that come in tiny pieces take the HTTP parser a
+        hundred times as long as others, and that is nothing that we can stop half-way."""
+        async with self._turn:
+            await self._clock.sleep(_REST if size >= _LARGE else _LONG_REST)
 
 
 class Lines:
@@ -41,11 +78,11 @@ class Lines:
     closed by whoever collects garbage, at some other time."""
 
     def __init__(
-        self, response: aiohttp.ClientResponse, what: str, presence: Presence, limit: int
+        self, reader: Reader, response: aiohttp.ClientResponse, what: str, limit: int
     ) -> None:
+        self._reader = reader
         self._response = response
         self._what = what
-        self._presence = presence
         self._splitter = LineSplitter(limit)
 
     def __aiter__(self) -> "Lines":
@@ -53,7 +90,7 @@ class Lines:
 
     async def __anext__(self) -> list[bytes]:
         while True:
-            chunk = await _read(self._response, self._what, self._presence)
+            chunk = await self._reader.read(self._response, self._what)
             if not chunk:
                 if self._splitter.pending:
                     raise Unreachable(f"{self._what}: the answer ended inside a line")
@@ -62,14 +99,10 @@ class Lines:
                 return lines
 
 
-async def _read(response: aiohttp.ClientResponse, what: str, presence: Presence) -> bytes:
-    """What has come, or comes next; empty at the end."""
-    try:
-        async with presence.answering():
-            return await response.content.readany()
-    except TRANSPORT_FAILURES as error:
-        presence.missed()
-        raise unreachable(what, error) from error
+def _check_encoding(response: aiohttp.ClientResponse, what: str) -> None:
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":
+        raise ProtocolError(f"{what}: an answer in {encoding[:50]!r}, which we do not ask for")
 
 
 async def read_refusal(response: aiohttp.ClientResponse, what: str) -> ApiError | ProtocolError:

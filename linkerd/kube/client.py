@@ -21,8 +21,7 @@ from yarl import URL
 from linkerd.kube.access import Access
 from linkerd.kube.answers import (
     TRANSPORT_FAILURES,
-    Lines,
-    read_body,
+    Reader,
     read_refusal,
     unreachable,
 )
@@ -36,7 +35,7 @@ from linkerd.kube.errors import (
     Unauthorized,
     Unreachable,
 )
-from linkerd.kube.limits import AT_HOME, Limits
+from linkerd.kube.limits import AT_HOME, OF_A_GUEST, Limits
 from linkerd.kube.posts import Peer, Posts
 from linkerd.kube.presence import Presence
 from linkerd.kube.transport import open_session, proxy_for
@@ -47,7 +46,6 @@ _log = structlog.stdlib.get_logger(__name__)
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
-_OPEN_TIMEOUT: Final = 60.0  # seconds for a watch's headers; the server may queue us that long
 _READY: Final = "/readyz"  # costs the server nothing, and everybody may ask it
 _READY_TIMEOUT: Final = 5.0  # seconds
 
@@ -61,16 +59,19 @@ class KubeClient:
         *,
         user_agent: str,
         clock: Clock,
-        limits: Limits = AT_HOME,
+        limits: Limits | None = None,
         headers: Iterable[tuple[str, str]] = (),
     ) -> None:
         self._headers = tuple(headers)  # of every request, whatever it asks
-        self._limits = limits
-        self.presence = Presence(self._is_there, clock)
+        self.limits = limits or AT_HOME
+        self.presence = Presence(
+            self._is_there, clock, interval=self.limits.interval, at_once=self.limits.questions
+        )
+        self._reader = Reader(self.presence, self.limits, clock)
         self._credentials = credentials
         self._user_agent = user_agent
         self._fingerprint = credentials.fingerprint()
-        self._session = open_session(credentials.tls_context(), user_agent)
+        self._session = open_session(credentials.tls_context(), user_agent, self.limits.buffer)
         self._posts = self._open_posts()
 
     @classmethod
@@ -94,11 +95,11 @@ class KubeClient:
     async def of_kubeconfig(
         cls, kubeconfig: bytes, *, user_agent: str, clock: Clock | None = None
     ) -> "KubeClient":
-        """A client for a kubeconfig out of a Secret, which may hold no plugins and no paths. Sends
-        nothing yet. Raises ConfigError."""
+        """A client for a kubeconfig out of a Secret, which may hold no plugins and no paths, of a
+        server that is not ours. Sends nothing yet. Raises ConfigError."""
         clock = clock or SystemClock()
         credentials = await Credentials.of_text(kubeconfig, clock)
-        return cls(credentials, user_agent=user_agent, clock=clock)
+        return cls(credentials, user_agent=user_agent, clock=clock, limits=OF_A_GUEST)
 
     @property
     def server(self) -> str:
@@ -136,7 +137,7 @@ class KubeClient:
             headers["Content-Type"] = content_type
         response = await self._send(method, path, query, headers, limits, body)
         try:
-            return await read_body(response, f"{method} {path}", self.presence, self._limits.body)
+            return await self._reader.body(response, f"{method} {path}")
         finally:
             response.release()
 
@@ -192,15 +193,10 @@ class KubeClient:
     async def _stream(
         self, path: str, query: Mapping[str, str] | None, accept: str, idle_timeout: float
     ) -> AsyncGenerator[AsyncIterator[list[bytes]]]:
-        limits = aiohttp.ClientTimeout(sock_connect=_OPEN_TIMEOUT, sock_read=idle_timeout)
+        limits = aiohttp.ClientTimeout(sock_connect=self.limits.patience, sock_read=idle_timeout)
+        response = await self._send("GET", path, query, {"Accept": accept}, limits)
         try:
-            async with asyncio.timeout(_OPEN_TIMEOUT):
-                response = await self._send("GET", path, query, {"Accept": accept}, limits)
-        except TimeoutError as error:
-            self.presence.missed()
-            raise Unreachable(f"GET {path}: no answer in {_OPEN_TIMEOUT:.0f} s") from error
-        try:
-            yield Lines(response, f"GET {path}", self.presence, self._limits.line)
+            yield self._reader.lines(response, f"GET {path}")
         finally:
             response.close()
 
@@ -238,7 +234,7 @@ class KubeClient:
         if self._session.closed:  # while the process ends, reflectors still try again
             raise Unreachable(f"{method} {path}: the client is closed")
         try:
-            async with self.presence.answering(slow=True):
+            async with asyncio.timeout(self.limits.patience), self.presence.answering(slow=True):
                 response = await self._session.request(
                     method,
                     url,
@@ -278,7 +274,9 @@ class KubeClient:
         fingerprint = self._credentials.fingerprint()
         if fingerprint != self._fingerprint:
             old = self._session
-            self._session = open_session(self._credentials.tls_context(), self._user_agent)
+            self._session = open_session(
+                self._credentials.tls_context(), self._user_agent, self.limits.buffer
+            )
             self._fingerprint = fingerprint
             if self._posts is not None:
                 self._posts.retire()

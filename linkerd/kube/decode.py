@@ -12,11 +12,15 @@ import msgspec
 
 from linkerd.kube.depth import prune
 from linkerd.kube.errors import ProtocolError
-from linkerd.kube.objects import Key, KubeObject
+from linkerd.kube.objects import Key, KubeObject, ObjectMeta
 
 T = TypeVar("T", bound=KubeObject)
 U = TypeVar("U")
 
+_LONGEST_NAME: Final = 253
+_LONGEST_NAMESPACE: Final = 63
+_NO_KEY: Final = "metadata: name and namespace are no names of an object"
+_SHOWN: Final = 300  # characters of what a server says that are kept for a report
 _FAILURES: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -105,16 +109,18 @@ class ObjectDecoder(Generic[T]):
     def decode(self, raw: bytes | msgspec.Raw) -> T | Malformed:
         """The object, or what is wrong with it. Never raises for any bytes."""
         try:
-            return self._decoder.decode(raw)
+            item = self._decoder.decode(raw)
         except _FAILURES:
             return self._decode_without_nulls(bytes(raw))
+        return item if _is_key(item.metadata) else identify(bytes(raw), _NO_KEY)
 
     def _decode_without_nulls(self, raw: bytes) -> T | Malformed:
         try:
             value = _without_nulls(_shallow(msgspec.json.decode, raw))
-            return msgspec.convert(value, self._kind)
+            item = msgspec.convert(value, self._kind)
         except _FAILURES as error:
             return identify(raw, str(error))
+        return item if _is_key(item.metadata) else identify(raw, _NO_KEY)
 
 
 def identify(raw: bytes, problem: str) -> Malformed:
@@ -122,9 +128,14 @@ def identify(raw: bytes, problem: str) -> Malformed:
     try:
         meta = _shallow(_IDENTITY.decode, raw).metadata
     except _FAILURES:
-        return Malformed(None, "", "", problem)
-    key = Key(meta.namespace, meta.name) if meta.name else None
-    return Malformed(key, meta.uid, meta.resource_version, problem)
+        return Malformed(None, "", "", problem[:_SHOWN])
+    key = Key(meta.namespace, meta.name) if _is_key(meta) else None
+    return Malformed(key, meta.uid[:_SHOWN], meta.resource_version[:_SHOWN], problem[:_SHOWN])
+
+
+def _is_key(meta: ObjectMeta | _IdentityMeta) -> bool:
+    """Whether the names are such as the API server lets an object have."""
+    return 0 < len(meta.name) <= _LONGEST_NAME and len(meta.namespace) <= _LONGEST_NAMESPACE
 
 
 def _without_nulls(value: Any) -> Any:

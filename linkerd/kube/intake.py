@@ -5,7 +5,7 @@ reported once for each of its versions and otherwise left as it was last underst
 present in a list, and its deletion is a deletion.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -18,19 +18,27 @@ from linkerd.kube.decode import (
     decode_version,
     identify,
 )
-from linkerd.kube.errors import ApiError
-from linkerd.kube.events import Event
+from linkerd.kube.errors import ApiError, TooLarge
+from linkerd.kube.events import Applied, Event
 from linkerd.kube.lag import UpdateLag
+from linkerd.kube.limits import AT_HOME
 from linkerd.kube.objects import Key, KubeObject
+from linkerd.kube.quota import Quota
 from linkerd.kube.reflector_metrics import Meter
 from linkerd.kube.resource import Resource
 from linkerd.kube.store import Store
+from linkerd.kube.weight import weigh
 
 T = TypeVar("T", bound=KubeObject)
 
 _log = structlog.stdlib.get_logger(__name__)
 
 _NAMELESS: Final = Key("", "")
+_PLACE: Final = 1024  # bytes that an object takes beside its own: its key, places in dictionaries
+_ODDITY: Final = 512  # bytes that the name of a malformed object takes
+_REMEMBERED: Final = 10_000  # malformed objects that were reported
+_REPORTS: Final = 100  # of a resource of a server that is not ours
+_LAST: Final = "no more malformed objects of this kind are reported"
 
 
 class Intake(Generic[T]):
@@ -40,14 +48,30 @@ class Intake(Generic[T]):
     `expire`.
     """
 
-    def __init__(self, resource: Resource[T], meter: Meter, lag: UpdateLag | None = None) -> None:
+    def __init__(
+        self,
+        resource: Resource[T],
+        meter: Meter,
+        lag: UpdateLag | None = None,
+        *,
+        quota: Quota | None = None,
+        objects: int = AT_HOME.objects,
+    ) -> None:
+        """`objects`: how many a list may have. `quota`: what counts the memory of all that is
+        kept, and makes methods raise OverQuota."""
         self._resource = resource
         self._decoder = ObjectDecoder(resource.type)
         self._store: Store[T] = Store()
         self._meter = meter
         self._lag = lag
+        self._quota = quota or Quota()
+        self._most = objects
+        self._weights: dict[Key, int] = {}
+        self._oddities = 0  # bytes that are counted for malformed objects of a list
         self._seen: set[Key] = set()
+        self._listed = 0
         self._reported: dict[Key, str] = {}
+        self._reports = 0
         self.objects = self._store.objects
         self.version: str | None = None
 
@@ -57,11 +81,20 @@ class Intake(Generic[T]):
 
     def begin_list(self) -> None:
         """A list begins, or begins again."""
-        self._seen = set()
+        self._end_seeing()
 
-    def take_items(self, items: Iterable[bytes | msgspec.Raw]) -> list[Event[T]]:
-        """Some objects of the list."""
-        return [event for raw in items for event in self._take_item(raw)]
+    def _end_seeing(self) -> None:
+        self._seen = set()
+        self._listed = 0
+        self._quota.take(-self._oddities)
+        self._oddities = 0
+
+    def take_items(self, items: Sequence[bytes | msgspec.Raw]) -> list[Event[T]]:
+        """Some objects of the list. Raises TooLarge when there are more than it may have."""
+        self._listed += len(items)
+        if self._listed > self._most:
+            raise TooLarge(f"a list of more than {self._most} objects")
+        return self._counted([event for raw in items for event in self._take_item(raw)])
 
     def end_list(self, version: str) -> list[Event[T]]:
         """The list, now complete, is the state at `version`: what it did not hold is gone."""
@@ -69,21 +102,41 @@ class Intake(Generic[T]):
         for event in events:
             self._forget(event.object.metadata.key)
         self._reported = {key: at for key, at in self._reported.items() if key in self._seen}
-        self._seen = set()
+        self._end_seeing()
         self.version = version
-        return events
+        return self._counted(events)
 
     def _take_item(self, raw: bytes | msgspec.Raw) -> list[Event[T]]:
         item = self._decoder.decode(raw)
         if isinstance(item, Malformed):
-            self._seen.add(item.key or _NAMELESS)
+            self._see_oddity(item.key or _NAMELESS)
             return self._spoiled(item)
         self._seen.add(item.metadata.key)
         return self._put(item)
 
+    def _see_oddity(self, key: Key) -> None:
+        if key not in self._seen:
+            self._seen.add(key)
+            self._oddities += _ODDITY
+            self._quota.take(_ODDITY)
+
+    def _counted(self, events: list[Event[T]]) -> list[Event[T]]:
+        """The events; what they make of our memory is in the quota."""
+        if self._quota.counts:
+            for event in events:
+                key = event.object.metadata.key
+                before = self._weights.pop(key, 0)
+                if isinstance(event, Applied):
+                    self._weights[key] = _PLACE + weigh(event.object)
+                self._quota.take(self._weights.get(key, 0) - before)
+        return events
+
     def take_line(self, line: bytes) -> list[Event[T]]:
         """One line of a watch. Raises ApiError for what an ERROR event says, and ProtocolError
         for a line that is no event; the watch is over then."""
+        return self._counted(self._take_line(line))
+
+    def _take_line(self, line: bytes) -> list[Event[T]]:
         said = decode_line(line)
         self._meter.saw(said.type)
         match said.type:
@@ -96,8 +149,7 @@ class Intake(Generic[T]):
                 return []
             case "ERROR":
                 raise ApiError.parse(500, bytes(said.object))
-        _log.debug("a watch event of a kind that we do not know", kind=said.type)
-        return []
+        return []  # of a kind that we do not know
 
     def _changed(self, raw: msgspec.Raw) -> list[Event[T]]:
         item = self._decoder.decode(raw)
@@ -143,8 +195,14 @@ class Intake(Generic[T]):
     def _report(self, key: Key, item: Malformed) -> None:
         if self._reported.get(key) == item.version:
             return
+        if len(self._reported) >= _REMEMBERED:
+            self._reported.clear()
         self._reported[key] = item.version
         self._meter.malformed.inc()
+        self._reports += 1
+        most = _REPORTS if self._quota.counts else None
+        if most is not None and self._reports > most:
+            return
         known = key in self.objects
         _log.warning(
             "a malformed object: its last good state stays in use"
@@ -154,5 +212,5 @@ class Intake(Generic[T]):
             namespace=key.namespace,
             name=key.name,
             resource_version=item.version,
-            error=item.problem,
+            error=f"{item.problem}; {_LAST}" if self._reports == most else item.problem,
         )

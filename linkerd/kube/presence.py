@@ -22,14 +22,13 @@ from typing import Any, Final
 
 import structlog
 
+from linkerd.kube.limits import AT_HOME
 from linkerd.runtime.clock import Clock
 
-_INTERVAL: Final = (0.8, 1.2)  # seconds between two questions, spread
-_AT_ONCE: Final = 8  # questions without an answer yet; with their patience of 5 s never reached
 _SPREAD: Final = 0.4  # seconds over which the replicas of a service go on
 _SLOW: Final = 2.0  # seconds without an answer that make one ask
-_SOON: Final = 10.0  # seconds; a server that was back for less comes and goes
-_MOST_NEEDED: Final = 16  # answers in a row of such a one
+_SOON: Final = 5.0  # seconds; a server that was back for less comes and goes
+_MOST_NEEDED: Final = 4  # answers in a row of such a one
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -43,9 +42,14 @@ class Presence:
         ask: Callable[[], Coroutine[Any, Any, bool]],
         clock: Clock,
         random: Random | None = None,
+        *,
+        interval: tuple[float, float] = AT_HOME.interval,
+        at_once: int = AT_HOME.questions,
     ) -> None:
         self._ask = ask
         self._clock = clock
+        self._interval = interval
+        self._at_once = at_once
         self._random = random or Random()  # noqa: S311  # spreads load, guards nothing
         self._task: asyncio.Task[None] | None = None
         self._waiters: set[asyncio.Future[None]] = set()
@@ -133,7 +137,7 @@ class Presence:
                         return asked_at
                 if tick.done():
                     tick = self._tick()
-                    if len(asked) < _AT_ONCE:
+                    if len(asked) < self._at_once:
                         asked[self._question()] = self._clock.monotonic()
         finally:
             for task in (tick, *asked):
@@ -148,7 +152,7 @@ class Presence:
         return asyncio.create_task(self._ask(), name="ask whether the API server is there")
 
     def _tick(self) -> asyncio.Task[None]:
-        pause = self._clock.sleep(self._random.uniform(*_INTERVAL))
+        pause = self._clock.sleep(self._random.uniform(*self._interval))
         return asyncio.ensure_future(pause)
 
     def _give_up_what_was_sent_before(self, moment: float) -> None:

@@ -24,11 +24,12 @@ from prometheus_client import CollectorRegistry
 
 from linkerd.kube.client import KubeClient
 from linkerd.kube.decode import Page, decode_page
-from linkerd.kube.errors import Forbidden, Gone, KubeError, NotFound, Unreachable
+from linkerd.kube.errors import Forbidden, Gone, KubeError, NotFound, TooLarge, Unreachable
 from linkerd.kube.events import Event
 from linkerd.kube.intake import Intake
 from linkerd.kube.lag import UpdateLag
 from linkerd.kube.objects import Key, KubeObject
+from linkerd.kube.quota import Quota
 from linkerd.kube.recovery import Recovery
 from linkerd.kube.reflector_metrics import HOME, ReflectorMetrics
 from linkerd.kube.resource import Resource
@@ -38,7 +39,6 @@ T = TypeVar("T", bound=KubeObject)
 
 _log = structlog.stdlib.get_logger(__name__)
 
-PAGE: Final = 500  # objects a list request; bounds memory on both sides
 _SLICE: Final = 100  # objects decoded and told about before other tasks get a turn
 _LIST_TIMEOUT: Final = 60.0  # seconds for one page
 _WATCH_SECONDS: Final = (300, 600)  # how long we ask the server to keep a watch, spread
@@ -69,12 +69,16 @@ class Reflector(Generic[T]):
         lag: Callable[[float], None] | None = None,
         random: Random | None = None,
         idle_timeout: float = IDLE,
+        quota: Quota | None = None,
     ) -> None:
         """`missing_ok`: a resource that the server does not have (a CRD that is not installed)
         counts as synced and empty; it is asked for again now and then; `forbidden_ok`: so does one
         that we may not read. `cluster` names it in metrics and logs. `lag` hears how long, in
-        seconds, each update took to reach us. `idle_timeout`: seconds."""
+        seconds, each update took to reach us. `idle_timeout`: seconds. `quota` is what its server
+        may take of us, in all reflectors together; beyond it `run` raises OverQuota."""
         self._client = client
+        self._quota = quota or Quota()
+        self._page = client.limits.page  # objects a list request; bounds memory on both sides
         self._resource = resource
         self._on_events = on_events
         versions = (resource.version, *resource.alternatives)
@@ -93,7 +97,11 @@ class Reflector(Generic[T]):
             resource.plural, namespace or "", cluster
         )
         self._intake = Intake(
-            resource, self._meter, UpdateLag(lag, self._clock) if lag is not None else None
+            resource,
+            self._meter,
+            UpdateLag(lag, self._clock) if lag is not None else None,
+            quota=self._quota,
+            objects=client.limits.objects,
         )
         self._log = _log.bind(resource=resource.plural, namespace=namespace or "")
         if cluster != HOME:
@@ -134,6 +142,7 @@ class Reflector(Generic[T]):
                 await self._list()
             await self._watch(self._intake.version or "")
         except KubeError as error:
+            error.__traceback__ = None  # its frames hold what was being read
             await self._recover(error)
 
     @property
@@ -145,7 +154,11 @@ class Reflector(Generic[T]):
         self._meter.lists.inc()
         self._intake.begin_list()
         page = await self._fetch("")
+        pages = 1
         while token := page.metadata.continue_:
+            pages += 1
+            if pages > self._client.limits.pages:
+                raise TooLarge(f"{self._path}: a list of more than {pages - 1} pages")
             ahead = asyncio.create_task(self._fetch(token), name=f"list {self._path}")
             try:
                 await self._take_page(page)
@@ -159,25 +172,32 @@ class Reflector(Generic[T]):
         self._log.debug("listed", count=len(self.store), resource_version=self._intake.version)
 
     async def _fetch(self, token: str) -> Page:
-        query = {**self._selectors, "limit": str(PAGE)}
+        query = {**self._selectors, "limit": str(self._page)}
         if token:
             query["continue"] = token
-        body = await self._client.request(
-            "GET",
-            self._path,
-            query=query,
-            accept=self._resource.accept_list,
-            timeout=_LIST_TIMEOUT,
-        )
-        page = decode_page(body)
+        try:
+            body = await self._client.request(
+                "GET",
+                self._path,
+                query=query,
+                accept=self._resource.accept_list,
+                timeout=_LIST_TIMEOUT,
+            )
+        except TooLarge:
+            self._page = max(1, self._page // 4)  # the objects are larger than others
+            raise
+        async with self._quota.turn():
+            page = decode_page(body)
+            if (size := len(page.items or ())) > self._client.limits.objects:
+                raise TooLarge(f"{self._path}: a page of {size} objects")
         self._heard()
         return page
 
     async def _take_page(self, page: Page) -> None:
         items = page.items or []
         for start in range(0, len(items), _SLICE):
-            self._tell(self._intake.take_items(items[start : start + _SLICE]))
-            await asyncio.sleep(0)
+            async with self._quota.turn():
+                self._tell(self._intake.take_items(items[start : start + _SLICE]))
 
     async def _watch(self, version: str) -> None:
         query = {
@@ -199,7 +219,8 @@ class Reflector(Generic[T]):
                 self._heard()
                 async for lines in batches:
                     self._heard()
-                    self._take_lines(lines)
+                    async with self._quota.turn():
+                        self._take_lines(lines)
             finally:
                 lived = self._clock.monotonic() - opened
                 if lived >= _HEALTHY:

@@ -21,7 +21,6 @@ _KEEPALIVE: Final = {  # option name: value; about 30 s until a dead peer is not
     "TCP_KEEPCNT": 3,
     "TCP_USER_TIMEOUT": 30_000,  # milliseconds
 }
-_READ_BUFFER: Final = 512 * 1024  # bytes that may wait to be read; one read is one batch of events
 
 
 class _Socket(socket.socket):
@@ -55,15 +54,17 @@ class _Socket(socket.socket):
             return False  # nobody's
 
 
-def open_session(context: ssl.SSLContext, user_agent: str) -> aiohttp.ClientSession:
-    """A session without connection limit; needs a running loop."""
+def open_session(context: ssl.SSLContext, user_agent: str, buffer: int) -> aiohttp.ClientSession:
+    """A session without connection limit; needs a running loop. `buffer`: bytes that may wait to be
+    read, on each connection; one read is one batch of events."""
     connector = aiohttp.TCPConnector(
         limit=0, ssl=context, socket_factory=open_socket, keepalive_timeout=30.0
     )
     return aiohttp.ClientSession(
         connector=connector,
         headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
-        read_bufsize=_READ_BUFFER,
+        read_bufsize=buffer,
+        auto_decompress=False,  # we ask for none, and a few bytes may stand for gigabytes
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 

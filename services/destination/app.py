@@ -22,7 +22,7 @@ from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import CLEANUP_SECONDS, Process
 from linkerd.runtime.settings import CommonSettings, GrpcEngine, HostPort, setting
-from services.destination.clusters import ClusterStore
+from services.destination.clusters import MEMORY, ClusterStore, LinkCollector
 from services.destination.debug import DebugPages, ages_of
 from services.destination.index import Index
 from services.destination.metrics import CacheCollector, IndexCollector, lag_histograms
@@ -110,6 +110,11 @@ class Settings(CommonSettings):
         doc="How long to wait at start for linked clusters to be read. Those that do not answer by "
         "then are read when they do.",
     )
+    linked_cluster_memory_mib: int = setting(
+        default=MEMORY >> 20,
+        doc="MiB that what is known of one linked cluster may take. One that has more is not read; "
+        "what was known of it before stays in use.",
+    )
     enable_debug_pages: bool = setting(
         default=False,
         doc="Pages under /debug/ on the admin address that show what is followed, and why.",
@@ -153,6 +158,8 @@ def mesh_of(settings: Settings) -> Mesh:
     """What the settings say of the mesh. Raises SettingsError."""
     if settings.enable_ipv6 and not settings.enable_endpoint_slices:
         raise SettingsError("--enable-endpoint-slices=false needs --enable-ipv6=false")
+    if settings.linked_cluster_memory_mib <= 0:
+        raise SettingsError("--linked-cluster-memory-mib must be above 0")
     if settings.stream_queue_capacity <= 0:
         raise SettingsError("--stream-queue-capacity must be above 0")
     trust_domain = _domain("identity-trust-domain", settings.identity_trust_domain)
@@ -230,7 +237,9 @@ async def _read_links(
         clock=process.clock,
         metrics=metrics,
         slices=settings.enable_endpoint_slices,
+        memory=settings.linked_cluster_memory_mib << 20,
     )
+    process.registry.register(LinkCollector(store))
     process.defer(store.close)
     secrets = Reflector(
         client,

@@ -1,6 +1,7 @@
 """One linked cluster, read through one set of credentials."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Final
@@ -8,6 +9,7 @@ from typing import Any, Final
 from linkerd.kube.backoff import Backoff
 from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import ConfigError
+from linkerd.kube.quota import GuestQuota, OverQuota
 from linkerd.kube.reflector import Reflector
 from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.kube.resource import Resource
@@ -23,6 +25,8 @@ from services.destination.sources import linked_sources
 _DISPENSABLE: Final = frozenset({Kind.REPLICA_SET, Kind.JOB, Kind.SERVER})
 """What an older link may not be allowed to read, or an older cluster not have."""
 
+_TOO_LARGE: Final = 60.0  # seconds until one that was too large is tried again, at least
+
 _log = get_logger(__name__)
 
 
@@ -37,11 +41,17 @@ class Reading:
         on_read: Callable[["Reading"], None],
         *,
         slices: bool,
+        memory: int,
         clock: Clock,
         metrics: ReflectorMetrics,
     ) -> None:
+        """`memory`: bytes that what is read may take."""
         self.link = link
+        self.quota = GuestQuota(memory, clock)
+        self.drops: Counter[str] = Counter()  # how often it was given up, by reason
+        self._memory = memory
         self.context: Context | None = None
+        self.current = False  # known whole, and kept in step as far as its server answers
         self.task: asyncio.Task[None] | None = None
         self._index = index
         self._identities = IdentityDomain(controller_namespace, link.trust_domain)
@@ -74,9 +84,29 @@ class Reading:
                     "a linked cluster cannot be read; mend its Secret", error=str(refusal)
                 )
                 return
-            self._log.error("reading a linked cluster failed; it is tried again", exc_info=error)
+            except Exception as mistake:  # noqa: BLE001  # of ours, must not take the process along
+                error = mistake
+            delay = self._drop(error, backoff)
             del error  # its traceback leads to all that was read
-            await self._clock.sleep(backoff.next_delay())
+            await self._clock.sleep(delay)
+
+    def _drop(self, error: BaseException | None, backoff: Backoff) -> float:
+        """Says why it is not read any more; the seconds after which it is tried again."""
+        self.current = False
+        if self.context is None:  # nothing is kept
+            self.quota = GuestQuota(self._memory, self._clock)
+        if isinstance(error, OverQuota):
+            self.drops["memory"] += 1
+            delay = backoff.next_delay(_TOO_LARGE)
+            self._log.error(
+                "a linked cluster is too large; what was known of it before stays in use",
+                error=f"{error}; raise --linked-cluster-memory-mib, or delete its Secret",
+                delay_seconds=round(delay, 1),
+            )
+            return delay
+        self.drops["error"] += 1
+        self._log.error("reading a linked cluster failed; it is tried again", exc_info=error)
+        return backoff.next_delay()
 
     async def _read(self) -> BaseException | None:
         """Reads until something fails; what did. Not a TaskGroup, whose end leaves a cycle, and in
@@ -86,6 +116,7 @@ class Reading:
         client = await KubeClient.of_kubeconfig(
             link.kubeconfig, user_agent=f"linkerd-destination/{VERSION}", clock=self._clock
         )
+        self.quota = GuestQuota(self._memory, self._clock)
         async with client:
             self._log.info("reading a linked cluster", server=client.server)
             reflectors = [
@@ -106,6 +137,7 @@ class Reading:
         """Says that the cluster is known whole, when it is."""
         await asyncio.gather(*(reflector.wait_synced() for reflector in reflectors))
         self.context = context
+        self.current = True
         self._on_read(self)
 
     def _reflector(
@@ -120,4 +152,5 @@ class Reading:
             cluster=self.link.name,
             clock=self._clock,
             metrics=self._metrics,
+            quota=self.quota,
         )

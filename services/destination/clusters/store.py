@@ -7,11 +7,11 @@ nothing but the log.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Coroutine, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from linkerd.kube.events import Applied, Event
 from linkerd.kube.objects import Key, Secret
@@ -21,6 +21,9 @@ from linkerd.runtime.logs import get_logger
 from services.destination.clusters.links import Link, LinkError, link_of
 from services.destination.clusters.reading import Reading
 from services.destination.index import Index
+
+MEMORY: Final = 128 << 20
+"""Bytes: enough for some 20,000 pods with all that belongs to them."""
 
 _LINGER: Final = 30.0  # seconds that a cluster stays known after its Secret is gone
 _log = get_logger(__name__)
@@ -42,9 +45,19 @@ class _Slot:
         return self.serving is None and task is not None and not task.done()
 
 
+class LinkState(NamedTuple):
+    """Whether a cluster is known whole and kept in step, the bytes that it takes, and how often it
+    was given up, by reason, through the credentials that are in use."""
+
+    cluster: str
+    current: bool
+    memory: int
+    drops: Counter[str]
+
+
 class ClusterStore:
     """Reads every linked cluster into `index`; needs a running loop. `slices`: endpoints are read
-    from EndpointSlices, or else from Endpoints."""
+    from EndpointSlices, or else from Endpoints. `memory`: bytes that each may take."""
 
     def __init__(
         self,
@@ -54,12 +67,14 @@ class ClusterStore:
         clock: Clock,
         metrics: ReflectorMetrics,
         slices: bool = True,
+        memory: int = MEMORY,
     ) -> None:
         self._index = index
         self._namespace = controller_namespace
         self._clock = clock
         self._metrics = metrics
         self._slices = slices
+        self._memory = memory
         self._links: defaultdict[str, dict[Key, Link]] = defaultdict(dict)
         self._names: dict[Key, str] = {}
         self._slots: dict[str, _Slot] = {}
@@ -87,6 +102,17 @@ class ClusterStore:
         except TimeoutError:
             unread = sorted(name for name, slot in self._slots.items() if slot.waits)
             _log.warning("linked clusters do not answer; we start without them", waiting=unread)
+
+    def states(self) -> Iterator[LinkState]:
+        """How it stands with each linked cluster."""
+        for name, slot in self._slots.items():
+            readings = [reading for reading in (slot.serving, slot.coming) if reading is not None]
+            yield LinkState(
+                name,
+                current=slot.serving is not None and slot.serving.current,
+                memory=sum(reading.quota.used for reading in readings),
+                drops=sum((reading.drops for reading in readings), Counter()),
+            )
 
     async def close(self) -> None:
         """Ends all reading."""
@@ -150,6 +176,7 @@ class ClusterStore:
             self._namespace,
             on_read,
             slices=self._slices,
+            memory=self._memory,
             clock=self._clock,
             metrics=self._metrics,
         )

@@ -14,6 +14,9 @@ from linkerd.runtime.logs import get_logger
 
 _log: Final = get_logger(__name__)
 _REMEMBERED: Final = 10_000
+_PARTS: Final = 50  # of an object; an odd one may have thousands
+_LONGEST: Final = 500  # characters of a problem, which may quote the object
+_LINES: Final = 1_000  # of a linked cluster, whose owner may make as many odd objects as he likes
 
 
 @dataclass(slots=True)
@@ -26,27 +29,36 @@ class Tally:
 
 class Complaints:
     """Remembers what was said of which object of a cluster, for the last 10,000 of them. `cluster`
-    is the name of its link, empty for ours; `tally` may be shared with other clusters."""
+    is the name of its link, empty for ours; of such a one 1,000 complaints are logged, and all are
+    counted. `tally` may be shared with other clusters."""
 
     def __init__(self, cluster: str = "", tally: Tally | None = None) -> None:
         self._said: OrderedDict[tuple[str, str, str], dict[str, str]] = OrderedDict()
         self._log = _log.bind(cluster=cluster) if cluster else _log
         self.tally = tally or Tally()
+        self._linked = bool(cluster)
+        self._lines = 0
 
     def about(self, kind: str, namespace: str, name: str, part: str, problem: str) -> None:
         """Logs `problem` of a part of an object, saying what happens now, unless that was the last
         thing said of it."""
         said = self._said.setdefault((kind, namespace, name), {})
-        if said.get(part) == problem:
+        problem = problem[:_LONGEST]
+        if said.get(part) == problem or (part not in said and len(said) >= _PARTS):
             return
         said[part] = problem
         if len(self._said) > _REMEMBERED:
             self._said.popitem(last=False)
         self.tally.complaints += 1
+        self._lines += 1
+        if self._linked and self._lines > _LINES:
+            return
         error = f"{part}: {problem}"
         self._log.warning(
             "object is malformed", kind=kind, namespace=namespace, name=name, error=error
         )
+        if self._linked and self._lines == _LINES:
+            self._log.warning("no more malformed objects of this cluster are logged")
 
     def forget(self, kind: str, namespace: str, name: str) -> None:
         """The object is gone."""

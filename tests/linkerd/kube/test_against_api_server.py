@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import ssl
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,8 +49,8 @@ async def test_a_life_of_pods(kube: KubeClient, namespace: str) -> None:
             await read_object(kube, PODS, "b", namespace)
 
 
-async def test_pages(kube: KubeClient, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reflecting_module, "PAGE", 7)
+async def test_pages(kube: KubeClient, namespace: str) -> None:
+    kube.limits = replace(kube.limits, page=7)
     for number in range(30):
         await create(kube, CONFIG_MAPS, namespace, {"metadata": {"name": f"m{number:02}"}})
     async with reflecting(kube, CONFIG_MAPS, namespace=namespace) as follower:

@@ -186,12 +186,12 @@ async def test_one_that_was_away_and_is_slow_is_back(
 async def test_a_server_that_comes_and_goes_is_believed_less_and_less(
     presence: Presence, server: Server, clock: FakeClock
 ) -> None:
-    for _ in range(40):  # three seconds here, three away
+    for _ in range(40):  # two seconds here, three away
         server.state = "down"
         presence.missed()
         await clock.advance(3)
         server.state = "up"
-        await clock.advance(3)
+        await clock.advance(2)
     assert 1 <= presence.returns <= 4
     await clock.advance(20)
     returns = presence.returns

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 
 import pytest
 
@@ -36,8 +37,10 @@ async def test_list_then_watch(pods: Following, peer: ApiPeer) -> None:
         assert 300 <= int(peer.queries[-1]["timeoutSeconds"]) <= 600
 
 
-async def test_pages(pods: Following, peer: ApiPeer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PAGE", 10)
+async def test_pages(
+    pods: Following, peer: ApiPeer, client: KubeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.limits = replace(client.limits, page=10)
     monkeypatch.setattr(module, "_SLICE", 4)
     for number in range(35):
         peer.put(f"p{number:02}")
@@ -60,9 +63,9 @@ async def test_one_read_is_one_batch(pods: Following, peer: ApiPeer) -> None:
 
 
 async def test_an_expired_continue_token_begins_the_list_again(
-    pods: Following, peer: ApiPeer, monkeypatch: pytest.MonkeyPatch
+    pods: Following, peer: ApiPeer, client: KubeClient
 ) -> None:
-    monkeypatch.setattr(module, "PAGE", 2)
+    client.limits = replace(client.limits, page=2)
     for name in "abcde":
         peer.put(name)
     peer.expired_tokens = 1

@@ -3,13 +3,12 @@
 import asyncio
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from linkerd.kube import reflector as module
 from linkerd.kube.client import KubeClient
 from linkerd.kube.objects import KubeObject, Pod
 from linkerd.kube.resource import PODS
@@ -54,27 +53,30 @@ _TURNS = st.lists(_STEPS, min_size=1, max_size=6)
 @given(st.lists(_TURNS, max_size=8))
 def test_any_history(turns: list[list[Step]]) -> None:
     """In each turn several things happen at once; then the reflector has time to catch up."""
-    with tempfile.TemporaryDirectory() as directory, mock.patch.object(module, "PAGE", 2):
+    with tempfile.TemporaryDirectory() as directory:
         asyncio.run(_live_through(turns, Path(directory)))
 
 
 async def _live_through(turns: list[list[Step]], directory: Path) -> None:
     async with ApiPeer() as peer:
         path = peer.kubeconfig(directory)
-        async with (
-            await KubeClient.connect(path, user_agent="test") as client,
-            reflecting(client, PODS, clock=ImpatientClock()) as follower,
-        ):
-            for turn in turns:
-                for step in turn:
-                    step(peer)
-                peer.put("probe", status=_GOOD)  # proves that a watch has come through
-                await follower.until(lambda f: _agrees(peer, f))
-            for name, document in list(peer.objects.items()):
-                if document["status"] == _BAD:
-                    peer.put(name, status=_GOOD)
-            await follower.until(lambda f: f.reflector.synced and _equals(peer, f))
-            assert dict(follower.reflector.store) == follower.replayed
+        async with await KubeClient.connect(path, user_agent="test") as client:
+            client.limits = replace(client.limits, page=2)
+            await _follow(turns, peer, client)
+
+
+async def _follow(turns: list[list[Step]], peer: ApiPeer, client: KubeClient) -> None:
+    async with reflecting(client, PODS, clock=ImpatientClock()) as follower:
+        for turn in turns:
+            for step in turn:
+                step(peer)
+            peer.put("probe", status=_GOOD)  # proves that a watch has come through
+            await follower.until(lambda f: _agrees(peer, f))
+        for name, document in list(peer.objects.items()):
+            if document["status"] == _BAD:
+                peer.put(name, status=_GOOD)
+        await follower.until(lambda f: f.reflector.synced and _equals(peer, f))
+        assert dict(follower.reflector.store) == follower.replayed
 
 
 def _agrees(peer: ApiPeer, follower: Follower[Pod]) -> bool:

@@ -84,7 +84,7 @@ def test_connections_that_break_at_once_close_nobody_elses_descriptor(resetting:
 async def _lost(port: int) -> list[int]:
     """Descriptors that were opened between connections and are no longer what they were."""
     lost = []
-    async with open_session(ssl.create_default_context(), "test") as session:
+    async with open_session(ssl.create_default_context(), "test", 65536) as session:
         for _ in range(CONNECTIONS // TOGETHER):
             mine: list[int] = []
             calls = (_call(session, port, mine) for _ in range(TOGETHER))
