@@ -14,7 +14,7 @@ would wait, with the request, for the garbage collector.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Never, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 import grpc
@@ -29,6 +29,9 @@ from linkerd.streams import StreamEnd, Subscription
 
 REQUEST_SECONDS: Final = 15.0
 """How long the one message of a request may take to come."""
+
+MAX_PENDING: Final = 1_000
+"""Calls that wait for it. Core keeps each one's metadata, Python a copy, 44 KB in all at worst."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -84,9 +87,9 @@ def _unary(method: Method, metrics: MethodMetrics, calls: OpenCalls) -> _Serve[b
         size = len(raw)
         calls.begin(size)
         try:
-            request = decode(method, raw)
-            del raw
-            message = encode(method, await method.function(request, call))
+            working = method.function(decode(method, raw), call)
+            del raw  # what the method has read it may let go of, too
+            message = encode(method, await working)
         finally:
             calls.end(size)
         metrics.sent.inc()
@@ -97,7 +100,7 @@ def _unary(method: Method, metrics: MethodMetrics, calls: OpenCalls) -> _Serve[b
         if not isinstance(outcome, bytes):
             ending = context.abort(*outcome)
             del messages, context
-            await ending
+            await _said(ending)
         return outcome
 
     return serve
@@ -108,10 +111,9 @@ def _watching(method: Method, metrics: MethodMetrics, calls: OpenCalls) -> _Serv
         bell, subscription = Bell(), None
         try:
             calls.enter(bell)
-            request = decode(method, raw)
+            working = method.function(decode(method, raw), call)
             del raw
-            subscription = subscribed(method, await method.function(request, call))
-            del request
+            subscription = subscribed(method, await working)
             await _pump(subscription, bell, context, metrics)
         finally:
             calls.leave(bell)
@@ -123,7 +125,7 @@ def _watching(method: Method, metrics: MethodMetrics, calls: OpenCalls) -> _Serv
         if outcome is not None:
             ending = context.abort(*outcome)
             del messages, context
-            await ending
+            await _said(ending)
 
     return serve
 
@@ -139,6 +141,8 @@ async def _outcome(
         result = await working
         code = grpc.StatusCode.OK
         return result
+    except grpc.aio.InternalError:
+        raise asyncio.CancelledError from None  # core has ended the call meanwhile
     except Exception as error:  # noqa: BLE001  # becomes a status
         code, message = _failure(method, error)
         return code, message
@@ -150,7 +154,7 @@ async def _outcome(
 
 async def _request(context: Context, calls: OpenCalls) -> bytes:
     """The message of a request. Raises RpcError when there is none, or not in time."""
-    calls.expect()
+    calls.expect(MAX_PENDING)
     try:
         async with asyncio.timeout(REQUEST_SECONDS):
             message = await context.read()
@@ -163,6 +167,14 @@ async def _request(context: Context, calls: OpenCalls) -> bytes:
     if not isinstance(message, bytes):
         raise RpcError(grpc.StatusCode.UNIMPLEMENTED, "the request has no message")
     return message
+
+
+async def _said(ending: Awaitable[Never]) -> Never:
+    """Ends a call with its status."""
+    try:
+        await ending
+    except grpc.aio.InternalError:
+        raise asyncio.CancelledError from None  # core has ended it with one of its own
 
 
 async def _pump(

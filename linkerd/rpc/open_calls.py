@@ -74,10 +74,10 @@ class OpenCalls:
     def __len__(self) -> int:
         return len(self._watchers) + self._unary
 
-    def expect(self) -> None:
+    def expect(self, most: int) -> None:
         """A call has come whose request is not whole; it will be `expected`. Raises RpcError when
-        there are too many."""
-        limit = self._options.max_pending_calls
+        there are too many, which `most` are in any case."""
+        limit = min(self._options.max_pending_calls, most)
         if self.pending >= limit:
             raise self._refusal("pending", f"{limit} requests are not whole: try again")
         self.pending += 1

@@ -11,7 +11,8 @@ class ServerOptions:
     `max_concurrent_streams` is of watching calls, for the process; `max_connection_streams` of all
     calls, for one connection: a sidecar's carries those of many clients. `max_connections` is
     lower where the process may not open so many files. Of calls whose request is not whole yet the
-    process takes `max_pending_calls`; of unary calls `max_unary_calls`, whose requests have at most
+    process takes `max_pending_calls`, which hold at most `max_held_bytes` together (besides small
+    ones); of unary calls `max_unary_calls`, whose requests have at most
     `max_unary_bytes` together.
     `connection_age`, jittered by a tenth, moves clients to other replicas; None: never.
     `lame_duck` is how long `stop` keeps serving, unready, before it turns clients away.
@@ -21,6 +22,7 @@ class ServerOptions:
     max_connection_streams: int = 10_000
     max_connections: int = 20_000
     max_pending_calls: int = 20_000
+    max_held_bytes: int = 64 << 20
     max_unary_calls: int = 8_192
     max_unary_bytes: int = 64 << 20
     max_receive_bytes: int = 1 << 20

@@ -34,7 +34,7 @@ class Shared:
     timers: Timers
     turns: Turns
     admission: Admission
-    held: Holdings = field(default_factory=lambda: Holdings(limits.MAX_PROCESS_HELD_BYTES))
+    held: Holdings
     connections: "set[Connection]" = field(default_factory=set)
     buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(limits.READ_BYTES)))
     stopping: bool = False

@@ -8,8 +8,8 @@ MAX_HEADER_BYTES: Final = 16 << 10
 MAX_HELD_BYTES: Final = 16 << 20
 """Of requests whose method has not answered yet, headers and bodies, for one connection."""
 
-MAX_PROCESS_HELD_BYTES: Final = 64 << 20
-"""The same for all connections together."""
+SMALL_REQUEST_BYTES: Final = 6 << 10
+"""A request that holds no more is never refused for what others hold."""
 
 READ_BYTES: Final = 32 << 10
 """Of one read. No more is read before it is worked off, so that what waits in front of another's

@@ -13,6 +13,7 @@ import grpc
 from linkerd.rpc.errors import RpcError
 from linkerd.rpc.h2.body import Body
 from linkerd.rpc.h2.headers import Header
+from linkerd.rpc.h2.limits import SMALL_REQUEST_BYTES
 
 _HEADER_BYTES: Final = 150  # of objects around the text of each header
 _EMPTY: Final = Body(0)
@@ -31,9 +32,13 @@ class Holdings:
         self.whole = whole
         self.waiting: dict[Receiving, int] = {}
 
-    def hold(self, size: int) -> None:
-        """Counts. Raises RpcError RESOURCE_EXHAUSTED when it is too much now."""
+    def hold(self, size: int, of_one: int) -> None:
+        """Counts `size` more of a request that holds `of_one` with it. Raises RpcError
+        RESOURCE_EXHAUSTED when it is too much now; small ones do not suffer from what large ones
+        hold."""
         self._add(size)
+        if of_one <= SMALL_REQUEST_BYTES:
+            return
         if self.bytes > self.limit:
             raise _too_much("this connection", self.limit)
         if self.whole is not None and self.whole.bytes > self.whole.limit:
@@ -78,7 +83,7 @@ class Receiving:
     def hold(self, size: int) -> None:
         """Also holds this. Raises RpcError as `Holdings.hold`."""
         self._held += size
-        self._holdings.hold(size)
+        self._holdings.hold(size, self._held)
 
     def hold_headers(self, headers: Sequence[Header]) -> None:
         """Holds the headers. Raises RpcError as `Holdings.hold`."""

@@ -78,9 +78,9 @@ class Unary(_OneRequest):
 
     async def _serve(self, stream: Stream, raw: bytes) -> None:
         try:
-            request = decode(self.method, raw)
-            del raw
-            answer = encode(self.method, await self.method.function(request, stream.call))
+            working = self.method.function(decode(self.method, raw), stream.call)
+            del raw  # what the method has read it may let go of, too
+            answer = encode(self.method, await working)
         except asyncio.CancelledError:
             stream.returned()
             stream.finish(_CANCELLED)  # unless its end is what cancelled us
@@ -114,10 +114,9 @@ class Watching(_OneRequest):
 
     async def _serve(self, stream: Stream, raw: bytes) -> None:
         try:
-            request = decode(self.method, raw)
+            working = self.method.function(decode(self.method, raw), stream.call)
             del raw
-            result = await self.method.function(request, stream.call)
-            subscription = subscribed(self.method, result)
+            subscription = subscribed(self.method, await working)
         except asyncio.CancelledError:
             stream.returned()
             stream.finish(_CANCELLED)  # unless its end is what cancelled us

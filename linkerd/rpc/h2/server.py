@@ -7,6 +7,7 @@ from typing import Any, Final
 from linkerd.rpc.h2.admission import Admission
 from linkerd.rpc.h2.connection import Connection, Shared
 from linkerd.rpc.h2.listening import listen
+from linkerd.rpc.h2.receiving import Holdings
 from linkerd.rpc.h2.served import served
 from linkerd.rpc.h2.turns import LoopTimers, Turns
 from linkerd.rpc.methods import ServiceTable
@@ -49,6 +50,7 @@ class H2Server(Server):
             timers,
             Turns(loop),
             Admission(self.options.max_connections, metrics, timers),
+            Holdings(self.options.max_held_bytes),
         )
         self._servers = [
             await loop.create_server(lambda: Connection(shared), sock=each, backlog=_BACKLOG)

@@ -41,15 +41,15 @@ async def test_bytes_of_requests_that_are_reset_are_given_back(server: H2Server)
                 client.wire.send_data(stream, part[at : at + 16384])
             await client.pong()
             client.wire.reset_stream(stream)
-        good = identity_pb2.CertifyRequest(identity="x" * 3000).SerializeToString()
+        good = identity_pb2.CertifyRequest(identity="x" * 15_000).SerializeToString()
         assert (await client.result(client.open(CERTIFY, good))).status == "0"
     await eventually(lambda: held(server).unfinished == 0, "the end of all requests")
 
 
 async def test_all_connections_share_a_bound_of_held_bytes(
-    server: H2Server, world: World, registry: CollectorRegistry
+    serve: Any, world: World, registry: CollectorRegistry
 ) -> None:
-    held(server).limit = 100_000
+    server = await serve(max_held_bytes=100_000)
     async with RawClient(server.port) as one, RawClient(server.port) as two:
         first = one.open(CERTIFY, end=False)
         one.wire.send_data(first, b"\0\0\x10\0\0" + bytes(16_000))
@@ -59,6 +59,9 @@ async def test_all_connections_share_a_bound_of_held_bytes(
         await one.pong()
         heard = await two.result(two.open(CERTIFY, HELLO, headers={"padding": "x" * 10_000}))
         assert heard.status == str(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
+        # Those of usual size do not suffer from it.
+        assert (await two.result(two.open(CERTIFY, HELLO))).status == "0"
+        assert (await one.result(one.open(CERTIFY, HELLO))).status == "0"
     await eventually(lambda: held(server).bytes == 0, "the end of all requests")
 
 
