@@ -38,7 +38,7 @@ from services.identity.leaf import issue, validity
 from services.identity.metrics import Metrics
 from services.identity.model import Issuer, Leaf, LeafPolicy, SigningRequest
 from services.identity.notices import Notices
-from services.identity.tokens import TokenJudge
+from services.identity.tokens import TokenJudge, decode
 from services.identity.wire import certify_response
 
 _STATUSES: Final[Mapping[type[CallError], grpc.StatusCode]] = {
@@ -89,15 +89,17 @@ class Identity:
 
     async def certify(self, request: CertifyRequest, call: Call) -> CertifyResponse:
         """A certificate for the workload whose token the request holds. Raises RpcError."""
-        began = time.perf_counter()
+        began, identity = time.perf_counter(), request.identity
+        working = self._certify(identity, request.token, request.certificate_signing_request)
+        del request  # calls may wait for long, each with its token once and no more
         try:
-            return await self._certify(request)
+            return await working
         except CallError as error:
             code = _STATUSES[type(error)]
             log = _log.info if isinstance(error, _CLIENTS_FAULT) else _log.warning
             log(
                 "not certified",
-                identity=shown(request.identity),
+                identity=shown(identity),
                 peer=call.peer,
                 code=code.name,
                 error=str(error),
@@ -106,23 +108,25 @@ class Identity:
         finally:
             self._metrics.certify.observe(time.perf_counter() - began)
 
-    async def _certify(self, request: CertifyRequest) -> CertifyResponse:
+    async def _certify(self, identity: str, token: bytes, der: bytes) -> CertifyResponse:
         self._issuers.loaded()
-        _check_fields(request)
-        wanted = await self._parse(request.certificate_signing_request)
+        _check_fields(identity, token, der)
+        wanted = await self._parse(der)
         issuer = self._issuer_for(wanted)
-        csr.check_names(wanted, request.identity)
-        await self._check_token(request)
+        csr.check_names(wanted, identity)
+        text = decode(token)
+        del token
+        await self._check_token(identity, text)
         leaf = await asyncio.get_running_loop().run_in_executor(
-            self._signers, self._sign, issuer, wanted, request.identity
+            self._signers, self._sign, issuer, wanted, identity
         )
         _log.info(
             "certified",
-            identity=request.identity,
+            identity=identity,
             expires=leaf.not_after.isoformat(),
             sha256=leaf.sha256,
         )
-        self._notices.issued(request.identity, leaf)
+        self._notices.issued(identity, leaf)
         return certify_response(leaf, issuer)
 
     async def _parse(self, der: bytes) -> SigningRequest:
@@ -141,12 +145,12 @@ class Identity:
             self._notices.issuer_validation_failed(f"{error} (asked for {asker})")
             raise
 
-    async def _check_token(self, request: CertifyRequest) -> None:
-        found = await self._tokens.identity_of(request.token)
-        if found != request.identity:
+    async def _check_token(self, identity: str, token: str) -> None:
+        found = await self._tokens.identity_of(token)
+        if found != identity:
             raise RefusedError(
                 "identity is not that of the token's ServiceAccount: "
-                f"requested={shown(request.identity)} found={shown(found)}"
+                f"requested={shown(identity)} found={shown(found)}"
             )
 
     def _sign(self, issuer: Issuer, wanted: SigningRequest, identity: str) -> Leaf:
@@ -160,14 +164,14 @@ class Identity:
         return leaf
 
 
-def _check_fields(request: CertifyRequest) -> None:
-    if not request.identity:
+def _check_fields(identity: str, token: bytes, der: bytes) -> None:
+    if not identity:
         raise InvalidRequestError("identity is missing: it is the name to certify")
-    if len(request.identity) > _MAX_NAME:
+    if len(identity) > _MAX_NAME:
         raise InvalidRequestError(
-            f"identity has {len(request.identity)} characters; DNS names have at most {_MAX_NAME}"
+            f"identity has {len(identity)} characters; DNS names have at most {_MAX_NAME}"
         )
-    if not request.token:
+    if not token:
         raise InvalidRequestError("token is missing: it is the workload's ServiceAccount token")
-    if not request.certificate_signing_request:
+    if not der:
         raise InvalidRequestError("certificate_signing_request is missing: it is PKCS#10 in DER")

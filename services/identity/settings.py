@@ -166,6 +166,7 @@ def server_limits(settings: Settings) -> ServerOptions:
         max_concurrent_streams=1_000,
         max_connections=4_000,
         max_pending_calls=2_048,
+        max_held_bytes=24 << 20,
         max_unary_calls=settings.token_review_concurrency + settings.token_review_queue + 1_024,
         max_unary_bytes=24 << 20,
         max_receive_bytes=192 << 10,

@@ -71,16 +71,15 @@ class TokenJudge:
         self._review = review
         self._domain = domain
 
-    async def identity_of(self, token: bytes) -> str:
+    async def identity_of(self, token: str) -> str:
         """The identity of the token's ServiceAccount.
 
         Raises InvalidRequestError, RefusedError, and what the reviewer raises.
         """
-        text = _decode(token)
-        status = await self._ask(text)
+        status = await self._ask(token)
         if status.error:
             raise InvalidRequestError(
-                f"token is not valid: {_said(status, text)}; send what the token file holds now, "
+                f"token is not valid: {_said(status, token)}; send what the token file holds now, "
                 "which the kubelet renews"
             )
         if not status.authenticated:
@@ -130,7 +129,8 @@ def identity_of_user(username: str, domain: IdentityDomain) -> str:
     return domain.workload(name, namespace, kind)
 
 
-def _decode(token: bytes) -> str:
+def decode(token: bytes) -> str:
+    """The text of a token. Raises InvalidRequestError when it is too long, or none."""
     if len(token) > MAX_BYTES:
         raise InvalidRequestError(f"token has {len(token)} bytes; at most {MAX_BYTES} are accepted")
     try:
