@@ -47,7 +47,7 @@ class Connection(asyncio.BufferedProtocol):
     """
 
     def __init__(self, shared: Shared) -> None:
-        self.waiting = False
+        self.waiting = self.delayed = False
         self.lost = asyncio.get_running_loop().create_future()
         self._shared = shared
         self._arrived = bytearray()
@@ -128,12 +128,16 @@ class Connection(asyncio.BufferedProtocol):
     # What the scheduler calls.
 
     @property
-    def busy(self) -> bool:
-        """As `Member.busy`."""
+    def unread(self) -> bool:
+        """As `Member.unread`."""
         session = self._session
-        if session is None or self._ended:
-            return False
-        return session.unread or bool(self._arrived) or (session.unsent and not self._full)
+        return not self._ended and session is not None and (session.unread or bool(self._arrived))
+
+    @property
+    def unsent(self) -> bool:
+        """As `Member.unsent`."""
+        session = self._session
+        return not self._ended and not self._full and session is not None and session.unsent
 
     @property
     def slowed(self) -> bool:

@@ -3,8 +3,9 @@
 A turn of the loop gives connections a slice of time each, in rotation, and ends after a few
 milliseconds, so that everything else in the process (calls that have begun, the admin server, other
 connections' reads) has its turn too. Those that were through with their last slice go before those
-that use up theirs, so who asks little waits for nobody who asks much. Who is slowed gets a slice
-now and then.
+that use up theirs, so who asks little waits for nobody who asks much. What a slowed connection has
+to say goes out like any other's, since it may be a sidecar's with many clients; but what it sends
+is read only now and then.
 """
 
 import asyncio
@@ -19,7 +20,8 @@ _TURN: Final = 0.004  # seconds
 _SLICE: Final = 0.002  # seconds, at least
 _CALLS: Final = 32  # that may begin in a turn; what they do comes on top of its time
 _SLICE_CALLS: Final = 16
-_SLOW_EVERY: Final = 0.01  # seconds from one slice of those that are slowed to the next
+_SLOW_EVERY: Final = 0.01  # seconds from one turn of those that are slowed to the next
+_SLOW_SLICE: Final = 0.0005  # seconds of it, at least, for each
 
 
 class LoopTimers:
@@ -38,20 +40,26 @@ class LoopTimers:
 
 
 class Member(Protocol):
-    """A connection. `waiting`, the scheduler's: it is in line."""
+    """A connection. The scheduler's: `waiting`, it is in line; `delayed`, it is to be read soon."""
 
     waiting: bool
+    delayed: bool
 
     def turn(self, until: float, calls: int) -> int:
-        """Works until it is `until` or so many calls have begun; how many have."""
+        """Works until it is `until` or so many calls have begun; how many have. With 0 nothing is
+        read."""
 
     @property
-    def busy(self) -> bool:
-        """Whether there is more to do."""
+    def unread(self) -> bool:
+        """Whether there is more to read."""
+
+    @property
+    def unsent(self) -> bool:
+        """Whether there is more to send."""
 
     @property
     def slowed(self) -> bool:
-        """Whether it gets little time."""
+        """Whether it is read only now and then."""
 
 
 class Turns:
@@ -68,20 +76,11 @@ class Turns:
     def add(self, member: Member) -> None:
         """It has something to do."""
         if not member.waiting:
-            member.waiting = True
             self._enqueue(member, self._light)
 
     def _enqueue(self, member: Member, line: "deque[Member]") -> None:
-        if member.slowed:
-            self._slow.append(member)
-            if self._timer is None:
-                self._timer = self._loop.call_later(_SLOW_EVERY, self._run_slow)
-        else:
-            line.append(member)
-            self._come()
-
-    def _come(self) -> None:
-        """There will be a turn."""
+        member.waiting = True
+        line.append(member)
         if not self._coming:
             self._coming = True
             self._loop.call_soon(self._run)
@@ -93,8 +92,9 @@ class Turns:
         if self._heavy:
             calls -= self._serve_one(self._heavy, calls)
             self._serve(self._heavy, until, calls)
-        if self._light or self._heavy:
-            self._come()
+        if (self._light or self._heavy) and not self._coming:
+            self._coming = True
+            self._loop.call_soon(self._run)
 
     def _serve(self, line: "deque[Member]", until: float, calls: int) -> int:
         """Serves who is in line, while there is time; how many calls may still begin."""
@@ -103,18 +103,36 @@ class Turns:
         return calls
 
     def _serve_one(self, line: "deque[Member]", calls: int) -> int:
-        share = _TURN / (len(self._light) + len(self._heavy) + len(self._slow))
+        share = _TURN / (len(self._light) + len(self._heavy))
         member = line.popleft()
-        until = time.monotonic() + max(_SLICE, share)
-        begun = member.turn(until, max(1, min(calls, _SLICE_CALLS)))
-        if member.busy:
-            self._enqueue(member, self._heavy)
-        else:
-            member.waiting = False
+        member.waiting = False
+        calls = 0 if member.slowed else max(1, min(calls, _SLICE_CALLS))
+        begun = member.turn(time.monotonic() + max(_SLICE, share), calls)
+        self._requeue(member)
         return begun
 
+    def _requeue(self, member: Member) -> None:
+        """Puts it where it has its next turn, if it has more to do."""
+        slowed = member.slowed
+        if (member.unsent or (member.unread and not slowed)) and not member.waiting:
+            self._enqueue(member, self._heavy)
+        if slowed and member.unread and not member.delayed:
+            member.delayed = True
+            self._slow.append(member)
+            if self._timer is None:
+                self._timer = self._loop.call_later(_SLOW_EVERY, self._run_slow)
+
     def _run_slow(self) -> None:
+        """Reads from those that are slowed, each at most once."""
+        waiting, self._slow = self._slow, deque()
+        until = time.monotonic() + _TURN
+        share = max(_SLOW_SLICE, _TURN / len(waiting))
+        while waiting and (now := time.monotonic()) < until:
+            member = waiting.popleft()
+            member.delayed = False
+            member.turn(now + share, _SLICE_CALLS)
+            self._requeue(member)
+        self._slow.extendleft(reversed(waiting))
         self._timer = None
-        self._serve_one(self._slow, _SLICE_CALLS)
-        if self._slow and self._timer is None:
+        if self._slow:
             self._timer = self._loop.call_later(_SLOW_EVERY, self._run_slow)

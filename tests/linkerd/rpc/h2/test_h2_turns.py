@@ -31,21 +31,31 @@ class Steps:
 
 
 class Worker:
-    """A member with so many slices of work."""
+    """A member with so many slices to read, and so many to send."""
 
-    def __init__(self, name: str, work: int, done: list[str], *, calls: int = 0) -> None:
-        self.waiting = False
-        self.slowed = False
+    def __init__(
+        self, name: str, work: int, done: list[str], *, calls: int = 0, sends: int = 0
+    ) -> None:
+        self.waiting = self.delayed = self.slowed = False
         self._name, self._work, self._done, self._calls = name, work, done, calls
+        self._sends = sends
 
     @property
-    def busy(self) -> bool:
+    def unread(self) -> bool:
         return self._work > 0
+
+    @property
+    def unsent(self) -> bool:
+        return self._sends > 0
 
     def turn(self, until: float, calls: int) -> int:
         del until
-        self._work -= 1
-        self._done.append(self._name)
+        if calls and self._work:
+            self._work -= 1
+            self._done.append(self._name)
+        if self._sends:
+            self._sends -= 1
+            self._done.append(f"{self._name} sends")
         return min(self._calls, calls)
 
 
@@ -92,7 +102,7 @@ def test_a_turn_begins_only_so_many_calls(steps: Steps, turns_of: Turns) -> None
     assert steps.soon  # and the rest has its turn after everything else
 
 
-def test_who_is_slowed_waits_for_a_timer_of_which_there_is_one(
+def test_who_is_slowed_is_read_by_a_timer_of_which_there_is_one(
     steps: Steps, turns_of: Turns
 ) -> None:
     done: list[str] = []
@@ -100,9 +110,41 @@ def test_who_is_slowed_waits_for_a_timer_of_which_there_is_one(
         worker = Worker(name, 20, done)
         worker.slowed = True
         turns_of.add(worker)
-    assert not steps.soon
-    for served in range(40):
-        assert len(steps.later) == 1, f"after {served} slices"
+    steps.turn()
+    assert done == []
+    for served in range(20):
+        assert not steps.soon
+        assert len(steps.later) == 1, f"after {served} turns"
         steps.later.pop()()
-    assert done == list("ab") * 20
+        assert done == list("ab") * (served + 1)
     assert not steps.later
+
+
+def test_what_a_slowed_connection_says_goes_out_like_any_others(
+    steps: Steps, turns_of: Turns
+) -> None:
+    """It may be a sidecar's, with many clients behind it."""
+    done: list[str] = []
+    for name in "ab":
+        worker = Worker(name, 1000, done, sends=3)
+        worker.slowed = True
+        turns_of.add(worker)
+    while steps.soon:
+        steps.turn()
+    assert done == ["a sends", "b sends"] * 3
+    assert len(steps.later) == 1
+
+
+def test_many_that_are_slowed_share_one_turn(steps: Steps, turns_of: Turns) -> None:
+    done: list[str] = []
+    workers = [Worker(str(number), 1, done) for number in range(50)]
+    for worker in workers:
+        worker.slowed = True
+        turns_of.add(worker)
+    while steps.soon:
+        steps.turn()
+    steps.later.pop()()
+    assert len(done) == len(set(done)) > 10
+    while steps.later:
+        steps.later.pop()()
+    assert sorted(done) == sorted(worker._name for worker in workers)
