@@ -112,15 +112,18 @@ async def running_server(engine: str | None = None) -> AsyncIterator[Server]:
     clock = FakeClock(datetime(2030, 5, 17, 12, tzinfo=UTC))
     policy = LeafPolicy(timedelta(hours=24), timedelta(seconds=20))
     issuers, reviewer = IssuerSlot(), ScriptedReviewer()
-    with ThreadPoolExecutor(2) as threads:
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="read") as readers,
+        ThreadPoolExecutor(2) as signers,
+    ):
         numbers, events = registry(), SaidEvents()
         identity = Identity(
             issuers,
             TokenJudge(reviewer, DOMAIN),
             policy,
             clock,
-            readers=threads,
-            signers=threads,
+            readers=readers,
+            signers=signers,
             metrics=Metrics(numbers),
             notices=Notices(events, DOMAIN.controller_namespace),
         )

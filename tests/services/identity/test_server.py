@@ -6,6 +6,7 @@ in `test_with_api_server.py`.
 
 import asyncio
 import hashlib
+import threading
 from datetime import UTC, timedelta
 from itertools import cycle
 
@@ -19,6 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from linkerd.kube.recorder import ObjectRef
 from linkerd.kube.reviews import TokenReviewStatus
 from linkerd.testing.certificates import DOMAIN, IDENTITY, Credentials, make_csr, p256
+from services.identity import csr
+from services.identity.model import SigningRequest
 from services.identity.testing import Server, leaf_of, user
 
 pytestmark = pytest.mark.usefixtures("logs")
@@ -172,6 +175,21 @@ class TestFields:
         code, message = await server.refusal(csr=bytes(csr))
         assert code is REFUSED
         assert "not signed by the private key" in message
+
+    @pytest.mark.parametrize(("names", "where"), [(1, "MainThread"), (300, "read")])
+    async def test_large_csrs_are_parsed_where_they_hold_up_nobody(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch, names: int, where: str
+    ) -> None:
+        threads, parse = list[str](), csr.parse
+
+        def noted(der: bytes) -> SigningRequest:
+            threads.append(threading.current_thread().name)
+            return parse(der)
+
+        monkeypatch.setattr(csr, "parse", noted)
+        await server.refusal(csr=make_csr(names=[x509.DNSName("other.example")] * names))
+        (thread,) = threads
+        assert thread.startswith(where)
 
     @pytest.mark.parametrize("size", [200_000, 10 << 20])
     async def test_messages_that_are_too_large(self, server: Server, size: int) -> None:
