@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, TypeAlias
 
 import grpc
+from google.protobuf.message import Message
 
 from linkerd.rpc.dispatch import decode, encode, subscribed
 from linkerd.rpc.errors import RpcError
@@ -63,23 +64,24 @@ class Unary(_OneRequest):
         """As `Behind.half_closed`."""
         raw = receiving.end()
         stream.begin()
+        request = decode(self.method, raw)
         try:
             self._calls.begin(len(raw))
         except RpcError as error:
             stream.finish(error.code, error.message)
         else:
             stream.counted = len(raw)
-            stream.run(self._spawn(self._serve(stream, raw)))
+            stream.run(self._spawn(self._serve(stream, request)))
 
     def left(self, stream: Stream) -> None:
         """As `Behind.left`."""
         if stream.counted is not None:
             self._calls.end(stream.counted)
 
-    async def _serve(self, stream: Stream, raw: bytes) -> None:
+    async def _serve(self, stream: Stream, request: Message) -> None:
         try:
-            working = self.method.function(decode(self.method, raw), stream.call)
-            del raw  # what the method has read it may let go of, too
+            working = self.method.function(request, stream.call)
+            del request  # what the method has read it may let go of, too
             answer = encode(self.method, await working)
         except asyncio.CancelledError:
             stream.returned()
@@ -101,21 +103,22 @@ class Watching(_OneRequest):
         """As `Behind.half_closed`."""
         raw = receiving.end()
         stream.begin()
+        request = decode(self.method, raw)
         try:
             self._calls.enter(stream)
         except RpcError as error:
             stream.finish(error.code, error.message)
         else:
-            stream.run(self._spawn(self._serve(stream, raw)))
+            stream.run(self._spawn(self._serve(stream, request)))
 
     def left(self, stream: Stream) -> None:
         """As `Behind.left`."""
         self._calls.leave(stream)
 
-    async def _serve(self, stream: Stream, raw: bytes) -> None:
+    async def _serve(self, stream: Stream, request: Message) -> None:
         try:
-            working = self.method.function(decode(self.method, raw), stream.call)
-            del raw
+            working = self.method.function(request, stream.call)
+            del request
             subscription = subscribed(self.method, await working)
         except asyncio.CancelledError:
             stream.returned()

@@ -67,6 +67,20 @@ FLOODS = {
     "rapid-reset": b"".join(
         frame(1, 5, stream, BLOCK) + frame(3, 0, stream, b"\0\0\0\x08") for stream in ids()
     ),
+    "broken-messages": b"".join(
+        frame(1, 4, stream, BLOCK) + frame(0, 1, stream, b"\0\0\0\0\2\xff\xff") for stream in ids()
+    ),
+    "no-such-method": b"".join(
+        frame(1, 5, stream, BLOCK.replace(b"Certify", b"Nothing")) for stream in ids()
+    ),
+    "resets-of-closed": frame(1, 5, 1, BLOCK) + frame(3, 0, 1, bytes(4)) * MANY,
+    "settings-acks": frame(4, 1, 0) * MANY,
+    "ping-acks": frame(6, 1, 0, bytes(8)) * MANY,
+    "updates-of-1024": frame(8, 0, 0, b"\0\0\4\0") * MANY,
+    "data-of-a-byte": frame(1, 4, 1, BLOCK) + frame(0, 0, 1, b"\0") * MANY,
+    "many-headers": b"".join(
+        frame(1, 5, stream, BLOCK + b"\x90" * 300) for stream in range(1, 101, 2)
+    ),
     "empty-data": frame(1, 4, 1, BLOCK) + frame(0, 0, 1) * MANY,
 }
 
