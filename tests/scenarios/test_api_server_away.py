@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 import grpc
@@ -73,14 +73,19 @@ def test_no_pod_is_restarted_and_all_are_right_soon_after(
 
 @contextmanager
 def api_server_away(cluster: LocalCluster) -> Iterator[None]:
-    """Connections of pods to the API server, old ones and new ones, are reset meanwhile."""
-    rule = ("INPUT", "-i", "veth+", "-p", "tcp", "--dport", "6443")
+    """Meanwhile nothing passes between pods and the API server: whoever sends gets a reset. Pods
+    that only listen find out by their keepalive, after 15 s."""
     refused = ("-j", "REJECT", "--reject-with", "tcp-reset")
-    cluster.on_node("iptables", "-w", "-I", *rule, *refused)
-    try:
+    no_reset = ("--tcp-flags", "RST", "NONE")  # those have to go out
+    rules = (
+        ("INPUT", "-i", "veth+", "-p", "tcp", "--dport", "6443", *refused),
+        ("OUTPUT", "-o", "veth+", "-p", "tcp", "--sport", "6443", *no_reset, *refused),
+    )
+    with ExitStack() as afterwards:
+        for rule in rules:
+            cluster.on_node("iptables", "-w", "-I", *rule)
+            afterwards.callback(cluster.on_node, "iptables", "-w", "-D", *rule)
         yield
-    finally:
-        cluster.on_node("iptables", "-w", "-D", *rule, *refused)
 
 
 def put(kubectl: Kubectl, namespace: str, address: str) -> None:
