@@ -33,6 +33,8 @@ class Cost(NamedTuple):
     units: int
 
 
+FREE: Final = Cost("", 0)
+
 REFUSED: Final = Cost("refused", 16)
 """A request that is refused: no gRPC, no such method, too many."""
 
@@ -58,13 +60,16 @@ _FREE_BYTES: Final = 4096  # of a header block
 
 def cost_of(frame: Frame, wire: Wire, blocked: int) -> Cost:
     """What `frame` costs, before `wire` takes it in. `blocked` streams wait for room."""
-    reason, units = _COSTS.get(type(frame), _OTHER)
-    return Cost(reason, units(frame, wire, blocked))
+    reason, units_of = _COSTS.get(type(frame), _OTHER)
+    units = units_of(frame, wire, blocked)
+    return Cost(reason, units) if units else FREE
 
 
 def cost_of_fields(count: int, resized: int) -> Cost:
     """What a header list of so many fields, whose block `resized` the table so often, costs beyond
     an ordinary one."""
+    if count <= _FREE_FIELDS and not resized:
+        return FREE
     return Cost("headers", max(0, count - _FREE_FIELDS) + 2 * resized)
 
 

@@ -22,15 +22,10 @@ Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], Cancellable]
 _CANCELLED: Final = grpc.StatusCode.CANCELLED
 
 
-def spawn(coroutine: Coroutine[Any, Any, None]) -> Cancellable:
-    """A task of the running loop."""
-    return asyncio.get_running_loop().create_task(coroutine)
-
-
 def served(
-    methods: Mapping[str, Method], metrics: RpcMetrics, calls: OpenCalls, spawn: Spawn = spawn
+    methods: Mapping[str, Method], metrics: RpcMetrics, calls: OpenCalls, spawn: Spawn
 ) -> dict[bytes, Behind]:
-    """What to call for each path."""
+    """What to call for each path. `spawn` makes a task of a coroutine."""
     return {
         path.encode(): (Watching if method.watching else Unary)(
             method, metrics.method(method), calls, spawn

@@ -38,7 +38,7 @@ class H2Server(Server):
         sockets = await asyncio.to_thread(listen, self._address)  # it may ask for a name
         timers = LoopTimers(loop)
         metrics = ConnectionMetrics.of(self._registry)
-        routes = served(self._methods, RpcMetrics.of(self._registry), self.calls)
+        routes = served(self._methods, RpcMetrics.of(self._registry), self.calls, loop.create_task)
         if self.options.reflection:
             from linkerd.rpc.h2.reflection import reflecting  # only where the flag asks for it
 
