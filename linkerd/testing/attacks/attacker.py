@@ -15,6 +15,8 @@ from linkerd.testing.attacks.kinds import KINDS, Kind
 from linkerd.testing.attacks.peer import OverError, Peer
 
 _INTERVAL: Final = 0.1  # seconds between two calls of a bystander that shares the connection
+_HELLO: Final = frames.PREFACE + frames.settings() + frames.window_update(0, 1 << 29)
+_LAST_WORD: Final = 0.05  # seconds for the server to end a connection that has said enough
 _PAUSE: Final = 0.002  # seconds from one connection's end to the next one
 
 
@@ -35,15 +37,19 @@ class Attacked:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to send: where to, over how many connections at once, for how long at most, whether on
-    new ones when they end (`again`), and whether a bystander `shares` them."""
+    """What to send: where to, over how many connections at once, for how long at most, how many
+    bytes a connection at most (0: no limit), whether on new ones when they end (`again`), whether a
+    bystander shares them (`shared`), and how much the kernel may hold back (`send_buffer`, as
+    `Peer`)."""
 
     kind: str
-    port: int
+    port: int = 0
     connections: int = 1
     seconds: float = 1.0
+    most_bytes: int = 0
     again: bool = False
     shared: bool = False
+    send_buffer: int = 0
     niceness: int = 0
 
 
@@ -86,20 +92,24 @@ def _one_after_another(order: Order, deadline: float, seen: Attacked) -> None:
 def _one(order: Order, kind: Kind, deadline: float, seen: Attacked) -> None:
     """One connection, to its end."""
     try:
-        peer = Peer(order.port, deadline, reads=kind.reads)
+        peer = Peer(order.port, deadline, reads=kind.reads, send_buffer=order.send_buffer)
     except OverError:
         seen.ends["refused"] += 1
         return
     calls = _Calls(peer) if order.shared else None
     try:
         if kind.preface:
-            peer.send(frames.PREFACE + frames.settings())
+            peer.send(_HELLO)
         for chunk in kind.send(peer):
             peer.send(chunk)
+            if 0 < order.most_bytes <= peer.sent_bytes:
+                peer.rest(_LAST_WORD)
+                break
             if calls is not None:
                 calls.next()
-        if not kind.leaves:
-            peer.until_over()
+        else:
+            if not kind.leaves:
+                peer.until_over()
     except OverError:
         pass
     end = _end(peer)

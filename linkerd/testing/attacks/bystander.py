@@ -14,10 +14,11 @@ from typing import Final, cast
 import uvloop
 
 from linkerd.testing.attacks import frames, priority
-from linkerd.testing.attacks.frames import FrameReader, Ids
+from linkerd.testing.attacks.frames import FrameReader, Heard, Ids
 
 _CALL_SECONDS: Final = 0.02
 _PING_SECONDS: Final = 0.05
+_ACKNOWLEDGED: Final = (frames.SETTINGS, frames.PING)
 _PATIENCE: Final = 30.0  # seconds for what is unanswered when the time is up
 _PROBE: Final = b"GET /ping HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
 
@@ -112,12 +113,19 @@ class _Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answers."""
         for heard in self._frames.feed(data):
+            self._acknowledge(heard)
             over = heard.kind == frames.RST_STREAM or (
                 heard.kind == frames.HEADERS and heard.flags & frames.END_STREAM
             )
             future = self._waiting.pop(heard.stream, None) if over else None
             if future is not None and not future.done():
                 future.set_result(heard.kind == frames.HEADERS)
+
+    def _acknowledge(self, heard: Heard) -> None:
+        """SETTINGS and PINGs, as servers give up clients that do not."""
+        if heard.kind in _ACKNOWLEDGED and not heard.flags & frames.ACK:
+            payload = heard.payload if heard.kind == frames.PING else b""
+            self._transport.write(frames.frame(heard.kind, frames.ACK, 0, payload))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """All calls have failed, and all later ones will."""
@@ -132,7 +140,8 @@ class _Client(asyncio.Protocol):
         began = time.monotonic()
         if self._transport.is_closing():
             future.set_result(False)
-        self._transport.write(frames.call(stream))
+        else:
+            self._transport.write(frames.call(stream))
         try:
             async with asyncio.timeout(_PATIENCE):
                 served = await future

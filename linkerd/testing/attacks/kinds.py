@@ -74,6 +74,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "headers-on-reset": Kind(resets.headers_on_reset),
     # Requests.
     "valid": Kind(requests.valid, proxied=True),
+    "valid-tiny": Kind(requests.tiny, proxied=True),
     "watches": Kind(requests.watches, proxied=True),
     "no-such-method": Kind(requests.no_such_method, proxied=True),
     "no-grpc": Kind(requests.no_grpc, proxied=True),
@@ -87,7 +88,6 @@ KINDS: Final[Mapping[str, Kind]] = {
     "unfinished": Kind(requests.unfinished, proxied=True),
     "partial-bodies": Kind(requests.partial_bodies, proxied=True),
     "kept-bodies": Kind(requests.kept_bodies, proxied=True),
-    "window-overrun": Kind(requests.overrun),
     "push": Kind(requests.pushes),
     # Time.
     "window-0": Kind(stalls.window_of_0),

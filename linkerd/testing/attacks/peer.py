@@ -23,10 +23,11 @@ class OverError(Exception):
 
 class Peer:
     """A connection to 127.0.0.1:`port` for at most until `deadline` (monotonic seconds). Raises
-    OverError when it cannot connect. With `reads` false it never reads what the server says."""
+    OverError when it cannot connect. With `reads` false it never reads what the server says. The
+    kernel keeps `send_buffer` bytes for it; 0: as many as it likes, megabytes on loopback."""
 
     def __init__(
-        self, port: int, deadline: float, *, reads: bool = True, source: str = "", host: str = ""
+        self, port: int, deadline: float, *, reads: bool = True, send_buffer: int = 0
     ) -> None:
         self.ids = Ids()
         self.goaway: int | None = None
@@ -42,14 +43,12 @@ class Peer:
         self._changed = threading.Condition()
         self._frames = FrameReader()
         try:
-            self._socket = socket.create_connection(
-                (host or "127.0.0.1", port),
-                timeout=1,
-                source_address=(source, 0) if source else None,
-            )
+            self._socket = socket.create_connection(("127.0.0.1", port), timeout=1)
         except OSError as error:
             raise OverError from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if send_buffer:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         self._socket.settimeout(_POLL_SECONDS)
         self._reader = threading.Thread(target=self._read, daemon=True)
         if reads:
@@ -77,17 +76,22 @@ class Peer:
             view = view[sent:]
 
     def room(self, stream: int, size: int) -> None:
-        """Waits until the server lets DATA of so many bytes go, and takes that room. Raises
-        OverError."""
+        """Waits until the server lets DATA of so many bytes go on a stream (0: only looks at the
+        connection's room), and takes that room. Raises OverError."""
         with self._changed:
-            while (
-                min(self._windows[0] + _WINDOW, self._windows[stream] + self._initial_window) < size
-            ):
+            while self._room(stream) < size:
                 self._changed.wait(_POLL_SECONDS)
                 if self.over:
                     raise OverError
             self._windows[0] -= size
-            self._windows[stream] -= size
+            if stream:
+                self._windows[stream] -= size
+
+    def _room(self, stream: int) -> int:
+        all_streams = self._windows[0] + _WINDOW
+        if not stream:
+            return all_streams
+        return min(all_streams, self._windows[stream] + self._initial_window)
 
     def forget(self, stream: int) -> None:
         """Nothing more is sent on it."""

@@ -27,11 +27,19 @@ def _each(peer: Peer, request: Callable[[int], bytes]) -> Iterator[bytes]:
 
 
 def valid(peer: Peer) -> Iterator[bytes]:
-    """Whole unary calls, each served."""
-    body = framed(HELLO)
+    """Whole unary calls, each served, with messages of a hundred bytes, as proxies' are."""
+    return _valid(peer, b"\x0a\x60" + b"x" * 96)
+
+
+def tiny(peer: Peer) -> Iterator[bytes]:
+    """Whole unary calls, each served, so small that a window has room for 8,000 of them."""
+    return _valid(peer, HELLO)
+
+
+def _valid(peer: Peer, message: bytes) -> Iterator[bytes]:
     while True:
-        peer.room(0, 100 * len(body))
-        yield b"".join(call(peer.ids.next()) for _ in range(100))
+        peer.room(0, 100 * len(framed(message)))
+        yield b"".join(call(peer.ids.next(), message=message) for _ in range(100))
 
 
 def watches(peer: Peer) -> Iterator[bytes]:
@@ -150,14 +158,6 @@ def kept_bodies(peer: Peer) -> Iterator[bytes]:
         for part in parts:
             peer.room(stream, len(part))
             yield data(stream, part)
-
-
-def overrun(peer: Peer) -> Iterator[bytes]:
-    """More DATA than the window has room for."""
-    stream = peer.ids.next()
-    yield headers(stream, CERTIFY_BLOCK) + data(stream, b"\0" + (1_000_000).to_bytes(4))
-    for _ in range(200):
-        yield data(stream, bytes(16_384))
 
 
 def pushes(peer: Peer) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from linkerd.testing.attacks.frames import (
 )
 from linkerd.testing.attacks.peer import Peer
 
-_STREAMS = 1000
+_STREAMS = 100
 LARGE = frames.block("/io.linkerd.proxy.destination.Destination/GetProfile")
 """Of the method whose first message is large."""
 

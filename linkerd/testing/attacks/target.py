@@ -16,6 +16,7 @@ from typing import Any, Final
 import grpc
 
 from linkerd.rpc.engines import ENGINES
+from linkerd.rpc.h2 import budget
 from linkerd.rpc.methods import Call, RpcError, ServiceTable, service
 from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.admin import AdminServer
@@ -28,6 +29,7 @@ from linkerd.testing.attacks import priority
 from linkerd.testing.attacks.garbage import garbage
 
 _ANY_PORT: Final = HostPort("127.0.0.1", 0)
+_BURST: Final = budget.BURST
 _SMALL: Final = bytes(100)
 _LARGE: Final = bytes(1_000_000)
 
@@ -87,14 +89,18 @@ def serve(
     engine: str,
     options: Mapping[str, Any],
     log: Path,
-    files: int | None,
+    files: int,
+    burst: int,
     niceness: int,
 ) -> None:
     """The process: says its two ports and answers questions until it is killed. It may have so
-    many `files` open; None leaves that as it is."""
+    many `files` open, and peers of the h2 engine have a budget of `burst`; 0 leaves that as it is.
+    """
     priority.take(niceness)
-    if files is not None:
+    if files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    if burst:
+        _give(burst)
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     configure_logging("warn", "json")
 
@@ -117,6 +123,12 @@ def serve(
         says.send((port, admin_port))
 
     run(main, name="target")
+
+
+def _give(burst: int) -> None:
+    """Makes `burst` the budget of peers of the h2 engine, and the rest in proportion."""
+    for name in ("BURST", "DEBT", "_MEAGRE"):
+        setattr(budget, name, getattr(budget, name) * burst // _BURST)
 
 
 class _Answers:

@@ -96,14 +96,17 @@ class Target:
 
 @contextlib.contextmanager
 def serving(
-    engine: str, *, files: int | None = None, niceness: int = 0, **options: Any
+    engine: str, *, files: int = 0, burst: int = 0, niceness: int = 0, **options: Any
 ) -> Iterator[Target]:
     """A server of that engine, with these of `ServerOptions`, until the block ends; `files` limits
-    its descriptors."""
+    its descriptors, `burst` is another budget than peers of the h2 engine have in production."""
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "log"
         log.touch()
-        with _process(target.serve, engine, options, log, files, niceness) as (process, says):
+        with _process(target.serve, engine, options, log, files, burst, niceness) as (
+            process,
+            says,
+        ):
             yield Target(process, says, log)
 
 
