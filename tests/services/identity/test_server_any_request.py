@@ -1,5 +1,6 @@
 """Certify over real gRPC on loopback: whatever is asked ends well, and leaves nothing behind."""
 
+import asyncio
 import gc
 import tracemalloc
 from collections.abc import MutableMapping
@@ -54,6 +55,8 @@ async def test_calls_leave_nothing_behind(
         logs.clear()
         gc.collect()
 
+    # The engine remembers the last 1,024 streams of a connection that are over.
+    await asyncio.gather(*(server.refusal(csr=b"") for _ in range(1100)))
     await round_of_calls()
     tracemalloc.start()
     try:
@@ -64,5 +67,4 @@ async def test_calls_leave_nothing_behind(
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    # The engine remembers for a while which streams of a connection are over.
-    assert grown < 450 * 300, f"{grown} bytes after 450 calls"
+    assert grown < 100_000, f"{grown} bytes after 450 calls"
