@@ -164,6 +164,7 @@ def server_limits(settings: Settings) -> ServerOptions:
     allow. A request has 2 KiB; what is far too large is only read to say which part of it is."""
     return ServerOptions(
         max_concurrent_streams=1_000,
+        max_connection_streams=1_000,
         max_connections=4_000,
         max_pending_calls=2_048,
         max_held_bytes=24 << 20,
