@@ -5,14 +5,17 @@ the kernel: keepalive probes while a watch is silent, TCP_USER_TIMEOUT while som
 unacknowledged.
 """
 
+import functools
 import ipaddress
 import os
 import socket
 import ssl
-from typing import Final
+from asyncio import get_running_loop
+from typing import Any, Final
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 _KEEPALIVE: Final = {  # option name: value; about 30 s until a dead peer is noticed
@@ -21,6 +24,24 @@ _KEEPALIVE: Final = {  # option name: value; about 30 s until a dead peer is not
     "TCP_KEEPCNT": 3,
     "TCP_USER_TIMEOUT": 30_000,  # milliseconds
 }
+
+_MAX_PROVISIONAL: Final = 16  # answers of 1xx before the one to a request; servers send one or none
+
+
+class _Connection(ResponseHandler):
+    """aiohttp's side of a connection, which takes provisional answers (1xx) without end for one
+    that is still to come, and works off thousands of them at each read."""
+
+    _provisional = 0
+
+    def feed_data(self, data: tuple[Any, Any], size: int = 0) -> None:
+        """An answer's headers have come."""
+        self._provisional = self._provisional + 1 if data[0].code < 200 else 0
+        if self._provisional <= _MAX_PROVISIONAL:
+            super().feed_data(data, size)
+        elif self._provisional == _MAX_PROVISIONAL + 1:
+            self.set_exception(aiohttp.ClientPayloadError("provisional answers (1xx) without end"))
+            self.abort()
 
 
 class _Socket(socket.socket):
@@ -60,6 +81,8 @@ def open_session(context: ssl.SSLContext, user_agent: str, buffer: int) -> aioht
     connector = aiohttp.TCPConnector(
         limit=0, ssl=context, socket_factory=open_socket, keepalive_timeout=30.0
     )
+    # The connector takes no class of connections from outside.
+    connector._factory = functools.partial(_Connection, loop=get_running_loop())  # type: ignore[assignment]  # noqa: SLF001  # a subclass
     return aiohttp.ClientSession(
         connector=connector,
         headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
