@@ -5,14 +5,15 @@
     python -m bench.attacks --engine grpcio             # gRPC core's
 
 Each kind floods for five seconds from one connection, from five, and, where a proxy would carry it,
-on the connection that a bystander's calls share, with small buffers before the server (`shared`)
-and with as much as the kernel takes (`behind`); connections that end are made anew at once. The
+on the connection that a bystander shares as behind a proxy, which follows a stream and makes calls
+there; connections that end are made anew at once. The
 server, the attacker and the bystander are processes of their own on loopback; as root the bystander
 and the server run before others, so that what is measured is the server's time and not that of
 whatever else the machine does.
 """
 
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -43,8 +44,6 @@ class Row:
     kind: str
     connections: int
     shared: bool
-    held_back: bool
-    """By the kernel of who shares the connection, as much as it likes."""
     p50: float
     p99: float
     worst: float
@@ -56,6 +55,8 @@ class Row:
     peak_mib: float
     log_kib: float
     ends: str
+    call_worst: float = 0.0
+    """Of calls that share the flood's connection."""
 
     @property
     def good(self) -> bool:
@@ -67,15 +68,14 @@ class Row:
 
 
 def row(order: Order, outcome: Outcome) -> Row:
-    """The figures of a trial. Where the bystander shares the flood's connection, its calls are
-    those on that connection; the ones that failed went with a connection that ended."""
+    """The figures of a trial. Where the bystander shares the flood's connection, they are of the
+    updates that its stream there gets; the calls that failed went with a connection that ended."""
     attacked, witnessed = outcome.attacked, outcome.witnessed
-    calls = attacked.shared_ms if order.shared else witnessed.calls_ms
+    calls = attacked.updates_ms if order.shared else witnessed.calls_ms
     return Row(
         kind=order.kind,
         connections=order.connections,
         shared=order.shared,
-        held_back=not order.send_buffer,
         p50=percentile(calls, 0.5),
         p99=percentile(calls, 0.99),
         worst=percentile(calls, 1.0),
@@ -87,6 +87,7 @@ def row(order: Order, outcome: Outcome) -> Row:
         peak_mib=outcome.peak_bytes / 2**20,
         log_kib=outcome.log_bytes / 2**10,
         ends=_ends(attacked.ends),
+        call_worst=percentile(attacked.shared_ms, 1.0) if order.shared else 0.0,
     )
 
 
@@ -100,15 +101,14 @@ def orders(kinds: Sequence[str], connections: Sequence[int], seconds: float) -> 
         for count in connections:
             yield Order(kind, connections=count, seconds=seconds, again=True, niceness=_ATTACKER)
         if KINDS[kind].proxied:
-            for size in (0, _SEND_BUFFER):
-                yield Order(
-                    kind,
-                    seconds=seconds,
-                    again=True,
-                    shared=True,
-                    send_buffer=size,
-                    niceness=_ATTACKER,
-                )
+            yield Order(
+                kind,
+                seconds=seconds,
+                again=True,
+                shared=True,
+                send_buffer=_SEND_BUFFER,
+                niceness=_ATTACKER,
+            )
 
 
 def measure(engine: str, order: Order) -> Row:
@@ -126,10 +126,10 @@ HEAD = (
 
 def line(row: Row) -> str:
     """A row as text; `!` marks one that misses a goal."""
-    source = str(row.connections)
-    if row.shared:
-        source = "behind" if row.held_back else "shared"
+    source = "shared" if row.shared else str(row.connections)
     failed = f"; {row.failed} calls failed" if row.failed else ""
+    if row.shared and math.isfinite(row.call_worst):
+        failed += f"; calls waited up to {row.call_worst:.0f} ms"
     failed += f"; {row.pings_failed} pings failed" if row.pings_failed else ""
     return (
         f"{row.kind:30} {source:>7} {row.p50:8.1f} {row.p99:8.1f} {row.worst:8.1f} {row.ping:8.1f} "
@@ -168,7 +168,7 @@ def main(
     good = sum(row.good for row in rows)
     print(
         f"\n{good} of {len(rows) + lost} within the goals: a bystander's p99 {GOAL_P99_MS:.0f} ms, "
-        f"/ping {GOAL_PING_MS:.0f} ms, a call that shares the connection {GOAL_SHARED_MS:.0f} ms"
+        f"/ping {GOAL_PING_MS:.0f} ms, an update on the flood's connection {GOAL_SHARED_MS:.0f} ms"
     )
 
 

@@ -29,6 +29,9 @@ class Attacked:
     heard: Counter[int] = field(default_factory=Counter)
     """Frames of the server, by type."""
     sent_bytes: int = 0
+    updates_ms: list[float] = field(default_factory=list)
+    """How long changes waited that a stream on a flooding connection was to be told of, while the
+    connection stood."""
     shared_ms: list[float] = field(default_factory=list)
     """How long calls waited that shared a flooding connection, for an answer or the end of time."""
     shared_lost: int = 0
@@ -75,6 +78,7 @@ def attack(order: Order) -> Attacked:
         total.ends += each.ends
         total.heard += each.heard
         total.sent_bytes += each.sent_bytes
+        total.updates_ms += each.updates_ms
         total.shared_ms += each.shared_ms
         total.shared_lost += each.shared_lost
     return total
@@ -96,17 +100,19 @@ def _one(order: Order, kind: Kind, deadline: float, seen: Attacked) -> None:
     except OverError:
         seen.ends["refused"] += 1
         return
-    calls = _Calls(peer) if order.shared else None
+    sharer = None
     try:
         if kind.preface:
             peer.send(_HELLO)
+        if order.shared:
+            sharer = _Sharer(peer)
         for chunk in kind.send(peer):
             peer.send(chunk)
             if 0 < order.most_bytes <= peer.sent_bytes:
                 peer.rest(_LAST_WORD)
                 break
-            if calls is not None:
-                calls.next()
+            if sharer is not None:
+                sharer.next()
         else:
             if not kind.leaves:
                 peer.until_over()
@@ -117,8 +123,8 @@ def _one(order: Order, kind: Kind, deadline: float, seen: Attacked) -> None:
     peer.close()
     seen.heard += peer.heard
     seen.sent_bytes += peer.sent_bytes
-    if calls is not None:
-        calls.count(seen, end)
+    if sharer is not None:
+        sharer.count(seen, end)
 
 
 def _end(peer: Peer) -> str:
@@ -127,13 +133,18 @@ def _end(peer: Peer) -> str:
     return "closed" if peer.closed else "open"
 
 
-class _Calls:
-    """A bystander's calls between the flood's chunks, as a proxy would carry both."""
+class _Sharer:
+    """Who shares a flooding connection, as behind a proxy: follows a stream, and makes calls
+    between the flood's chunks."""
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
         self._begun: dict[int, float] = {}
         self._due = time.monotonic() + _INTERVAL
+        self._stream = peer.ids.next()
+        peer.follow(self._stream)
+        peer.send(frames.call(self._stream, frames.GET_BLOCK, frames.TICKS))
+        peer.until_heard(frames.DATA, 1)
 
     def next(self) -> None:
         """Makes those calls that are due. One waits since it was due, not since there was room to
@@ -146,7 +157,7 @@ class _Calls:
             self._peer.send(frames.call(stream))
 
     def count(self, seen: Attacked, end: str) -> None:
-        """What became of them, when the connection ended in this way."""
+        """What became of it, when the connection ended in this way."""
         now = time.monotonic()
         for stream, begun in self._begun.items():
             ended = self._peer.ended.get(stream)
@@ -154,3 +165,7 @@ class _Calls:
                 seen.shared_lost += 1
             else:
                 seen.shared_ms.append(((ended or now) - begun) * 1e3)
+        told = [(at, int.from_bytes(data[5:]) / 1e9) for at, data in self._peer.told[self._stream]]
+        seen.updates_ms += [(at - due) * 1e3 for at, due in told[1:]]
+        if told and (untold := now - told[-1][1] - frames.TICK_SECONDS) > 0:
+            seen.updates_ms.append(untold * 1e3)

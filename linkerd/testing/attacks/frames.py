@@ -80,6 +80,12 @@ CERTIFY_BLOCK: Final = block(CERTIFY)
 HELLO: Final = b"\x0a\x01x"
 """The smallest message that `Get`, `GetProfile` and `Certify` all take for a request."""
 
+TICKS: Final = b"\x0a\x05ticks"
+"""The request of a `Get` that is told of a change each `TICK_SECONDS`; each message is the time, in
+nanoseconds of the monotonic clock, when the oldest change that it tells of was due."""
+
+TICK_SECONDS: Final = 0.05
+
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
@@ -138,7 +144,7 @@ class Ids:
 
 
 class Heard(NamedTuple):
-    """A frame from the server. The payload of DATA is left out."""
+    """A frame from the server."""
 
     kind: int
     flags: int
@@ -161,8 +167,7 @@ class FrameReader:
             if end > len(buffer):
                 break
             kind, stream = buffer[at + 3], int.from_bytes(buffer[at + 5 : at + 9])
-            payload = b"" if kind == DATA else bytes(buffer[at + 9 : end])
-            found.append(Heard(kind, buffer[at + 4], stream, payload))
+            found.append(Heard(kind, buffer[at + 4], stream, bytes(buffer[at + 9 : end])))
             at = end
         del buffer[:at]
         return found

@@ -35,6 +35,7 @@ class Peer:
         self.connected = True
         self.heard: Counter[int] = Counter()  # frames by type
         self.ended: dict[int, float] = {}  # when awaited streams ended, monotonic seconds
+        self.told: dict[int, list[tuple[float, bytes]]] = {}  # when DATA of followed streams came
         self.sent_bytes = 0
         self._deadline = deadline
         self._awaited: set[int] = set()
@@ -115,6 +116,10 @@ class Peer:
         """From now on `ended` will say when the server ends that stream."""
         self._awaited.add(stream)
 
+    def follow(self, stream: int) -> None:
+        """From now on `told` will have that stream's DATA."""
+        self.told[stream] = []
+
     def rest(self, seconds: float) -> None:
         """Says nothing for a while. Raises OverError."""
         until = min(self._deadline, time.monotonic() + seconds)
@@ -171,6 +176,8 @@ class Peer:
                     if int.from_bytes(payload[at : at + 2]) == frames.INITIAL_WINDOW_SIZE:
                         self._initial_window = int.from_bytes(payload[at + 2 : at + 6])
             case frames.HEADERS | frames.DATA | frames.RST_STREAM:
+                if kind == frames.DATA and stream in self.told:
+                    self.told[stream].append((time.monotonic(), payload))
                 ends = kind == frames.RST_STREAM or flags & frames.END_STREAM
                 if ends and stream in self._awaited:
                     self._awaited.discard(stream)

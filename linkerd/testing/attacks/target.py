@@ -1,13 +1,14 @@
 """The server that is attacked: an engine and a real admin server in a process as in production.
 
-`Certify` repeats the identity it is asked for, `Get` watches a topic that never changes, and
-`GetProfile` watches one whose message is large.
+`Certify` repeats the identity it is asked for, `Get` watches a topic that never changes or one that
+ticks, and `GetProfile` watches one whose message is large.
 """
 
 import asyncio
 import gc
 import os
 import resource
+import time
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -25,7 +26,7 @@ from linkerd.runtime.process import Process, run
 from linkerd.runtime.values import HostPort
 from linkerd.streams import Subscription, Topic
 from linkerd.stubs.proxy import destination_pb2, identity_pb2
-from linkerd.testing.attacks import priority
+from linkerd.testing.attacks import frames, priority
 from linkerd.testing.attacks.garbage import garbage
 
 _ANY_PORT: Final = HostPort("127.0.0.1", 0)
@@ -39,8 +40,26 @@ class Tables:
 
     def __init__(self) -> None:
         self.small = Topic(lambda _last, _current: (_SMALL,), 0)
+        self._ticks = Topic(self._tick, 0)
+        self._began = 0
         self.large = Topic(lambda _last, _current: (_LARGE,), 0)
         self._waiting = 0
+
+    async def tick(self) -> None:
+        """Changes what `ticks` watch, again and again."""
+        number, self._began = 0, time.monotonic_ns()
+        while True:
+            number += 1
+            await asyncio.sleep(number * frames.TICK_SECONDS - self._since_began())
+            self._ticks.publish(number)
+
+    def _since_began(self) -> float:
+        return (time.monotonic_ns() - self._began) / 1e9
+
+    def _tick(self, last: int | None, current: int) -> Sequence[bytes]:
+        oldest = current if last is None else last + 1
+        due = self._began + int(oldest * frames.TICK_SECONDS * 1e9)
+        return (due.to_bytes(8),)
 
     @property
     def in_progress(self) -> int:
@@ -65,8 +84,8 @@ class Tables:
         ]
 
     async def _get(self, request: destination_pb2.GetDestination, _call: Call) -> Subscription:
-        if request.scheme == "refuse":
-            raise RpcError(grpc.StatusCode.INVALID_ARGUMENT, "path: refused")
+        if request.scheme == "ticks":
+            return self._ticks.subscribe()
         return self.small.subscribe()
 
     async def _get_profile(self, _request: Any, _call: Call) -> Subscription:
@@ -120,6 +139,7 @@ def serve(
         process.defer(lambda: server.stop(0))
         answer = _Answers(tables, says)
         asyncio.get_running_loop().add_reader(says.fileno(), answer.next)
+        process.start("ticks", tables.tick())
         says.send((port, admin_port))
 
     run(main, name="target")
