@@ -207,6 +207,8 @@ class Dialogue:
             job.run()
         self.jobs += [job for job in jobs if not job.done]
         said = b"".join(self.session.send(room, FOREVER))
+        if self.session.over:
+            self.session.leave(FOREVER)
         if heard:
             self.events += self.client.receive_data(said)
         return said

@@ -5,7 +5,7 @@ import contextlib
 import socket
 import time
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, cast
 
 from linkerd.rpc.h2 import limits
 from linkerd.rpc.h2.admission import Admission, Peer
@@ -20,6 +20,7 @@ from linkerd.rpc.metrics import ConnectionMetrics
 from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.logs import get_logger
 
+_LEAVE_AT_ONCE: Final = 0.001  # seconds for the calls of a connection that is lost
 _log = get_logger(__name__)
 
 
@@ -57,6 +58,7 @@ class Connection(asyncio.BufferedProtocol):
         self._held_back = False  # nothing is read at the moment
         self._full = False  # nothing is written at the moment
         self._ended = False  # the last words are written
+        self._gone = False  # the socket is closed
         self._dropped = 0  # bytes since then
 
     # What the transport calls.
@@ -102,19 +104,19 @@ class Connection(asyncio.BufferedProtocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """All calls are over, and what they and the connection held is let go."""
-        self._ended = True
+        """All calls are over, and what they and the connection held is let go: at once, or turn by
+        turn if it is much."""
+        self._ended = self._gone = True
         life, self._life = self._life, None
-        session, self._session = self._session, None
         if life is not None:
             life.close()
-        if session is not None:
-            session.close()
+        if self._session is not None:
+            self._session.close()
         self._purse = None
         self._arrived.clear()
-        self._shared.connections.discard(self)
-        if not self.lost.done():
-            self.lost.set_result(None)
+        self._leave(time.monotonic() + _LEAVE_AT_ONCE)
+        if self.unsent:
+            self._shared.turns.add(self)
 
     def pause_writing(self) -> None:
         """The kernel's buffer and ours are full."""
@@ -137,7 +139,11 @@ class Connection(asyncio.BufferedProtocol):
     def unsent(self) -> bool:
         """As `Member.unsent`."""
         session = self._session
-        return not self._ended and not self._full and session is not None and session.unsent
+        if session is None:
+            return False
+        if self._ended:  # calls are still to be ended
+            return session.streams > 0
+        return not self._full and session.unsent
 
     @property
     def slowed(self) -> bool:
@@ -147,6 +153,7 @@ class Connection(asyncio.BufferedProtocol):
     def turn(self, until: float, calls: int) -> int:
         """As `Member.turn`."""
         if self._ended:
+            self._leave(until)
             return 0
         try:
             session = self._begin() if self._session is None else self._session
@@ -213,6 +220,17 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.abort()
 
     # The rest is ours.
+
+    def _leave(self, until: float) -> None:
+        """Ends calls of a connection that is over, and then what is left of the connection."""
+        session = self._session
+        if session is not None:
+            session.leave(until)
+        if self._gone and (session is None or not session.streams):
+            self._session = None
+            self._shared.connections.discard(self)
+            if not self.lost.done():
+                self.lost.set_result(None)
 
     def _touch(self) -> None:
         if not self._ended:

@@ -51,6 +51,7 @@ class Outbox:
         self._polled: dict[Behind, int] = {}
         self._max_frame = 0
         self._frames = 0
+        self._closed = False
 
     @property
     def pending(self) -> bool:
@@ -75,6 +76,8 @@ class Outbox:
 
     def ready(self, sending: Sending) -> None:
         """As `Sender.ready`. Where others are ready, there will be a turn."""
+        if self._closed:
+            return
         if not self._ready:
             self._touch()
         self._ready.append(sending)
@@ -109,8 +112,9 @@ class Outbox:
 
     def end(self, sending: Sending) -> None:
         """As `Sender.end`."""
-        self._ends.append(sending)
-        self._touch()
+        if not self._closed:
+            self._ends.append(sending)
+            self._touch()
 
     def reset(self, sending: Sending, code: ErrorCodes) -> None:
         """As `Sender.reset`."""
@@ -128,12 +132,18 @@ class Outbox:
         return not sending.answered
 
     def close(self) -> None:
-        """Nothing is sent any more."""
-        for sending in tuple(self._sendings.values()):
-            self._leave(sending)
+        """Nothing is sent any more; the streams are still to `leave`."""
+        self._closed = True
         self._ready.clear()
         self._ends.clear()
         self._large.close()
+
+    def leave(self, until: float) -> None:
+        """Takes streams off the connection, at least one and until it is `until`."""
+        while self._sendings:
+            self._leave(next(iter(self._sendings.values())))
+            if self._timers.time() >= until:
+                break
 
     def send(self, room: int, until: float) -> list[bytes | memoryview]:
         """What to write now: about `room` bytes of frames, of which no new one is begun after

@@ -171,9 +171,14 @@ class Session:
             self._finish()
 
     def close(self) -> None:
-        """The connection is gone, and with it all calls. Lets go of everything."""
+        """The connection is gone, and with it all calls, which are to `leave`."""
         self._finish()
         self._wire.close()
+
+    def leave(self, until: float) -> None:
+        """Ends calls of a connection that is over and lets go of what they held, at least one and
+        until it is `until`: thousands at once would hold up everybody else."""
+        self._outbox.leave(until)
 
     def _finish(self) -> None:
         self.over = True

@@ -55,7 +55,7 @@ class Member(Protocol):
 
     @property
     def unsent(self) -> bool:
-        """Whether there is more to send."""
+        """Whether there is more to send, or to let go of."""
 
     @property
     def slowed(self) -> bool:

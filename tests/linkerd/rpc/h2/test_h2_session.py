@@ -6,6 +6,7 @@ The same bytes cost the same and get the same answers, however they are cut into
 
 import ast
 import importlib.util
+import math
 import pkgutil
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,10 @@ class SessionMachine(RuleBasedStateMachine):
         session = self.talk.session
         assert self.opened == len(self.talk.ended) + session.streams
         session.close()
+        left = session.streams
+        session.leave(self.talk.timers.time())
+        assert session.streams == max(0, left - 1), "one, as there is no more time"
+        session.leave(math.inf)
         assert self.opened == len(self.talk.ended)
         assert (self.talk.held.bytes, self.talk.held.unfinished) == (0, 0)
         assert self.talk.world.topics["web"].subscribers == 0
@@ -277,6 +282,7 @@ def test_the_same_bytes_cost_and_answer_the_same(frames: list[bytes], data: st.D
         assert told(said[at_once]) == told(said[in_pieces])
     for talk in said:
         talk.session.close()
+        talk.session.leave(math.inf)
         for job in talk.jobs:
             job.cancel()
 
