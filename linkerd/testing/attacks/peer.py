@@ -3,6 +3,7 @@
 Plain sockets, because a library would refuse to say most of what attackers say.
 """
 
+import contextlib
 import socket
 import threading
 import time
@@ -138,6 +139,8 @@ class Peer:
     def close(self) -> None:
         """Hangs up."""
         self.closed = True
+        with contextlib.suppress(OSError):  # the server has
+            self._socket.shutdown(socket.SHUT_RDWR)  # so that the reader notices
         if self._reader.is_alive():
             self._reader.join()
         self._socket.close()
