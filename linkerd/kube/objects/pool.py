@@ -26,16 +26,13 @@ class _Known(Generic[K, V]):
 
     __slots__ = ("_limit", "_memory", "_values")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int = _LIMIT) -> None:
         self._values: dict[K, V] = {}
         self._limit = limit
         self._memory = 0
 
-    def first(self, key: K, value: V) -> V:
-        """The first value under this key, `value` if there is none."""
-        known = self._values.get(key)
-        if known is not None:
-            return known
+    def _keep(self, key: K, value: V) -> V:
+        """Keeps the first value under its key, unless it is large; the value."""
         size = weigh(value)
         if size > _LARGEST:
             return value
@@ -47,30 +44,29 @@ class _Known(Generic[K, V]):
         return value
 
 
-class Pool(Generic[V]):
+class Pool(_Known[V, V]):
     """Equal hashable values in, the first of them out."""
 
-    __slots__ = ("_known",)
-
-    def __init__(self, limit: int = _LIMIT) -> None:
-        self._known: _Known[V, V] = _Known(limit)
+    __slots__ = ()
 
     def share(self, value: V) -> V:
         """The value that stands for all values equal to this one."""
-        return self._known.first(value, value)
+        known = self._values.get(value)
+        return self._keep(value, value) if known is None else known
 
 
-class MappingPool:
+class MappingPool(_Known[tuple[tuple[str, str], ...], Mapping[str, str]]):
     """Equal string mappings in, the first of them out. Callers must not change what they get."""
 
-    __slots__ = ("_known",)
-
-    def __init__(self, limit: int = _LIMIT) -> None:
-        self._known: _Known[tuple[tuple[str, str], ...], Mapping[str, str]] = _Known(limit)
+    __slots__ = ()
 
     def share(self, value: Mapping[str, str]) -> Mapping[str, str]:
         """The mapping that stands for all mappings with these items, in this order."""
-        return self._known.first(tuple(value.items()), value) if value else EMPTY
+        if not value:
+            return EMPTY
+        key = tuple(value.items())
+        known = self._values.get(key)
+        return self._keep(key, value) if known is None else known
 
 
 EMPTY: Final[Mapping[str, str]] = {}

@@ -197,6 +197,8 @@ def _move(
     table: dict[K, tuple[Key, ...]], key: Key, before: AbstractSet[K], now: AbstractSet[K]
 ) -> AbstractSet[K]:
     """Files `key` under `now` where it was filed under `before`; the entries that changed."""
+    if before == now:  # most often: few pods have ports of their node
+        return frozenset()
     for place in now - before:
         table[place] = (*table.get(place, ()), key)
     for place in before - now:
