@@ -70,10 +70,9 @@ class Budget:
 
     def spend(self, cost: int, now: float) -> Standing:
         """As `Purse.spend`."""
-        left = self._left + (now - self._checked) * self._per_second
-        self._checked = now
-        self._left = left = (min(self._burst, left)) - cost
-        return Standing.GOOD if left >= 0 else self._judge()
+        self._refill(now)
+        self._left -= cost
+        return self._judge()
 
     def standing(self, now: float) -> Standing:
         """As `Purse.standing`."""

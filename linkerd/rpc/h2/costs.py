@@ -53,7 +53,6 @@ PROVOKED: Final = Cost("provoked", 10)
 BROKEN: Final = Cost("broken", 40)
 """A connection that we must end because the peer broke a rule."""
 
-_ROOM: Final = Cost("window", 1)
 _GOOD_DATA: Final = 256  # bytes; what is less and ends no request brings little
 _FREE_FIELDS: Final = 48  # of a header list
 _FREE_BYTES: Final = 4096  # of a header block
@@ -61,8 +60,6 @@ _FREE_BYTES: Final = 4096  # of a header block
 
 def cost_of(frame: Frame, wire: Wire, blocked: int) -> Cost:
     """What `frame` costs, before `wire` takes it in. `blocked` streams wait for room."""
-    if type(frame) is WindowUpdateFrame:  # most frames of a client that only listens
-        return _ROOM
     reason, units_of = _COSTS.get(type(frame), _OTHER)
     units = units_of(frame, wire, blocked)
     return Cost(reason, units) if units else FREE
@@ -119,4 +116,5 @@ _COSTS: Final[dict[type[Frame], tuple[str, _Units]]] = {
     PriorityFrame: ("priority", _one),
     RstStreamFrame: ("reset", _reset),
     SettingsFrame: ("settings", _settings),
+    WindowUpdateFrame: ("window", _one),
 }

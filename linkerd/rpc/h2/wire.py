@@ -18,7 +18,7 @@ from typing import Final
 from h2.config import H2Configuration
 from h2.connection import AllowedStreamIDs, ConnectionInputs, H2Connection
 from h2.errors import ErrorCodes
-from h2.events import ConnectionTerminated, Event, StreamReset, WindowUpdated
+from h2.events import ConnectionTerminated, Event, StreamReset
 from h2.exceptions import (
     DenialOfServiceError,
     FlowControlError,
@@ -172,20 +172,17 @@ class Wire(H2Connection):
     def _receive_window_update_frame(
         self, frame: WindowUpdateFrame
     ) -> tuple[list[Frame], list[Event]]:
-        """As the library's, which knows a stream's window only from its base on, and asks two state
-        machines that nothing changes in. Smaller windows than the largest so far are within the
-        limit."""
+        """The library knows a stream's window only from its base on."""
+        frames, events = super()._receive_window_update_frame(frame)
         stream = self.streams.get(frame.stream_id)
         if stream is None or stream.closed:
-            return super()._receive_window_update_frame(frame)
-        stream.outbound_flow_control_window += frame.window_increment
-        if stream.outbound_flow_control_window > self._most_window:
-            if self.room(stream) > LARGEST_FLOW_CONTROL_WINDOW:
-                code = ErrorCodes.FLOW_CONTROL_ERROR
-                reset = StreamReset(stream_id=frame.stream_id, error_code=code, remote_reset=False)
-                return stream.reset_stream(code), [reset]
-            self._most_window = stream.outbound_flow_control_window
-        return [], [WindowUpdated(stream_id=frame.stream_id, delta=frame.window_increment)]
+            return frames, events
+        self._most_window = max(self._most_window, stream.outbound_flow_control_window)
+        if self.room(stream) <= LARGEST_FLOW_CONTROL_WINDOW:
+            return frames, events
+        code = ErrorCodes.FLOW_CONTROL_ERROR
+        reset = StreamReset(stream_id=frame.stream_id, error_code=code, remote_reset=False)
+        return stream.reset_stream(code), [reset]
 
     def _receive_settings_frame(self, frame: SettingsFrame) -> tuple[list[Frame], list[Event]]:
         """Settings that nobody knows would be kept for ever."""
