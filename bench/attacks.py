@@ -23,11 +23,11 @@ import click
 
 from bench.processes import ROOT
 from linkerd.rpc.engines import ENGINES
-from linkerd.testing.attacks import trial
-from linkerd.testing.attacks.attacker import Order
-from linkerd.testing.attacks.bystander import percentile
-from linkerd.testing.attacks.kinds import KINDS
-from linkerd.testing.attacks.trial import Outcome, TrialError
+from tests.support.attacks import trial
+from tests.support.attacks.attacker import Order
+from tests.support.attacks.bystander import percentile
+from tests.support.attacks.kinds import KINDS
+from tests.support.attacks.trial import Outcome, TrialError
 
 GOAL_P99_MS = 50.0
 GOAL_PING_MS = 100.0

@@ -13,11 +13,11 @@ from contextlib import ExitStack, closing
 import click
 
 from linkerd.rpc.engines import ENGINES
-from linkerd.testing.attacks import trial
-from linkerd.testing.attacks.frames import GET, block, call, literal
-from linkerd.testing.attacks.trial import Target
-from linkerd.testing.attacks.visits import VISITS, Visitor, visit
-from linkerd.testing.eventually import until
+from tests.support.attacks import trial
+from tests.support.attacks.frames import GET, block, call, literal
+from tests.support.attacks.trial import Target
+from tests.support.attacks.visits import VISITS, Visitor, visit
+from tests.support.eventually import until
 
 _MIB = 1 << 20
 _AT_ONCE = 50

@@ -8,8 +8,8 @@ import statistics
 import time
 
 from bench.figures import Figure, table
-from linkerd.testing.objects import endpoint, endpoint_slice, service
-from services.destination.testing import EndpointStream, World
+from tests.support.destination.world import EndpointStream, World
+from tests.support.objects import endpoint, endpoint_slice, service
 
 STREAMS = 20_000
 ENDPOINTS = 1_000

@@ -27,7 +27,7 @@ from linkerd.local.cluster import LocalCluster
 from linkerd.local.progress import choose_progress
 from linkerd.names import IdentityDomain
 from linkerd.stubs.proxy.identity_pb2 import CertifyRequest
-from linkerd.testing.certificates import Credentials, make_csr
+from tests.support.certificates import Credentials, make_csr
 
 DOMAIN = IdentityDomain("linkerd", "cluster.local")
 METHOD = "/io.linkerd.proxy.identity.Identity/Certify"

@@ -31,8 +31,8 @@ from bench.processes import ROOT, Server, rss_bytes
 from linkerd.certificates import Authority, make_issuer
 from linkerd.kube.client import KubeClient
 from linkerd.stubs.proxy.identity_pb2 import CertifyResponse
-from linkerd.testing.certificates import Credentials
-from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
+from tests.support.certificates import Credentials
+from tests.support.cut import CutProxy, api_server_of, kubeconfig_through
 
 _INTERVAL = 0.05  # seconds between two looks at the files
 _SETTLING = 6.0  # seconds until everybody is refused at once: two silent requests after another

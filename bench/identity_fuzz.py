@@ -25,14 +25,14 @@ from linkerd.runtime.clock import SystemClock
 from linkerd.runtime.logs import configure_logging
 from linkerd.runtime.metrics import registry
 from linkerd.stubs.proxy.identity_pb2 import CertifyRequest
-from linkerd.testing.certificates import DOMAIN, IDENTITY, Credentials, make_csr
-from linkerd.testing.said import SaidEvents
 from services.identity.issuer import IssuerSlot, PemFile, make_issuer
 from services.identity.metrics import Metrics
 from services.identity.model import LeafPolicy
 from services.identity.notices import Notices
 from services.identity.server import Identity
 from services.identity.tokens import TokenJudge
+from tests.support.certificates import DOMAIN, IDENTITY, Credentials, make_csr
+from tests.support.said import SaidEvents
 
 _NAMES = ("", IDENTITY, IDENTITY.upper(), f"{IDENTITY}.", f"*.{IDENTITY}", "a" * 254, "\0", "é")
 _KEEP = 1000  # events; a million of them is not what is tested

@@ -37,7 +37,7 @@ from linkerd.kube.client import KubeClient
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.progress import choose_progress
 from linkerd.stubs.proxy.identity_pb2 import CertifyRequest
-from linkerd.testing.certificates import Credentials
+from tests.support.certificates import Credentials
 
 MAX_RSS: Final = 200 << 20
 SECONDS: Final = 120.0

@@ -27,7 +27,7 @@ from bench.processes import BenchError, Server
 from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import KubeError
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
+from tests.support.cut import CutProxy, api_server_of, kubeconfig_through
 
 _AWAY = {"kill": (3.0, 7.0), "hole": (20.0, 40.0)}  # seconds that an outage lasts
 _PATIENCE = 120.0  # seconds

@@ -21,7 +21,7 @@ import grpc.aio
 from cryptography import x509
 
 from linkerd.stubs.proxy.identity_pb2 import CertifyRequest
-from linkerd.testing.certificates import make_csr
+from tests.support.certificates import make_csr
 
 METHOD: Final = "/io.linkerd.proxy.identity.Identity/Certify"
 

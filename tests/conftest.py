@@ -1,3 +1,3 @@
 """Fixtures that every test may take."""
 
-pytest_plugins = ["linkerd.testing.plugin"]
+pytest_plugins = ["tests.support.plugin"]

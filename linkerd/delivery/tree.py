@@ -24,6 +24,7 @@ WHEEL_SOURCES: Final = (
     "protos",
     "linkerd",
     "services",
+    "dataplane",
 )
 _GENERATED: Final = ("__pycache__", "stubs")
 

@@ -73,7 +73,7 @@ _LEVELS: Final = {
     "trace": logging.DEBUG,
 }
 _FIRST: Final = ("time", "level", "logger", "event")  # the order of a JSON line
-_OURS: Final = ("linkerd", "services", "__main__")
+_OURS: Final = ("linkerd", "services", "dataplane", "__main__")
 REDACTED: Final = "[redacted]"
 _SECRET_KEY: Final = re.compile(
     r"token|secret|password|passwd|authorization|credential|private", re.IGNORECASE

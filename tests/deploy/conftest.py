@@ -8,7 +8,7 @@ import pytest
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.manifests import Manifest, parse
+from tests.support.manifests import Manifest, parse
 
 TREES = ("deploy/base", "deploy/overlays/local", "demo")
 

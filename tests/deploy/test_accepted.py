@@ -14,10 +14,10 @@ from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
 from linkerd.profiles.template import template
 from linkerd.runtime.settings import load
-from linkerd.testing.manifests import Manifest, named, of_kind, with_components
 from linkerd.trust.objects import ISSUER
 from services.destination.app import Settings
 from services.destination.sources import sources
+from tests.support.manifests import Manifest, named, of_kind, with_components
 
 pytestmark = pytest.mark.integration
 

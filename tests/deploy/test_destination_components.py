@@ -11,8 +11,8 @@ from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
 from linkerd.runtime.settings import load
-from linkerd.testing.manifests import Manifest, named, of_kind, parse, with_components
 from services.destination.app import Settings, mesh_of
+from tests.support.manifests import Manifest, named, of_kind, parse, with_components
 
 pytestmark = pytest.mark.integration  # kubectl comes with the cluster's programs
 

@@ -9,8 +9,8 @@ from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.progress import SilentProgress
-from linkerd.testing.dying import DyingKubectl, Killed
 from linkerd.trust.objects import ANCHORS, ISSUER
+from tests.support.dying import DyingKubectl, Killed
 
 pytestmark = pytest.mark.integration
 

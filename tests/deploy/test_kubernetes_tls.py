@@ -10,9 +10,9 @@ import yaml
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
 from linkerd.runtime.settings import load
-from linkerd.testing.manifests import Manifest, named, parse
 from services.identity.issuer import issuer_paths
 from services.identity.settings import Settings
+from tests.support.manifests import Manifest, named, parse
 
 BLOCKS = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/certificates.md").read_text(), re.DOTALL)
 

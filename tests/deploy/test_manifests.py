@@ -8,8 +8,8 @@ import yaml
 
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
-from linkerd.testing.manifests import Manifest, named, of_kind, parse
 from linkerd.version import VERSION
+from tests.support.manifests import Manifest, named, of_kind, parse
 
 CLUSTER_WIDE = {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
 

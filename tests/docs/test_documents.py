@@ -12,12 +12,11 @@ import pytest
 from linkerd.cli.main import cli
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
-from linkerd.testing.manifests import of_kind, parse
+from tests.support.manifests import of_kind, parse
 
-DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("services/*/README.md")]
-)
-GUIDES = [d for d in DOCUMENTS if ROOT / "services" not in d.parents]  # the others name upstream's
+GUIDES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+MANUALS = sorted(f for room in ("services", "dataplane") for f in ROOT.glob(f"{room}/*/README.md"))
+DOCUMENTS = GUIDES + MANUALS  # manuals name upstream's flags too
 INDENTED = re.compile(r"^ {4}(?=\S)(.*)$", re.MULTILINE)
 FENCED = re.compile(r"^```[a-z]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")

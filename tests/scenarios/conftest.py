@@ -16,9 +16,9 @@ from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.files import locked
 from linkerd.local.progress import SilentProgress
-from linkerd.testing.meshed import Meshed
-from linkerd.testing.namespaces import fresh_namespace
 from linkerd.trust.objects import ANCHORS, ANCHORS_KEY
+from tests.support.meshed import Meshed
+from tests.support.namespaces import fresh_namespace
 
 
 @pytest.fixture(scope="session")

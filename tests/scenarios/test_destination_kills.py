@@ -18,11 +18,11 @@ from linkerd.local.cluster import LocalCluster
 from linkerd.local.ports import is_free
 from linkerd.rpc.engines import ENGINES
 from linkerd.stubs.proxy import destination_pb2 as pb
-from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
-from linkerd.testing.eventually import eventually
-from linkerd.testing.followers import Crowd, Follower, followers
-from linkerd.testing.half_reader import WINDOW, HalfReader
-from linkerd.testing.replica import Replica, ready
+from tests.support.cut import CutProxy, api_server_of, kubeconfig_through
+from tests.support.eventually import eventually
+from tests.support.followers import Crowd, Follower, followers
+from tests.support.half_reader import WINDOW, HalfReader
+from tests.support.replica import Replica, ready
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 

@@ -8,7 +8,7 @@ import pytest
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.stubs.proxy import destination_pb2
 from linkerd.stubs.proxy.destination_pb2_grpc import DestinationStub
-from linkerd.testing.updates import Seen, Updates
+from tests.support.updates import Seen, Updates
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group("demo")]
 

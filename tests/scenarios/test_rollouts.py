@@ -20,7 +20,7 @@ import pytest
 
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.labels import SERVICE_NAME
-from linkerd.testing.updates import Updates
+from tests.support.updates import Updates
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.xdist_group("demo")]
 

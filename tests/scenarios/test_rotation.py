@@ -19,8 +19,8 @@ from cryptography import x509
 from linkerd.delivery.errors import KubectlError
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
-from linkerd.testing.meshed import Meshed
 from linkerd.trust.objects import ANCHORS, ISSUER
+from tests.support.meshed import Meshed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900), pytest.mark.xdist_group("demo")]
 

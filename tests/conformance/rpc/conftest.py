@@ -13,8 +13,8 @@ from linkerd.rpc.engines import ENGINES, Engine, EngineFactory
 from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
-from linkerd.testing.clock import FakeClock
-from linkerd.testing.rpc import World
+from tests.support.clock import FakeClock
+from tests.support.rpc import World
 
 ANY_PORT = HostPort("127.0.0.1", 0)
 

@@ -10,8 +10,8 @@ import pytest
 from linkerd.runtime.errors import StartError
 from linkerd.runtime.values import HostPort
 from linkerd.stubs.proxy import destination_pb2, destination_pb2_grpc
-from linkerd.testing.eventually import eventually
-from linkerd.testing.rpc import World
+from tests.support.eventually import eventually
+from tests.support.rpc import World
 
 
 def stub(channel: grpc.aio.Channel) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 import grpc.aio
 
 from linkerd.stubs.proxy import destination_pb2, destination_pb2_grpc
-from linkerd.testing.cut import CutProxy
-from linkerd.testing.rpc import World
+from tests.support.cut import CutProxy
+from tests.support.rpc import World
 
 WEB = destination_pb2.GetDestination(path="web")
 

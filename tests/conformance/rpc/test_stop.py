@@ -19,10 +19,10 @@ from linkerd.stubs.proxy import (
     identity_pb2,
     identity_pb2_grpc,
 )
-from linkerd.testing.clock import FakeClock
-from linkerd.testing.eventually import eventually
-from linkerd.testing.half_reader import WINDOW, HalfReader
-from linkerd.testing.rpc import NumbersTopic, World
+from tests.support.clock import FakeClock
+from tests.support.eventually import eventually
+from tests.support.half_reader import WINDOW, HalfReader
+from tests.support.rpc import NumbersTopic, World
 
 pb: Any = health_pb2
 # What becomes of a call that meets a server which goes away. CANCELLED: it was sent before the

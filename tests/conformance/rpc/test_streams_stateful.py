@@ -28,8 +28,8 @@ from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
 from linkerd.streams import StreamEnd
 from linkerd.stubs.proxy import destination_pb2, destination_pb2_grpc
-from linkerd.testing.eventually import eventually
-from linkerd.testing.rpc import NumbersTopic, World, apply
+from tests.support.eventually import eventually
+from tests.support.rpc import NumbersTopic, World, apply
 
 PATHS = st.sampled_from(["a", "b"])
 NUMBERS = st.frozensets(st.integers(0, 4))

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from linkerd.stubs.proxy import identity_pb2, identity_pb2_grpc
-from linkerd.testing.eventually import eventually
-from linkerd.testing.rpc import CERTIFY, World
+from tests.support.eventually import eventually
+from tests.support.rpc import CERTIFY, World
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from linkerd.stubs.proxy.identity_pb2 import CertifyRequest
-from linkerd.testing.eventually import eventually
-from linkerd.testing.rpc import CERTIFY, World
+from tests.support.eventually import eventually
+from tests.support.rpc import CERTIFY, World
 
 
 def certify(channel: grpc.aio.Channel, identity: str, padding: int = 0) -> Any:

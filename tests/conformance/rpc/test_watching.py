@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from linkerd.streams import StreamEnd
 from linkerd.stubs.proxy import destination_pb2, destination_pb2_grpc
-from linkerd.testing.eventually import eventually
-from linkerd.testing.rpc import GET, NumbersTopic, World, apply
+from tests.support.eventually import eventually
+from tests.support.rpc import GET, NumbersTopic, World, apply
 
 Stub = Any  # grpc.aio's side of destination_pb2_grpc.DestinationStub, which exists in stubs only
 

@@ -23,17 +23,17 @@ from linkerd.local.api import AdminApi
 from linkerd.local.cluster import LocalCluster
 from linkerd.names import IdentityDomain
 from linkerd.runtime.clock import SystemClock
-from linkerd.testing.authorities import below, root
-from linkerd.testing.authority_cases import CASES
-from linkerd.testing.certificates import (
+from linkerd.trust.objects import ANCHORS, ANCHORS_KEY, ISSUER
+from services.identity.errors import CredentialsError
+from services.identity.issuer import load_issuer
+from tests.support.authorities import below, root
+from tests.support.authority_cases import CASES
+from tests.support.certificates import (
     Credentials,
     certificate_pem,
     key_pem,
     write_issuer,
 )
-from linkerd.trust.objects import ANCHORS, ANCHORS_KEY, ISSUER
-from services.identity.errors import CredentialsError
-from services.identity.issuer import load_issuer
 
 pytestmark = pytest.mark.integration
 

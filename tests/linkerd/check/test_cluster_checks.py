@@ -21,7 +21,8 @@ from linkerd.kube.access import Access
 from linkerd.local.api import AdminApi
 from linkerd.local.cluster import LocalCluster
 from linkerd.runtime.clock import SystemClock
-from linkerd.testing.certificates import (
+from linkerd.trust.objects import ANCHORS, ANCHORS_KEY, ISSUER
+from tests.support.certificates import (
     DOMAIN,
     Credentials,
     certificate_pem,
@@ -29,7 +30,6 @@ from linkerd.testing.certificates import (
     make_ca,
     p256,
 )
-from linkerd.trust.objects import ANCHORS, ANCHORS_KEY, ISSUER
 
 pytestmark = pytest.mark.integration
 

@@ -13,8 +13,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from linkerd.check.proxies import Proxy, ProxyProblem, proxy_of, served_certificate
 from linkerd.check.text import certificate_text
-from linkerd.testing.certificates import IDENTITY, certificate_pem, key_pem, make_ca, p256
 from linkerd.trust.describe import dns_names
+from tests.support.certificates import IDENTITY, certificate_pem, key_pem, make_ca, p256
 
 FIELDS = {"_pod_sa": "spec.serviceAccountName", "_pod_ns": "metadata.namespace"}
 

@@ -6,9 +6,9 @@ import pytest
 
 from linkerd.certificates import make_issuer, make_trust_anchor
 from linkerd.check.replicas import Loaded, difference, read_metrics
-from linkerd.testing.certificates import DOMAIN, Credentials
 from linkerd.trust.describe import fingerprint
 from linkerd.trust.paths import Places, Trust
+from tests.support.certificates import DOMAIN, Credentials
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 GOOD = Credentials.make(now=NOW)

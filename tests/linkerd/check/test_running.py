@@ -17,7 +17,7 @@ from linkerd.check.model import (
 from linkerd.check.render import printer
 from linkerd.check.runner import INTERVAL, Runner
 from linkerd.kube.errors import Unreachable
-from linkerd.testing.clock import FakeClock
+from tests.support.clock import FakeClock
 
 
 async def fine() -> None:

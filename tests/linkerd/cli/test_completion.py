@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from linkerd.cli.main import cli
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.canned_api import answering, kubeconfig
-from linkerd.testing.forked import Done, Forks, Run, forked_linkerd
+from tests.support.canned_api import answering, kubeconfig
+from tests.support.forked import Done, Forks, Run, forked_linkerd
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.updates import Updates
+from tests.support.updates import Updates
 
 pytestmark = pytest.mark.integration
 

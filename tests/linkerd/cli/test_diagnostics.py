@@ -19,11 +19,11 @@ from linkerd.rpc.grpcio import GrpcServer
 from linkerd.runtime.metrics import registry
 from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
-from linkerd.testing.canned_api import answering, kubeconfig
-from linkerd.testing.objects import endpoint, endpoint_slice, node, pod, service
 from services.destination.index import Kind
 from services.destination.server import Destination
-from services.destination.testing import DOMAIN, World
+from tests.support.canned_api import answering, kubeconfig
+from tests.support.destination.world import DOMAIN, World
+from tests.support.objects import endpoint, endpoint_slice, node, pod, service
 
 LEDGER = "ledger.fin.svc.mesh.test:8080"
 OTHER = "other.fin.svc.mesh.test:8080"

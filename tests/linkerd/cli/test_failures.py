@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from linkerd.testing.canned_api import answering, kubeconfig
-from linkerd.testing.forked import Done, Forks, forked_linkerd
+from tests.support.canned_api import answering, kubeconfig
+from tests.support.forked import Done, Forks, forked_linkerd
 
 pytestmark = pytest.mark.integration  # kubectl comes with the cluster's programs
 

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from linkerd.cli.main import cli
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.forked import Forks, forked_linkerd
+from tests.support.forked import Forks, forked_linkerd
 
 PLANE = "mesh-sys"
 

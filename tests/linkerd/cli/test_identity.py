@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from linkerd.cli.main import cli
 from linkerd.local.api import AdminApi
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.certificates import Credentials
 from linkerd.trust.objects import ANCHORS, ANCHORS_KEY, ISSUER
+from tests.support.certificates import Credentials
 
 pytestmark = pytest.mark.integration
 

@@ -13,7 +13,7 @@ from linkerd.delivery.manifests import (
     workloads,
 )
 from linkerd.delivery.tree import ROOT
-from linkerd.testing.manifests import Manifest, of_kind, parse
+from tests.support.manifests import Manifest, of_kind, parse
 
 
 @pytest.fixture

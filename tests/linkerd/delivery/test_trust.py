@@ -15,9 +15,9 @@ from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.trust import ensure_trust, fingerprint
 from linkerd.local.cluster import LocalCluster
 from linkerd.names import IdentityDomain
-from linkerd.testing.certificates import Credentials
-from linkerd.testing.dying import DyingKubectl, Killed
 from linkerd.trust.objects import ANCHORS, ANCHORS_KEY, ISSUER
+from tests.support.certificates import Credentials
+from tests.support.dying import DyingKubectl, Killed
 
 pytestmark = pytest.mark.integration
 

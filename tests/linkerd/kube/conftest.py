@@ -12,9 +12,9 @@ from linkerd.kube.client import KubeClient
 from linkerd.kube.objects import Pod
 from linkerd.kube.resource import PODS
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.api_peer import ApiPeer
-from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
-from linkerd.testing.reflecting import Follower, ImpatientClock, reflecting
+from tests.support.api_peer import ApiPeer
+from tests.support.cut import CutProxy, api_server_of, kubeconfig_through
+from tests.support.reflecting import Follower, ImpatientClock, reflecting
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.kube.resource import CONFIG_MAPS, PODS, REPLICA_SETS
 from linkerd.kube.single import read_object
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
-from linkerd.testing.reflecting import Follower, ImpatientClock, reflecting
-from linkerd.testing.requests import create, delete, idle_pod, patch
+from tests.support.cut import CutProxy, api_server_of, kubeconfig_through
+from tests.support.reflecting import Follower, ImpatientClock, reflecting
+from tests.support.requests import create, delete, idle_pod, patch
 
 pytestmark = pytest.mark.integration
 

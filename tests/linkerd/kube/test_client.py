@@ -21,9 +21,9 @@ from linkerd.kube.errors import (
     Unreachable,
 )
 from linkerd.kube.transport import open_socket, proxy_for
-from linkerd.testing.api_peer import ApiPeer
-from linkerd.testing.clock import FakeClock
-from linkerd.testing.cut import CutProxy, api_server_of
+from tests.support.api_peer import ApiPeer
+from tests.support.clock import FakeClock
+from tests.support.cut import CutProxy, api_server_of
 
 _PODS = "/api/v1/pods"
 

@@ -11,7 +11,7 @@ import yaml
 
 from linkerd.kube.credentials import Credentials, find_kubeconfig
 from linkerd.kube.errors import ConfigError
-from linkerd.testing.clock import FakeClock
+from tests.support.clock import FakeClock
 
 
 def _kubeconfig(path: Path, server: str = "https://127.0.0.1:6443", **user: Any) -> Path:

@@ -15,8 +15,8 @@ from linkerd.kube.resource import PODS
 from linkerd.kube.reviews import create_token_review, self_subject_access_review
 from linkerd.local.certificates import Authority
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.reflecting import ImpatientClock
-from linkerd.testing.requests import create, idle_pod
+from tests.support.reflecting import ImpatientClock
+from tests.support.requests import create, idle_pod
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ from linkerd.kube.lag import UpdateLag, newest_update
 from linkerd.kube.objects import Pod
 from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.kube.resource import PODS
-from linkerd.testing.clock import FakeClock
+from tests.support.clock import FakeClock
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 

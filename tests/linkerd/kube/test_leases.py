@@ -5,8 +5,8 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from linkerd.kube.leases import Election, LeaseMetrics, LeaseTimes
-from linkerd.testing.clock import settle
-from linkerd.testing.elections import Court, Line, Store, court_of
+from tests.support.clock import settle
+from tests.support.elections import Court, Line, Store, court_of
 
 
 class TestOneCandidate:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from linkerd.testing.elections import Candidate, Court
+from tests.support.elections import Candidate, Court
 
 _STATES = st.sampled_from(["ok", "ok", "ok", "refused", "stalled", "deaf"])
 _STEP = st.one_of(

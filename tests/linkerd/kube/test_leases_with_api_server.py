@@ -13,8 +13,8 @@ from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import Conflict, NotFound
 from linkerd.kube.lease_lock import LeaseLock
 from linkerd.kube.leases import Election, LeaseMetrics, LeaseTimes
-from linkerd.testing.cut import CutProxy
-from linkerd.testing.eventually import eventually
+from tests.support.cut import CutProxy
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.integration
 

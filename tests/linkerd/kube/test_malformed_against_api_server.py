@@ -10,8 +10,8 @@ import pytest
 from linkerd.kube.client import JSON, KubeClient
 from linkerd.kube.objects import Key, ServiceProfile
 from linkerd.kube.resource import Resource
-from linkerd.testing.reflecting import reflecting
-from linkerd.testing.requests import delete, patch
+from tests.support.reflecting import reflecting
+from tests.support.requests import delete, patch
 
 pytestmark = pytest.mark.integration
 

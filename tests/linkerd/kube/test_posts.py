@@ -14,7 +14,7 @@ from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import NotFound, ProtocolError, TooManyRequests, Unauthorized, Unreachable
 from linkerd.kube.posts import Answer, Posts, parse_answer
 from linkerd.kube.posts import Peer as Address
-from linkerd.testing.eventually import eventually
+from tests.support.eventually import eventually
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 CHUNKED = (

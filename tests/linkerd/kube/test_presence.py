@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from linkerd.kube import presence as module
 from linkerd.kube.presence import Presence
-from linkerd.testing.clock import FakeClock, settle
-from linkerd.testing.eventually import eventually
+from tests.support.clock import FakeClock, settle
+from tests.support.eventually import eventually
 
 State = Literal["up", "down", "silent", "slow"]
 

@@ -12,8 +12,8 @@ from linkerd.kube.client import KubeClient
 from linkerd.kube.recorder import BURST, QUEUE, SIMILAR, WINDOW, EventRecorder, ObjectRef
 from linkerd.local.cluster import LocalCluster
 from linkerd.runtime.metrics import registry
-from linkerd.testing.clock import FakeClock
-from linkerd.testing.eventually import eventually
+from tests.support.clock import FakeClock
+from tests.support.eventually import eventually
 
 
 class Recording:

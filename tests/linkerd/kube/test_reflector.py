@@ -11,9 +11,9 @@ from linkerd.kube.client import KubeClient
 from linkerd.kube.events import Applied, Deleted
 from linkerd.kube.objects import Key, Pod
 from linkerd.kube.resource import PODS
-from linkerd.testing.api_peer import ApiPeer
-from linkerd.testing.cut import CutProxy
-from linkerd.testing.reflecting import Follower, ImpatientClock, reflecting
+from tests.support.api_peer import ApiPeer
+from tests.support.cut import CutProxy
+from tests.support.reflecting import Follower, ImpatientClock, reflecting
 
 Following = AbstractAsyncContextManager[Follower[Pod]]
 

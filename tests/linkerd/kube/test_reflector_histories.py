@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from linkerd.kube.client import KubeClient
 from linkerd.kube.objects import KubeObject, Pod
 from linkerd.kube.resource import PODS
-from linkerd.testing.api_peer import ApiPeer
-from linkerd.testing.reflecting import Follower, ImpatientClock, reflecting
+from tests.support.api_peer import ApiPeer
+from tests.support.reflecting import Follower, ImpatientClock, reflecting
 
 Step = Callable[[ApiPeer], object]
 

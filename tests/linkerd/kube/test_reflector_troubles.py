@@ -15,10 +15,10 @@ from linkerd.kube.objects import Key, Pod
 from linkerd.kube.reflector import Reflector
 from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.kube.resource import JOBS, PODS
-from linkerd.testing.api_peer import ApiPeer
-from linkerd.testing.cut import CutProxy
-from linkerd.testing.eventually import eventually
-from linkerd.testing.reflecting import Follower, ImpatientClock, reflecting
+from tests.support.api_peer import ApiPeer
+from tests.support.cut import CutProxy
+from tests.support.eventually import eventually
+from tests.support.reflecting import Follower, ImpatientClock, reflecting
 
 Following = AbstractAsyncContextManager[Follower[Pod]]
 

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from linkerd.kube.client import KubeClient
 from linkerd.kube.resource import JOBS, PODS
-from linkerd.testing.api_peer import ApiPeer
-from linkerd.testing.reflecting import ImpatientClock, reflecting
+from tests.support.api_peer import ApiPeer
+from tests.support.reflecting import ImpatientClock, reflecting
 
 ELSEWHERE: Final = msgspec.structs.replace(PODS, version="v9", alternatives=("v8", "v1"))
 NOWHERE: Final = msgspec.structs.replace(JOBS, alternatives=("v2",))

@@ -14,10 +14,10 @@ from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import Unreachable
 from linkerd.kube.objects import Pod
 from linkerd.kube.resource import PODS
-from linkerd.testing.api_peer import ApiPeer
-from linkerd.testing.cut import CutProxy
-from linkerd.testing.eventually import eventually
-from linkerd.testing.reflecting import Follower, ImpatientClock, reflecting
+from tests.support.api_peer import ApiPeer
+from tests.support.cut import CutProxy
+from tests.support.eventually import eventually
+from tests.support.reflecting import Follower, ImpatientClock, reflecting
 
 REFLECTORS: Final = 12
 GOAL: Final = 2.0  # seconds

@@ -20,7 +20,7 @@ from linkerd.local.errors import AddressError, LocalError, StateError
 from linkerd.local.files import write_private
 from linkerd.local.processes import Identity, find_marked, is_alive, wait_ended
 from linkerd.local.runner import MARK, Condition
-from linkerd.testing.namespaces import fresh_namespace
+from tests.support.namespaces import fresh_namespace
 
 pytestmark = pytest.mark.integration
 

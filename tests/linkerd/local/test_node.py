@@ -21,7 +21,7 @@ from linkerd.local.processes import Identity, find_marked, is_alive, wait_ended
 from linkerd.local.requirements import node_obstacle
 from linkerd.local.runner import MARK, Condition
 from linkerd.local.system import run
-from linkerd.testing.images import write_busybox_archive
+from tests.support.images import write_busybox_archive
 
 pytestmark = [
     pytest.mark.e2e,

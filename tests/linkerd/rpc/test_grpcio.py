@@ -18,9 +18,9 @@ from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
 from linkerd.stubs.proxy.destination_pb2 import GetDestination
 from linkerd.stubs.proxy.identity_pb2 import CertifyRequest
-from linkerd.testing.eventually import eventually
-from linkerd.testing.http2 import RawClient, framed
-from linkerd.testing.rpc import CERTIFY, GET, World
+from tests.support.eventually import eventually
+from tests.support.http2 import RawClient, framed
+from tests.support.rpc import CERTIFY, GET, World
 
 PENDING = 3
 

@@ -10,7 +10,7 @@ from linkerd.rpc.errors import RpcError
 from linkerd.rpc.metrics import RpcMetrics
 from linkerd.rpc.open_calls import Bell, OpenCalls
 from linkerd.rpc.options import ServerOptions
-from linkerd.testing.clock import settle
+from tests.support.clock import settle
 
 
 def two() -> OpenCalls:

@@ -14,8 +14,8 @@ from linkerd.runtime.clock import SystemClock
 from linkerd.runtime.process import Process
 from linkerd.runtime.settings import CommonSettings, load
 from linkerd.stubs.proxy import destination_pb2, destination_pb2_grpc
-from linkerd.testing.cut import CutProxy
-from linkerd.testing.rpc import World
+from tests.support.cut import CutProxy
+from tests.support.rpc import World
 
 
 def settings(*flags: str) -> CommonSettings:

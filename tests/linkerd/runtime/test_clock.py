@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from linkerd.runtime.clock import Clock, SystemClock
-from linkerd.testing.clock import FakeClock, settle
+from tests.support.clock import FakeClock, settle
 
 
 async def test_the_system_clock_tells_utc_and_sleeps() -> None:

@@ -35,7 +35,7 @@ def untouched() -> Iterator[None]:
     """Leaves logging as the other tests expect it."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    names = ("linkerd", "services", "__main__")
+    names = ("linkerd", "services", "dataplane", "__main__")
     levels = [logging.getLogger(name).level for name in names]
     yield
     for handler in root.handlers:

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from linkerd.runtime.clock import SystemClock
 from linkerd.runtime.errors import FilesError
 from linkerd.runtime.tls import MAX_BYTES, Contents, FileSet
-from linkerd.testing.clock import FakeClock
-from linkerd.testing.eventually import eventually
-from linkerd.testing.inline import without_threads
+from tests.support.clock import FakeClock
+from tests.support.eventually import eventually
+from tests.support.inline import without_threads
 
 INTERVAL = timedelta(seconds=1)
 

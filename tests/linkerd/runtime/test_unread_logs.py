@@ -25,7 +25,7 @@ from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
 from linkerd.runtime.service import launch
 from linkerd.runtime.settings import CommonSettings, setting
-from linkerd.testing.eventually import eventually
+from tests.support.eventually import eventually
 
 LINES: Final = 12_000
 """Of 160 bytes each: nearly twice what pipe and queue hold."""

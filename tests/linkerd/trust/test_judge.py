@@ -11,11 +11,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkerd.testing.authorities import PLACES, key_usage, named, permitted, usages, with_issuer
-from linkerd.testing.certificates import certificate_pem, key_pem
-from linkerd.testing.verifiers import HOST
 from linkerd.trust.errors import TrustProblem
 from linkerd.trust.judge import judge, read_pair
+from tests.support.authorities import PLACES, key_usage, named, permitted, usages, with_issuer
+from tests.support.certificates import certificate_pem, key_pem
+from tests.support.verifiers import HOST
 
 EXTENSIONS = [
     *usages(ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),

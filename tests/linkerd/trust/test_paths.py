@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkerd.testing.authorities import DAY, NOW, PLACES, Case, Signer, key_usage
-from linkerd.testing.certificates import make_ca, p256
-from linkerd.testing.verifiers import HOST, go_takes
 from linkerd.trust.errors import TrustProblem
 from linkerd.trust.paths import Path, Trust, find_path
+from tests.support.authorities import DAY, NOW, PLACES, Case, Signer, key_usage
+from tests.support.certificates import make_ca, p256
+from tests.support.verifiers import HOST, go_takes
 
 KEYS = [p256() for _ in range(3)]
 NAMES = ["a", "b", "c"]

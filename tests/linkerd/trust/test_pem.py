@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkerd.certificates import make_trust_anchor
-from linkerd.testing.certificates import DOMAIN, certificate_pem, key_pem, make_csr, p256
 from linkerd.trust import pem
 from linkerd.trust.errors import PemError
+from tests.support.certificates import DOMAIN, certificate_pem, key_pem, make_csr, p256
 
 ONE = make_trust_anchor(DOMAIN).certificate
 TWO = make_trust_anchor(DOMAIN).certificate

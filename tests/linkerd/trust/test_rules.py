@@ -8,10 +8,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
-from linkerd.testing.authorities import key_usage, usages
-from linkerd.testing.certificates import Credentials, PrivateKey, make_ca, p256
 from linkerd.trust import describe, rules
 from linkerd.trust.facts import Facts
+from tests.support.authorities import key_usage, usages
+from tests.support.certificates import Credentials, PrivateKey, make_ca, p256
 
 NOW = datetime(2030, 6, 1, tzinfo=UTC)
 GOOD = Credentials.make(now=NOW)

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from linkerd.testing import authorities as make
-from linkerd.testing.authorities import (
-    Case,
-)  # fmt: skip
-from linkerd.testing.authority_cases import CASES
-from linkerd.testing.verifiers import HOST, go_takes, openssl_takes, rustls_takes
 from linkerd.trust.errors import TrustProblem
 from linkerd.trust.judge import judge
+from tests.support import authorities as make
+from tests.support.authorities import (
+    Case,
+)  # fmt: skip
+from tests.support.authority_cases import CASES
+from tests.support.verifiers import HOST, go_takes, openssl_takes, rustls_takes
 
 
 def taken(case: Case) -> bool:

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.program import Program
-from services.destination.testing_api import Client, Objects, connect, start
+from tests.support.destination.program import Client, Objects, connect, start
+from tests.support.program import Program
 
 
 @pytest.fixture(scope="package")

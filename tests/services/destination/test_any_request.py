@@ -18,11 +18,11 @@ from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.stubs.proxy import destination_pb2_grpc
-from linkerd.testing.eventually import eventually
-from linkerd.testing.objects import endpoint, endpoint_slice, pod, service
-from linkerd.testing.proxy_rules import Endpoints, ProfileReader
 from services.destination.server import Destination
-from services.destination.testing import DOMAIN, World
+from tests.support.destination.world import DOMAIN, World
+from tests.support.eventually import eventually
+from tests.support.objects import endpoint, endpoint_slice, pod, service
+from tests.support.proxy_rules import Endpoints, ProfileReader
 
 CALLS: Final = 3_000
 LEDGER: Final = "ledger.fin.svc.mesh.test:8080"

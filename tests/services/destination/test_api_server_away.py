@@ -11,9 +11,9 @@ import grpc.aio
 import pytest
 
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
-from linkerd.testing.eventually import eventually
-from services.destination.testing_api import Objects, connect, start
+from tests.support.cut import CutProxy, api_server_of, kubeconfig_through
+from tests.support.destination.program import Objects, connect, start
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -15,10 +15,10 @@ from structlog.testing import capture_logs
 
 from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.settings import load
-from linkerd.testing.program import Program
 from services.destination.app import Settings, mesh_of
 from services.destination.metrics import IndexCollector
-from services.destination.testing import DOMAIN, World
+from tests.support.destination.world import DOMAIN, World
+from tests.support.program import Program
 
 MODULE = "services.destination"
 KUBECONFIG = """\

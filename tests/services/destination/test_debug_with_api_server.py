@@ -11,8 +11,8 @@ from urllib.request import urlopen
 import pytest
 
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.eventually import eventually
-from linkerd.testing.program import Program
+from tests.support.eventually import eventually
+from tests.support.program import Program
 
 pytestmark = pytest.mark.integration
 

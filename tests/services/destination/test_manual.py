@@ -10,7 +10,7 @@ import pytest
 
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.programs import find_program
-from services.destination.testing_api import ROOT
+from tests.support.destination.program import ROOT
 
 pytestmark = pytest.mark.integration
 

@@ -9,12 +9,12 @@ from prometheus_client import CollectorRegistry
 from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY
 from linkerd.runtime.metrics import exposition, registry
-from linkerd.testing.objects import endpoint, endpoint_slice, pod, service
-from linkerd.testing.prometheus import ABSENT
 from services.destination.index import Kind
 from services.destination.metrics import CacheCollector, IndexCollector, lag_histograms
 from services.destination.sources import sources
-from services.destination.testing import DOMAIN, World
+from tests.support.destination.world import DOMAIN, World
+from tests.support.objects import endpoint, endpoint_slice, pod, service
+from tests.support.prometheus import ABSENT
 
 PLACE = 'cluster="local",hostname="",namespace="fin",nodename="",port="8080",service="ledger"'
 UPSTREAMS = {"endpoints_updates", "profile_updates", "workload_updates"}

@@ -10,9 +10,9 @@ from urllib.request import urlopen
 import pytest
 
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.eventually import eventually
-from linkerd.testing.program import Program
-from linkerd.testing.prometheus import ABSENT
+from tests.support.eventually import eventually
+from tests.support.program import Program
+from tests.support.prometheus import ABSENT
 
 pytestmark = pytest.mark.integration
 

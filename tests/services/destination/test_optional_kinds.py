@@ -10,8 +10,8 @@ import pytest
 
 from linkerd.local.cluster import LocalCluster
 from linkerd.stubs.proxy import destination_pb2 as pb
-from linkerd.testing.program import Program
-from services.destination.testing_api import ROOT, Objects, connect, known, start
+from tests.support.destination.program import ROOT, Objects, connect, known, start
+from tests.support.program import Program
 
 pytestmark = pytest.mark.integration
 

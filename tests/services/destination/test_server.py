@@ -18,12 +18,12 @@ from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.stubs.proxy import destination_pb2_grpc
-from linkerd.testing.eventually import eventually
-from linkerd.testing.objects import endpoint, endpoint_slice, node, pod, service
-from linkerd.testing.proxy_rules import Endpoints
 from services.destination.index import Kind
 from services.destination.server import Destination
-from services.destination.testing import DOMAIN, World
+from tests.support.destination.world import DOMAIN, World
+from tests.support.eventually import eventually
+from tests.support.objects import endpoint, endpoint_slice, node, pod, service
+from tests.support.proxy_rules import Endpoints
 
 LEDGER = "ledger.fin.svc.mesh.test:8080"
 INVALID = grpc.StatusCode.INVALID_ARGUMENT

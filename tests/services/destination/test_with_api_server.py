@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from linkerd.stubs.proxy import destination_pb2 as pb
-from linkerd.testing.eventually import eventually
-from linkerd.testing.program import Program
-from services.destination.testing_api import Client, Objects, known
+from tests.support.destination.program import Client, Objects, known
+from tests.support.eventually import eventually
+from tests.support.program import Program
 
 pytestmark = pytest.mark.integration
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from linkerd.local.cluster import LocalCluster
-from services.destination.testing_api import Objects, connect, start
+from tests.support.destination.program import Objects, connect, start
 
 pytestmark = pytest.mark.integration
 

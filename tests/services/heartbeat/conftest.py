@@ -11,7 +11,7 @@ import yaml
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.local.api import AdminApi
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.prometheus import PAST, Series, Target, running_prometheus
+from tests.support.prometheus import PAST, Series, Target, running_prometheus
 
 ROOT = Path(__file__).resolve().parents[3]
 _BUSY_SECONDS = 3 * 3600  # of the last day; more than 5 % of it

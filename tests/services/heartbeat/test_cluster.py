@@ -12,8 +12,8 @@ from aiohttp import web
 
 from linkerd.kube.client import KubeClient
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.recorder import Recorder, Reply, answer
 from services.heartbeat.cluster import Cluster, read_cluster
+from tests.support.recorder import Recorder, Reply, answer
 
 
 @asynccontextmanager

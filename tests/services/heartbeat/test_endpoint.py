@@ -6,10 +6,10 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from linkerd.testing.recorder import Recorder, Reply, answer
 from services.heartbeat.endpoint import send
 from services.heartbeat.errors import NotSentError
 from services.heartbeat.fetch import LIMIT, open_session
+from tests.support.recorder import Recorder, Reply, answer
 
 PATIENT, HASTY = 20.0, 0.2
 

@@ -6,10 +6,10 @@ import json
 from aiohttp import web
 from yarl import URL
 
-from linkerd.testing.recorder import Recorder, Reply
 from services.heartbeat.fetch import open_session
 from services.heartbeat.model import Question
 from services.heartbeat.prometheus import Prometheus, read_figures
+from tests.support.recorder import Recorder, Reply
 
 ASKED = Question("bad", "bad"), Question("good", "good")
 

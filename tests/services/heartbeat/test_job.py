@@ -12,13 +12,13 @@ from cryptography import x509
 
 from linkerd.local.cluster import LocalCluster
 from linkerd.runtime.service import launch_job
-from linkerd.testing.certificates import certificate_pem, key_pem, make_ca, p256
-from linkerd.testing.jobs import Finished, run_job
-from linkerd.testing.namespaces import fresh_namespace
-from linkerd.testing.recorder import Recorder, answer
 from linkerd.version import VERSION
 from services.heartbeat.app import NAME, Settings, beat
 from services.heartbeat.fetch import LIMIT
+from tests.support.certificates import certificate_pem, key_pem, make_ca, p256
+from tests.support.jobs import Finished, run_job
+from tests.support.namespaces import fresh_namespace
+from tests.support.recorder import Recorder, answer
 
 NOBODY = "http://127.0.0.1:1"
 LOCAL = {"arch", "source", "version"}

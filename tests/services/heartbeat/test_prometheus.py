@@ -10,13 +10,13 @@ import pytest
 from yarl import URL
 
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.jobs import run_job
-from linkerd.testing.recorder import Recorder, answer
 from linkerd.version import VERSION
 from services.heartbeat.errors import NoValueError
 from services.heartbeat.fetch import open_session
 from services.heartbeat.model import QUESTIONS, Question
 from services.heartbeat.prometheus import Prometheus, read_figures
+from tests.support.jobs import run_job
+from tests.support.recorder import Recorder, answer
 
 FIGURES = {
     "total-rps": "13",  # 3 proxies with 4.2 each: 12.6

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from linkerd.runtime.settings import options_of
 from linkerd.runtime.values import show
-from linkerd.testing.jobs import run_job
 from services.heartbeat import model
 from services.heartbeat.app import NAME, Settings
+from tests.support.jobs import run_job
 
 README = Path(__file__).resolve().parents[3] / "services/heartbeat/README.md"
 

@@ -7,10 +7,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.certificates import Credentials
-from linkerd.testing.namespaces import fresh_namespace
-from services.identity.testing import Server, running_server
-from services.identity.testing_api import DOMAIN, Mesh, start
+from tests.support.certificates import Credentials
+from tests.support.identity.program import DOMAIN, Mesh, start
+from tests.support.identity.service import Server, running_server
+from tests.support.namespaces import fresh_namespace
 
 
 @pytest.fixture

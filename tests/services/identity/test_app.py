@@ -16,14 +16,6 @@ from structlog.testing import capture_logs
 
 from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.settings import load
-from linkerd.testing.certificates import (
-    Credentials,
-    certificate_pem,
-    key_pem,
-    make_ca,
-    write_issuer,
-)
-from linkerd.testing.program import Program
 from services.identity.expiry import Thresholds
 from services.identity.reviews import Limits
 from services.identity.settings import (
@@ -35,6 +27,14 @@ from services.identity.settings import (
     review_limits,
     thresholds,
 )
+from tests.support.certificates import (
+    Credentials,
+    certificate_pem,
+    key_pem,
+    make_ca,
+    write_issuer,
+)
+from tests.support.program import Program
 
 MODULE = "services.identity"
 NOBODY = "http://127.0.0.1:1"

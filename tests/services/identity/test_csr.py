@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkerd.testing.certificates import IDENTITY, PrivateKey, make_csr, p256
 from services.identity import csr
 from services.identity.errors import (
     CallError,
@@ -20,6 +19,7 @@ from services.identity.errors import (
     RefusedError,
     UnsignableKeyError,
 )
+from tests.support.certificates import IDENTITY, PrivateKey, make_csr, p256
 
 LONG = f"{'a' * 60}.{'b' * 60}.serviceaccount.identity.mesh-sys.corp.example"
 

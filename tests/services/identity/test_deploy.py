@@ -7,7 +7,7 @@ import yaml
 
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.manifests import Manifest, named, with_components
+from tests.support.manifests import Manifest, named, with_components
 
 pytestmark = pytest.mark.integration  # kubectl comes with the cluster's programs
 

@@ -12,14 +12,14 @@ from structlog.testing import capture_logs
 
 from linkerd.certificates import Authority, make_issuer, make_trust_anchor
 from linkerd.runtime.metrics import registry
-from linkerd.testing.certificates import DOMAIN
-from linkerd.testing.clock import FakeClock
-from linkerd.testing.said import SaidEvents
 from services.identity.expiry import ExpiryWatch, Thresholds
 from services.identity.issuer import IssuerSlot, PemFile
 from services.identity.issuer import make_issuer as load
 from services.identity.metrics import Metrics
 from services.identity.notices import Notices
+from tests.support.certificates import DOMAIN
+from tests.support.clock import FakeClock
+from tests.support.said import SaidEvents
 
 NOW = datetime(2030, 5, 17, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

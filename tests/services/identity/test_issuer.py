@@ -14,7 +14,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
-from linkerd.testing.certificates import (
+from linkerd.trust.facts import Window
+from services.identity.errors import CredentialsError, IssuerNotReadyError, IssuerUntrustedError
+from services.identity.issuer import IssuerSlot, load_issuer
+from services.identity.leaf import sign_leaf
+from tests.support.certificates import (
     DOMAIN,
     IDENTITY,
     Credentials,
@@ -22,11 +26,7 @@ from linkerd.testing.certificates import (
     make_ca,
     p256,
 )
-from linkerd.trust.facts import Window
-from services.identity.errors import CredentialsError, IssuerNotReadyError, IssuerUntrustedError
-from services.identity.issuer import IssuerSlot, load_issuer
-from services.identity.leaf import sign_leaf
-from services.identity.testing_issuer import Authorities, now
+from tests.support.identity.issuers import Authorities, now
 
 DAY = timedelta(days=1)
 BUNDLE = "../ca-bundle.crt"

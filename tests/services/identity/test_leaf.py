@@ -12,7 +12,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkerd.testing.certificates import (
+from linkerd.trust.facts import Window
+from services.identity import csr
+from services.identity.issuer import PemFile, make_issuer
+from services.identity.leaf import issue, validity
+from services.identity.model import Issuer, Leaf, LeafPolicy
+from tests.support.certificates import (
     DOMAIN,
     IDENTITY,
     Credentials,
@@ -22,11 +27,6 @@ from linkerd.testing.certificates import (
     make_csr,
     p256,
 )
-from linkerd.trust.facts import Window
-from services.identity import csr
-from services.identity.issuer import PemFile, make_issuer
-from services.identity.leaf import issue, validity
-from services.identity.model import Issuer, Leaf, LeafPolicy
 
 DAY = timedelta(days=1)
 POLICY = LeafPolicy(lifetime=DAY, clock_skew=timedelta(seconds=20))

@@ -10,7 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from linkerd.certificates import make_issuer
-from linkerd.testing.certificates import (
+from services.identity.errors import IssuerUntrustedError
+from services.identity.reload import RETRY
+from tests.support.certificates import (
     DOMAIN,
     Credentials,
     certificate_pem,
@@ -18,9 +20,7 @@ from linkerd.testing.certificates import (
     make_ca,
     p256,
 )
-from services.identity.errors import IssuerUntrustedError
-from services.identity.reload import RETRY
-from services.identity.testing_reload import NOW, Installation
+from tests.support.identity.reloads import NOW, Installation
 
 
 @pytest.fixture(autouse=True)

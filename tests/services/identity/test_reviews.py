@@ -15,17 +15,17 @@ from linkerd.kube.client import KubeClient
 from linkerd.kube.reviews import TokenReviewStatus
 from linkerd.runtime.clock import SystemClock
 from linkerd.runtime.metrics import registry
-from linkerd.testing.api_peer import ApiPeer
-from linkerd.testing.clock import FakeClock
-from linkerd.testing.eventually import eventually
 from services.identity import reviews
 from services.identity.breaker import PAUSE, THRESHOLD, Breaker
 from services.identity.cache import MAX_ENTRIES, CachedReviewer
 from services.identity.errors import ReviewRefusedError, ReviewUnavailableError
 from services.identity.metrics import Metrics
 from services.identity.reviews import GuardedReviewer, Limits
-from services.identity.testing_reviews import GOOD, OURS, ApiServer
 from services.identity.tokens import KubeReviewer
+from tests.support.api_peer import ApiPeer
+from tests.support.clock import FakeClock
+from tests.support.eventually import eventually
+from tests.support.identity.reviews import GOOD, OURS, ApiServer
 
 AWAY = ReviewUnavailableError("away")
 

@@ -15,9 +15,8 @@ import pytest
 import services.identity
 from linkerd.certificates import make_issuer
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.certificates import Credentials
-from linkerd.testing.namespaces import fresh_namespace
-from services.identity.testing_api import (
+from tests.support.certificates import Credentials
+from tests.support.identity.program import (
     DOMAIN,
     OURS,
     Mesh,
@@ -25,6 +24,7 @@ from services.identity.testing_api import (
     kubectl,
     start,
 )
+from tests.support.namespaces import fresh_namespace
 
 pytestmark = pytest.mark.integration
 

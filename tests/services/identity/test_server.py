@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from linkerd.kube.recorder import ObjectRef
 from linkerd.kube.reviews import TokenReviewStatus
-from linkerd.testing.certificates import DOMAIN, IDENTITY, Credentials, make_csr, p256
 from services.identity import csr
 from services.identity.model import SigningRequest
-from services.identity.testing import Server, leaf_of, user
+from tests.support.certificates import DOMAIN, IDENTITY, Credentials, make_csr, p256
+from tests.support.identity.service import Server, leaf_of, user
 
 pytestmark = pytest.mark.usefixtures("logs")
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from linkerd.testing.certificates import IDENTITY, make_csr
-from services.identity.testing import Server
+from tests.support.certificates import IDENTITY, make_csr
+from tests.support.identity.service import Server
 
 pytestmark = pytest.mark.usefixtures("logs")
 

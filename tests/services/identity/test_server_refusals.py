@@ -12,9 +12,9 @@ from cryptography import x509
 
 from linkerd.kube.recorder import ObjectRef
 from linkerd.kube.reviews import TokenReviewStatus
-from linkerd.testing.certificates import DOMAIN, IDENTITY, Credentials, make_csr
 from services.identity.errors import ReviewRefusedError, ReviewUnavailableError
-from services.identity.testing import Server, Verdict, leaf_of, user
+from tests.support.certificates import DOMAIN, IDENTITY, Credentials, make_csr
+from tests.support.identity.service import Server, Verdict, leaf_of, user
 
 pytestmark = pytest.mark.usefixtures("logs")
 

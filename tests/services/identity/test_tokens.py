@@ -13,7 +13,6 @@ from structlog.testing import capture_logs
 from linkerd.kube.client import KubeClient
 from linkerd.kube.reviews import TokenReviewStatus, UserInfo
 from linkerd.names import is_dns_label
-from linkerd.testing.certificates import DOMAIN, IDENTITY
 from services.identity.errors import (
     CallError,
     InvalidRequestError,
@@ -22,6 +21,7 @@ from services.identity.errors import (
     ReviewUnavailableError,
 )
 from services.identity.tokens import KubeReviewer, TokenJudge, decode, identity_of_user
+from tests.support.certificates import DOMAIN, IDENTITY
 
 TOKEN = "ey-secret.token.text"
 OURS = ("identity.l5d.io",)

@@ -12,8 +12,8 @@ from bench.identity import certify_requests
 from linkerd.kube.client import KubeClient
 from linkerd.local.cluster import LocalCluster
 from linkerd.stubs.proxy.identity_pb2 import CertifyResponse
-from linkerd.testing.certificates import Credentials
-from services.identity.testing_api import DOMAIN, METHOD, start
+from tests.support.certificates import Credentials
+from tests.support.identity.program import DOMAIN, METHOD, start
 
 pytestmark = pytest.mark.integration
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.certificates import Credentials, p256
-from services.identity.testing_api import (
+from tests.support.certificates import Credentials, p256
+from tests.support.identity.program import (
     DOMAIN,
     GRPCURL,
     OURS,

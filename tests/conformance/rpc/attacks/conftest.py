@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from linkerd.rpc.engines import ENGINES
-from linkerd.testing.attacks import trial
-from linkerd.testing.attacks.trial import Target
+from tests.support.attacks import trial
+from tests.support.attacks.trial import Target
 
 Serving = Callable[..., Target]
 

@@ -1,7 +1,7 @@
 """The known attacks on HTTP/2, one a row: how much is sent, how the connection ends, and how much
 memory it may cost. Whatever it is, another client's calls and `/ping` are answered meanwhile.
 
-`linkerd/testing/attacks/kinds.py` has what each kind sends. How long others wait to the
+`tests/support/attacks/kinds.py` has what each kind sends. How long others wait to the
 millisecond, beside one and five flooding connections, is for `bench.attacks` to measure; here
 nobody may wait for seconds.
 """
@@ -11,11 +11,11 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from linkerd.testing.attacks import frames, trial
-from linkerd.testing.attacks.attacker import Order
-from linkerd.testing.attacks.kinds import KINDS
-from linkerd.testing.attacks.trial import Target
-from linkerd.testing.attacks.visits import visit
+from tests.support.attacks import frames, trial
+from tests.support.attacks.attacker import Order
+from tests.support.attacks.kinds import KINDS
+from tests.support.attacks.trial import Target
+from tests.support.attacks.visits import visit
 
 Serving = Callable[..., Target]
 

@@ -8,10 +8,10 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from linkerd.testing.attacks.frames import CERTIFY, GET, block, call, headers, literal
-from linkerd.testing.attacks.trial import Target
-from linkerd.testing.attacks.visits import Visitor, visit
-from linkerd.testing.eventually import until
+from tests.support.attacks.frames import CERTIFY, GET, block, call, headers, literal
+from tests.support.attacks.trial import Target
+from tests.support.attacks.visits import Visitor, visit
+from tests.support.eventually import until
 
 MIB = 1 << 20
 STREAMS = 2000

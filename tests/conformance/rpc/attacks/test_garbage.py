@@ -3,9 +3,9 @@ collector's thresholds are high, and a blip of the network ends thousands of con
 
 import pytest
 
-from linkerd.testing.attacks.trial import Target
-from linkerd.testing.attacks.visits import VISITS, visit
-from linkerd.testing.eventually import until
+from tests.support.attacks.trial import Target
+from tests.support.attacks.visits import VISITS, visit
+from tests.support.eventually import until
 
 CLIENTS = 20
 ROUND = 300

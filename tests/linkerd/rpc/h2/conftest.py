@@ -11,7 +11,7 @@ from linkerd.rpc.h2.server import H2Server
 from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
-from linkerd.testing.rpc import World
+from tests.support.rpc import World
 
 Serve = Callable[..., Awaitable[H2Server]]
 

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from linkerd.rpc.h2.admission import Admission, Peer
 from linkerd.rpc.h2.budget import BURST, DEBT
 from linkerd.rpc.metrics import ConnectionMetrics
-from linkerd.testing.sessions import ManualTimers
+from tests.support.sessions import ManualTimers
 
 
 class Transport:

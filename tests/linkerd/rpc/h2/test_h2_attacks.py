@@ -16,9 +16,9 @@ from linkerd.rpc.h2 import budget, limits
 from linkerd.rpc.h2.limits import MAX_HELD_BYTES
 from linkerd.rpc.h2.server import H2Server
 from linkerd.stubs.proxy import destination_pb2, identity_pb2
-from linkerd.testing.eventually import eventually
-from linkerd.testing.http2 import RawClient, frame
-from linkerd.testing.rpc import CERTIFY, GET, NumbersTopic, World
+from tests.support.eventually import eventually
+from tests.support.http2 import RawClient, frame
+from tests.support.rpc import CERTIFY, GET, NumbersTopic, World
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0)
 MANY = 4_000

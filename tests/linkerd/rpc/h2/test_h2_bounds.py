@@ -15,11 +15,11 @@ from linkerd.rpc.h2.receiving import Holdings
 from linkerd.rpc.h2.server import H2Server
 from linkerd.rpc.options import ServerOptions
 from linkerd.stubs.proxy import destination_pb2, identity_pb2
-from linkerd.testing.eventually import eventually
-from linkerd.testing.http2 import RawClient, frame, framed
-from linkerd.testing.rpc import CERTIFY, GET, World
-from linkerd.testing.sessions import Dialogue
-from linkerd.testing.sessions import fields as request
+from tests.support.eventually import eventually
+from tests.support.http2 import RawClient, frame, framed
+from tests.support.rpc import CERTIFY, GET, World
+from tests.support.sessions import Dialogue
+from tests.support.sessions import fields as request
 
 HELLO = identity_pb2.CertifyRequest(identity="web").SerializeToString()
 WATCH = destination_pb2.GetDestination(path="web").SerializeToString()

@@ -14,9 +14,9 @@ from prometheus_client import CollectorRegistry
 from linkerd.rpc.h2.server import H2Server
 from linkerd.streams import StreamEnd
 from linkerd.stubs.proxy import destination_pb2, identity_pb2
-from linkerd.testing.eventually import eventually
-from linkerd.testing.http2 import RawClient, frame, framed
-from linkerd.testing.rpc import CERTIFY, GET, GET_PROFILE, NumbersTopic, World
+from tests.support.eventually import eventually
+from tests.support.http2 import RawClient, frame, framed
+from tests.support.rpc import CERTIFY, GET, GET_PROFILE, NumbersTopic, World
 
 HEADERS, DATA, WINDOW_UPDATE = 1, 0, 8
 END_STREAM, END_HEADERS = 1, 4

@@ -8,9 +8,9 @@ import pytest
 
 from linkerd.rpc.h2.server import H2Server
 from linkerd.stubs.proxy import destination_pb2, identity_pb2
-from linkerd.testing.eventually import eventually
-from linkerd.testing.http2 import RawClient, frame
-from linkerd.testing.rpc import CERTIFY, GET, World
+from tests.support.eventually import eventually
+from tests.support.http2 import RawClient, frame
+from tests.support.rpc import CERTIFY, GET, World
 
 CLIENTS = 5
 WATCH = destination_pb2.GetDestination(path="web").SerializeToString()

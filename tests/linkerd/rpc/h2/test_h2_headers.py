@@ -10,7 +10,7 @@ from linkerd.rpc.errors import RpcError
 from linkerd.rpc.h2.body import Body
 from linkerd.rpc.h2.headers import metadata_of, request_of, status
 from linkerd.rpc.h2.wire import Wire
-from linkerd.testing.http2 import framed
+from tests.support.http2 import framed
 
 BASE = [(b":method", b"POST"), (b":path", b"/a/B"), (b"content-type", b"application/grpc")]
 

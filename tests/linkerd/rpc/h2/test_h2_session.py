@@ -25,9 +25,9 @@ from hypothesis.stateful import (
 
 from linkerd.rpc import h2
 from linkerd.stubs.proxy import destination_pb2, identity_pb2
-from linkerd.testing.http2 import frame, framed
-from linkerd.testing.rpc import CERTIFY, GET, NumbersTopic
-from linkerd.testing.sessions import Dialogue, fields
+from tests.support.http2 import frame, framed
+from tests.support.rpc import CERTIFY, GET, NumbersTopic
+from tests.support.sessions import Dialogue, fields
 
 MODULES = {f"linkerd.rpc.h2.{each.name}" for each in pkgutil.iter_modules(h2.__path__)}
 DATA, HEADERS, RST_STREAM = 0, 1, 3

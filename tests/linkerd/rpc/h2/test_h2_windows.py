@@ -9,9 +9,9 @@ from linkerd.rpc.h2 import queue
 from linkerd.rpc.h2.limits import WRITE_BYTES
 from linkerd.rpc.h2.server import H2Server
 from linkerd.stubs.proxy import destination_pb2, identity_pb2
-from linkerd.testing.eventually import eventually
-from linkerd.testing.http2 import RawClient
-from linkerd.testing.rpc import CERTIFY, GET, NumbersTopic, World, apply
+from tests.support.eventually import eventually
+from tests.support.http2 import RawClient
+from tests.support.rpc import CERTIFY, GET, NumbersTopic, World, apply
 
 LARGE = 100_000
 WIDE = 2**31 - 1

@@ -16,9 +16,9 @@ from linkerd.rpc.h2.server import H2Server
 from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
 from linkerd.stubs.proxy import destination_pb2
-from linkerd.testing.eventually import eventually
-from linkerd.testing.http2 import RawClient
-from linkerd.testing.rpc import GET, NumbersTopic, World, apply
+from tests.support.eventually import eventually
+from tests.support.http2 import RawClient
+from tests.support.rpc import GET, NumbersTopic, World, apply
 
 PATHS = st.sampled_from(["small", "large"])
 NUMBERS = st.frozensets(st.integers(0, 4))

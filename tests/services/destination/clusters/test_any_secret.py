@@ -14,10 +14,10 @@ from linkerd.kube.errors import ConfigError
 from linkerd.kube.intake import Intake
 from linkerd.kube.objects import Secret
 from linkerd.kube.resource import SECRETS
-from linkerd.testing.feeds import METER, watch_line
-from linkerd.testing.generated import Maker
-from linkerd.testing.spoiling import spoil
 from services.destination.clusters.links import LinkError, link_of
+from tests.support.feeds import METER, watch_line
+from tests.support.generated import Maker
+from tests.support.spoiling import spoil
 
 KUBECONFIG: Final[dict[str, Any]] = {
     "apiVersion": "v1",

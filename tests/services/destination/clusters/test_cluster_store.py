@@ -27,14 +27,14 @@ from linkerd.labels import (
     REMOTE_SERVICE,
 )
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.connections import connections
-from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
-from linkerd.testing.eventually import eventually
-from linkerd.testing.objects import meta, service
-from linkerd.testing.reflecting import ImpatientClock
 from services.destination.clusters import ClusterStore
 from services.destination.index import NotFoundError, NotReadError
-from services.destination.testing import EndpointStream, World
+from tests.support.connections import connections
+from tests.support.cut import CutProxy, api_server_of, kubeconfig_through
+from tests.support.destination.world import EndpointStream, World
+from tests.support.eventually import eventually
+from tests.support.objects import meta, service
+from tests.support.reflecting import ImpatientClock
 
 pytestmark = pytest.mark.integration
 

@@ -23,11 +23,11 @@ from linkerd.labels import (
     REMOTE_KUBECONFIG,
 )
 from linkerd.runtime.clock import SystemClock
-from linkerd.testing.eventually import eventually
-from linkerd.testing.hostile_api import LISTS, WATCHES, serve
-from linkerd.testing.objects import meta
 from services.destination.clusters import ClusterStore, LinkCollector
-from services.destination.testing import World
+from tests.support.destination.world import World
+from tests.support.eventually import eventually
+from tests.support.hostile_api import LISTS, WATCHES, serve
+from tests.support.objects import meta
 
 MIB: Final = 1 << 20
 MEMORY: Final = 4 * MIB

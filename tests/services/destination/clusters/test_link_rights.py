@@ -19,12 +19,12 @@ from linkerd.labels import (
     REMOTE_KUBECONFIG,
 )
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.connections import connections
-from linkerd.testing.eventually import eventually
-from linkerd.testing.objects import meta
-from linkerd.testing.reflecting import ImpatientClock
 from services.destination.clusters import ClusterStore
-from services.destination.testing import World
+from tests.support.connections import connections
+from tests.support.destination.world import World
+from tests.support.eventually import eventually
+from tests.support.objects import meta
+from tests.support.reflecting import ImpatientClock
 
 pytestmark = pytest.mark.integration
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from linkerd.kube.objects import Secret
 from linkerd.labels import LINKED_CLUSTER_DOMAIN, LINKED_CLUSTER_NAME, LINKED_TRUST_DOMAIN
-from linkerd.testing.objects import meta
 from services.destination.clusters.links import Link, LinkError, link_of
+from tests.support.objects import meta
 
 LABELS = {LINKED_CLUSTER_NAME: "north"}
 ANNOTATIONS = {LINKED_TRUST_DOMAIN: "trust.north.test", LINKED_CLUSTER_DOMAIN: "north.test"}

@@ -12,10 +12,10 @@ import pytest
 from linkerd.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY, REMOTE_SERVICE
 from linkerd.local.api import AdminApi
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
-from linkerd.testing.eventually import eventually
-from linkerd.testing.followers import Crowd, Follower, followers
-from linkerd.testing.program import Program
+from tests.support.cut import CutProxy, api_server_of, kubeconfig_through
+from tests.support.eventually import eventually
+from tests.support.followers import Crowd, Follower, followers
+from tests.support.program import Program
 
 pytestmark = pytest.mark.integration
 

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from linkerd.testing.generated import Maker
 from services.destination.debug import endpoints, objects, profiles, topics
 from services.destination.model.authority import ServiceTarget, parse_authority
-from services.destination.testing import DOMAIN, World
-from services.destination.testing_bad_objects import STREAMS, WORDS, Server, good
+from tests.support.destination.bad_objects import STREAMS, WORDS, Server, good
+from tests.support.destination.world import DOMAIN, World
+from tests.support.generated import Maker
 
 
 @pytest.fixture(autouse=True)

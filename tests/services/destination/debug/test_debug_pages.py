@@ -10,7 +10,12 @@ from prometheus_client import CollectorRegistry
 from linkerd.runtime.admin import AdminServer
 from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.settings import HostPort
-from linkerd.testing.objects import (
+from services.destination.debug import DebugPages
+from services.destination.debug.ages import Age
+from services.destination.debug.pages import MAX_BYTES
+from services.destination.index import Kind
+from tests.support.destination.world import DOMAIN, World
+from tests.support.objects import (
     container,
     endpoint,
     endpoint_slice,
@@ -22,11 +27,6 @@ from linkerd.testing.objects import (
     service_profile,
     traffic_split,
 )
-from services.destination.debug import DebugPages
-from services.destination.debug.ages import Age
-from services.destination.debug.pages import MAX_BYTES
-from services.destination.index import Kind
-from services.destination.testing import DOMAIN, World
 
 LEDGER = f"ledger.fin.svc.{DOMAIN}:8080"
 Json = dict[str, Any]

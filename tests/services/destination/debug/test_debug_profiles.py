@@ -12,7 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from linkerd.testing.objects import (
+from services.destination.debug import profiles
+from services.destination.model.authority import parse_authority
+from tests.support.destination.world import DOMAIN, World
+from tests.support.objects import (
     container,
     endpoint,
     endpoint_slice,
@@ -21,9 +24,6 @@ from linkerd.testing.objects import (
     service,
     service_profile,
 )
-from services.destination.debug import profiles
-from services.destination.model.authority import parse_authority
-from services.destination.testing import DOMAIN, World
 
 IPS: Final = ["10.4.0.1", "10.4.0.2"]
 NAME: Final = f"ledger.fin.svc.{DOMAIN}"

@@ -16,7 +16,13 @@ from structlog.testing import capture_logs
 
 from linkerd.kube.events import Applied, Deleted
 from linkerd.kube.objects import Key
-from linkerd.testing.objects import (
+from services.destination.debug import endpoints, reasons
+from services.destination.debug.objects import socket_text
+from services.destination.index import Index, Kind, WatchError
+from services.destination.index.context import Context
+from services.destination.model.authority import ServiceTarget
+from tests.support.destination.world import DOMAIN, World
+from tests.support.objects import (
     endpoint,
     endpoint_address,
     endpoint_slice,
@@ -28,13 +34,7 @@ from linkerd.testing.objects import (
     service,
     subset,
 )
-from linkerd.testing.objects import endpoints as endpoints_object
-from services.destination.debug import endpoints, reasons
-from services.destination.debug.objects import socket_text
-from services.destination.index import Index, Kind, WatchError
-from services.destination.index.context import Context
-from services.destination.model.authority import ServiceTarget
-from services.destination.testing import DOMAIN, World
+from tests.support.objects import endpoints as endpoints_object
 
 IPS: Final = ["10.4.0.1", "10.4.0.2", "10.4.0.3", "fd00:4::1", "fd00:4::2", "banana"]
 PORTS: Final[list[dict[str, Any]]] = [{"": 8080}, {"web": 8080, "db": 3306}, {"web": 70000}]

@@ -5,15 +5,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from linkerd.kube.objects import LabelSelector, Requirement
-from linkerd.testing.objects import (
-    external_workload,
-    pod,
-    server,
-)
 from services.destination.index import AmbiguousIpError, NotFoundError
 from services.destination.model.http2 import Http2Params, KeepAlive
-from services.destination.testing import World
-from services.destination.testing_ledger import (
+from tests.support.destination.ledger import (
     LEDGER,
     MACHINE,
     MACHINE_IP,
@@ -21,6 +15,12 @@ from services.destination.testing_ledger import (
     ledger,
     machine,
     open_stream,
+)
+from tests.support.destination.world import World
+from tests.support.objects import (
+    external_workload,
+    pod,
+    server,
 )
 
 OPAQUE = "config.linkerd.io/opaque-ports"

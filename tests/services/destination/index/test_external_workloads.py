@@ -5,17 +5,9 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from linkerd.testing.objects import (
-    endpoint,
-    endpoint_slice,
-    external_workload,
-    node,
-    service,
-)
 from services.destination.index import Kind
 from services.destination.model.http2 import Http2Params, KeepAlive
-from services.destination.testing import World
-from services.destination.testing_ledger import (
+from tests.support.destination.ledger import (
     LEDGER,
     MACHINE,
     MACHINE_IP,
@@ -23,6 +15,14 @@ from services.destination.testing_ledger import (
     ledger,
     machine,
     open_stream,
+)
+from tests.support.destination.world import World
+from tests.support.objects import (
+    endpoint,
+    endpoint_slice,
+    external_workload,
+    node,
+    service,
 )
 
 OPAQUE = "config.linkerd.io/opaque-ports"

@@ -20,13 +20,9 @@ from structlog.testing import capture_logs
 
 from linkerd import labels
 from linkerd.kube.intake import Intake
-from linkerd.testing.feeds import METER, watch_line
-from linkerd.testing.generated import Maker
-from linkerd.testing.objects import service
 from services.destination.index import Kind
 from services.destination.sources import sources
-from services.destination.testing import World
-from services.destination.testing_bad_objects import (
+from tests.support.destination.bad_objects import (
     CALM_STREAMS,
     STREAMS,
     WORDS,
@@ -34,7 +30,11 @@ from services.destination.testing_bad_objects import (
     calm,
     good,
 )
-from services.destination.testing_histories import Proxy
+from tests.support.destination.histories import Proxy
+from tests.support.destination.world import World
+from tests.support.feeds import METER, watch_line
+from tests.support.generated import Maker
+from tests.support.objects import service
 
 LINKED: Final = [
     *(Kind.SERVICE, Kind.SLICE, Kind.POD, Kind.REPLICA_SET, Kind.JOB, Kind.SERVER),

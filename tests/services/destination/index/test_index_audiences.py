@@ -1,10 +1,10 @@
 """Which of the endpoints an audience sees: by zone and by node. Ids of the catalogue: T129 to T135,
 N11 to N14."""
 
-from linkerd.testing.objects import endpoint, node, pod, service
 from services.destination.index import Kind
-from services.destination.testing import World
-from services.destination.testing_ledger import LEDGER, ledger
+from tests.support.destination.ledger import LEDGER, ledger
+from tests.support.destination.world import World
+from tests.support.objects import endpoint, node, pod, service
 
 
 def dual() -> tuple[World, object, object]:

@@ -14,11 +14,11 @@ from structlog.testing import capture_logs
 
 from linkerd.kube.decode import Malformed, ObjectDecoder
 from linkerd.kube.events import Applied, Deleted
-from linkerd.testing.objects import endpoint, endpoint_slice, pod, service
-from linkerd.testing.spoiling import spoil
 from services.destination.index import Kind, WatchError
 from services.destination.sources import sources
-from services.destination.testing import EndpointStream, ProfileStream, World
+from tests.support.destination.world import EndpointStream, ProfileStream, World
+from tests.support.objects import endpoint, endpoint_slice, pod, service
+from tests.support.spoiling import spoil
 
 LEDGER: Final = "ledger.fin.svc.mesh.test"
 

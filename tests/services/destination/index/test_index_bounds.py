@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from linkerd.testing.objects import (
+from services.destination.index import NotFoundError, TooManyPortsError
+from services.destination.index.index import MAX_UNDECLARED
+from services.destination.model.endpoints import EndpointSet
+from tests.support.destination.histories import follow, kept
+from tests.support.destination.world import World
+from tests.support.objects import (
     container,
     endpoint,
     endpoint_slice,
@@ -15,11 +20,6 @@ from linkerd.testing.objects import (
     service,
     service_profile,
 )
-from services.destination.index import NotFoundError, TooManyPortsError
-from services.destination.index.index import MAX_UNDECLARED
-from services.destination.model.endpoints import EndpointSet
-from services.destination.testing import World
-from services.destination.testing_histories import follow, kept
 
 LEDGER = "ledger.fin.svc.mesh.test"
 PATH = f"{LEDGER}:8080"

@@ -5,9 +5,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from linkerd.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY, REMOTE_SERVICE
-from linkerd.testing.objects import endpoint, endpoint_slice, node, pod, service
 from services.destination.index import Kind, MislabelledError, NotFoundError, NotReadError
-from services.destination.testing import LinkedWorld, World
+from tests.support.destination.world import LinkedWorld, World
+from tests.support.objects import endpoint, endpoint_slice, node, pod, service
 
 MIRROR = "ledger-north.fin.svc.mesh.test:8080"
 FEDERATED = "ledger-federated.fin.svc.mesh.test:8080"

@@ -3,10 +3,10 @@ N3, N6, N7, N9."""
 
 import pytest
 
-from linkerd.testing.objects import endpoint, endpoint_slice, pod, service
 from services.destination.index import NotFoundError, NotServableError
-from services.destination.testing import World
-from services.destination.testing_ledger import LEDGER, ledger, two_pods
+from tests.support.destination.ledger import LEDGER, ledger, two_pods
+from tests.support.destination.world import World
+from tests.support.objects import endpoint, endpoint_slice, pod, service
 
 
 def test_t3_one_add_and_no_second_message() -> None:

@@ -7,7 +7,11 @@ import msgspec
 import pytest
 
 from linkerd.kube.events import Applied
-from linkerd.testing.objects import (
+from services.destination.index import Kind
+from services.destination.index.ports import PortView
+from tests.support.destination.ledger import LEDGER, ledger, two_pods
+from tests.support.destination.world import EndpointStream, ProfileStream, World
+from tests.support.objects import (
     endpoint,
     endpoint_address,
     endpoint_slice,
@@ -22,10 +26,6 @@ from linkerd.testing.objects import (
     subset,
     traffic_split,
 )
-from services.destination.index import Kind
-from services.destination.index.ports import PortView
-from services.destination.testing import EndpointStream, ProfileStream, World
-from services.destination.testing_ledger import LEDGER, ledger, two_pods
 
 
 def test_what_was_encoded_for_versions_that_are_past_is_let_go() -> None:

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from services.destination.index import Kind
-from services.destination.testing_histories import History
-from services.destination.testing_stored import SOURCES
+from tests.support.destination.histories import History
+from tests.support.destination.stored import SOURCES
 
 HISTORIES = int(os.environ.get("HISTORIES", "2000"))
 

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from linkerd.testing.objects import (
+from services.destination.index import NotFoundError, NotServableError
+from tests.support.destination.world import EndpointStream, World
+from tests.support.objects import (
     endpoint_address,
     endpoints,
     external_workload,
@@ -15,8 +17,6 @@ from linkerd.testing.objects import (
     service,
     subset,
 )
-from services.destination.index import NotFoundError, NotServableError
-from services.destination.testing import EndpointStream, World
 
 LEDGER = "ledger.fin.svc.mesh.test:8989"
 PORTS = {"": 8989}

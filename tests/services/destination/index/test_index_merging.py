@@ -4,9 +4,9 @@ N1, N2, N4."""
 import msgspec
 
 from linkerd.kube.objects import ServicePort, ServiceSpec
-from linkerd.testing.objects import endpoint, endpoint_slice, pod, service
-from services.destination.testing import World
-from services.destination.testing_ledger import LEDGER, ledger, two_pods
+from tests.support.destination.ledger import LEDGER, ledger, two_pods
+from tests.support.destination.world import World
+from tests.support.objects import endpoint, endpoint_slice, pod, service
 
 
 def test_n1_another_port_is_added_before_the_old_one_is_removed() -> None:

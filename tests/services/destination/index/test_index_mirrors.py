@@ -4,13 +4,13 @@ to T142."""
 import pytest
 from structlog.testing import capture_logs
 
-from linkerd.testing.objects import (
+from services.destination.model.http2 import Http2Params, KeepAlive
+from tests.support.destination.world import World
+from tests.support.objects import (
     endpoint,
     endpoint_slice,
     service,
 )
-from services.destination.model.http2 import Http2Params, KeepAlive
-from services.destination.testing import World
 
 PARAMS = Http2Params(keep_alive=KeepAlive(while_idle=True))
 IP = "10.4.0.7"

@@ -9,8 +9,8 @@ import pytest
 from linkerd.kube.objects import ContainerPort, WorkloadPort
 from linkerd.labels import OPAQUE_PORTS as OPAQUE
 from linkerd.labels import SKIP_INBOUND_PORTS as SKIP
-from linkerd.testing.objects import container, external_workload, pod, server
-from services.destination.testing import World
+from tests.support.destination.world import World
+from tests.support.objects import container, external_workload, pod, server
 
 NODE: Final[dict[str, Any]] = {"host_ips": ("192.0.2.8", "192.0.2.9", "fd00:2::8")}
 BOTH: Final = ("10.4.0.41", "fd00:4::41")

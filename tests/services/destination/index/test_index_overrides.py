@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from linkerd.stubs.proxy import destination_pb2 as pb
-from linkerd.testing.objects import service, service_profile
-from services.destination.testing import World
+from tests.support.destination.world import World
+from tests.support.objects import service, service_profile
 
 FQN = "ledger.fin.svc.mesh.test"
 PATH = f"{FQN}:9000"

@@ -4,10 +4,10 @@ T51, T143 to T148, N9, N17, N28."""
 import pytest
 
 from linkerd.stubs.proxy import destination_pb2 as pb
-from linkerd.testing.objects import endpoint, endpoint_slice, pod, service
 from services.destination.index import AmbiguousIpError, NotFoundError, NotServableError
 from services.destination.model.http2 import Http2Params, KeepAlive
-from services.destination.testing import World
+from tests.support.destination.world import World
+from tests.support.objects import endpoint, endpoint_slice, pod, service
 
 OPAQUE = "config.linkerd.io/opaque-ports"
 SKIP = "config.linkerd.io/skip-inbound-ports"

@@ -6,7 +6,9 @@ from structlog.testing import capture_logs
 
 from linkerd.kube.objects import LabelSelector, Requirement
 from linkerd.stubs.proxy import destination_pb2 as pb
-from linkerd.testing.objects import (
+from services.destination.model.http2 import Http2Params, KeepAlive
+from tests.support.destination.world import EndpointStream, World
+from tests.support.objects import (
     container,
     endpoint,
     endpoint_slice,
@@ -15,8 +17,6 @@ from linkerd.testing.objects import (
     server,
     service,
 )
-from services.destination.model.http2 import Http2Params, KeepAlive
-from services.destination.testing import EndpointStream, World
 
 PARAMS = Http2Params(keep_alive=KeepAlive(while_idle=True))
 IP = "10.4.0.7"

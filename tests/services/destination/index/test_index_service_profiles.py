@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.stubs.proxy import http_types_pb2
-from linkerd.testing.objects import service, service_profile
-from services.destination.testing import World
+from tests.support.destination.world import World
+from tests.support.objects import service, service_profile
 
 FQN = "ledger.fin.svc.mesh.test"
 PATH = f"{FQN}:9000"

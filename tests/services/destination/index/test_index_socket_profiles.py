@@ -3,10 +3,10 @@ T47, T151 to T153, N19 to N21, N24."""
 
 import pytest
 
-from linkerd.testing.objects import container, pod, server
 from services.destination.index import AmbiguousIpError
 from services.destination.model.http2 import Http2Params, KeepAlive
-from services.destination.testing import ProfileStream, World
+from tests.support.destination.world import ProfileStream, World
+from tests.support.objects import container, pod, server
 
 OPAQUE = "config.linkerd.io/opaque-ports"
 SKIP = "config.linkerd.io/skip-inbound-ports"

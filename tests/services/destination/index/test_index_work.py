@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import pytest
 
-from linkerd.testing.objects import endpoint, endpoint_slice, node, pod, service
 from services.destination.index import Kind
 from services.destination.index.audiences import Filter
-from services.destination.testing import EndpointStream, ProfileStream, World
+from tests.support.destination.world import EndpointStream, ProfileStream, World
+from tests.support.objects import endpoint, endpoint_slice, node, pod, service
 
 LEDGER: Final = "ledger.fin.svc.mesh.test"
 ENDPOINTS: Final = 1_000

@@ -5,7 +5,8 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from linkerd.stubs.proxy import destination_pb2 as pb
-from linkerd.testing.objects import (
+from tests.support.destination.world import World
+from tests.support.objects import (
     endpoint,
     endpoint_slice,
     pod,
@@ -13,7 +14,6 @@ from linkerd.testing.objects import (
     service_profile,
     traffic_split,
 )
-from services.destination.testing import World
 
 FQN = "ledger.fin.svc.mesh.test"
 OVERRIDES = [{"authority": "mine.fin.svc.mesh.test", "weight": "1"}]

@@ -9,7 +9,9 @@ from structlog.testing import capture_logs
 
 from linkerd.kube.decode import Malformed, ObjectDecoder
 from linkerd.kube.objects import ServiceProfile
-from linkerd.testing.objects import (
+from services.destination.index import Kind
+from tests.support.destination.world import EndpointStream, World
+from tests.support.objects import (
     endpoint,
     endpoint_slice,
     external_workload,
@@ -19,8 +21,6 @@ from linkerd.testing.objects import (
     service_profile,
     traffic_split,
 )
-from services.destination.index import Kind
-from services.destination.testing import EndpointStream, World
 
 LEDGER = "ledger.fin.svc.mesh.test"
 GATEWAY = "mirror.linkerd.io/remote-gateway-identity"

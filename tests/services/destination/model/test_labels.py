@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkerd.testing.rules import check_labels
 from services.destination.model.labels import is_label_name, label_value
+from tests.support.rules import check_labels
 
 
 @pytest.mark.parametrize(

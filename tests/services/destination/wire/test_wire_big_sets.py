@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkerd.testing.proxy_rules import Endpoints
 from services.destination.model.address import Address
 from services.destination.model.endpoints import EndpointSet
 from services.destination.wire.addresses import AddressEncoder
 from services.destination.wire.endpoints import EndpointDeltas
+from tests.support.proxy_rules import Endpoints
 
 LABELS = (("namespace", "fin"), ("service", "ledger"))
 

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkerd.stubs.proxy import destination_pb2 as pb
-from linkerd.testing.proxy_rules import Endpoints, Socket
 from services.destination.model.address import Address, TlsIdentity
 from services.destination.model.endpoints import EndpointSet
 from services.destination.wire.addresses import AddressEncoder
 from services.destination.wire.endpoints import EndpointDeltas
+from tests.support.proxy_rules import Endpoints, Socket
 
 A = Address("10.4.0.1", 8080, labels=(("pod", "a"),), zone="z1")
 B = Address("10.4.0.2", 8080, labels=(("pod", "b"),), zone="z2")

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from linkerd.testing.proxy_rules import ProfileReader
 from services.destination.model.address import Address
 from services.destination.model.profile import EMPTY_PROFILE, Profile, ServicePort
 from services.destination.wire.addresses import AddressEncoder
 from services.destination.wire.profiles import ProfileDeltas
+from tests.support.proxy_rules import ProfileReader
 
 DELTAS = ProfileDeltas(AddressEncoder())
 

@@ -7,9 +7,9 @@ import pytest
 
 from linkerd.kube.client import KubeClient
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.cut import CutProxy, api_server_of, kubeconfig_through
-from linkerd.testing.eventually import eventually
-from services.destination.workloads.testing_api import (
+from tests.support.cut import CutProxy, api_server_of, kubeconfig_through
+from tests.support.eventually import eventually
+from tests.support.workloads.program import (
     DEFINITION,
     Replica,
     World,

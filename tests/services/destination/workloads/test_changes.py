@@ -8,7 +8,7 @@ import pytest
 from linkerd.kube.objects import ExternalWorkload, WorkloadPort
 from linkerd.labels import TOPOLOGY_ZONE
 from services.destination.workloads.changes import concerned, spec_changed
-from services.destination.workloads.testing import machine, make_service
+from tests.support.workloads.plans import machine, make_service
 
 IP, OTHER = "192.0.2.7", "192.0.2.8"
 PORT = WorkloadPort(8080, name="http")

@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 
 from linkerd.kube.client import KubeClient
 from linkerd.kube.events import Applied
-from linkerd.testing.eventually import eventually
-from linkerd.testing.reflecting import ImpatientClock
 from services.destination.workloads.controller import MOST_RETRIES, Controller
-from services.destination.workloads.testing import machine, make_service
+from tests.support.eventually import eventually
+from tests.support.reflecting import ImpatientClock
+from tests.support.workloads.plans import machine, make_service
 
 KUBECONFIG = """\
 apiVersion: v1

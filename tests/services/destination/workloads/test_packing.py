@@ -7,7 +7,7 @@ from linkerd.kube.objects import (
 )
 from linkerd.labels import TOPOLOGY_ZONE
 from services.destination.workloads.plan import plan
-from services.destination.workloads.testing import (
+from tests.support.workloads.plans import (
     after,
     counts,
     holding,

@@ -18,7 +18,7 @@ from linkerd.kube.objects import (
 from linkerd.labels import SERVICE_NAME, TOPOLOGY_ZONE
 from services.destination.workloads.names import HEADLESS, MANAGED_BY, MANAGER
 from services.destination.workloads.plan import plan
-from services.destination.workloads.testing import (
+from tests.support.workloads.plans import (
     after,
     counts,
     machine,

@@ -20,7 +20,7 @@ from linkerd.kube.objects import (
 from services.destination.workloads.endpoints import FAMILIES, endpoint_of, families_of, ports_of
 from services.destination.workloads.packing import MOST
 from services.destination.workloads.plan import labels_of, plan
-from services.destination.workloads.testing import after, machine, make_service
+from tests.support.workloads.plans import after, machine, make_service
 
 _SERVICE = st.builds(
     lambda families, target, headless, labels: make_service(

@@ -6,9 +6,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from linkerd.kube.objects import Key
-from linkerd.testing.clock import FakeClock, settle
 from services.destination.workloads.queue import RateLimiter, WorkQueue
 from services.destination.workloads.queue_metrics import QueueMetrics
+from tests.support.clock import FakeClock, settle
 
 A, B = Key("fin", "a"), Key("fin", "b")
 

@@ -5,10 +5,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from linkerd.kube.client import KubeClient
-from linkerd.testing.cut import CutProxy
-from linkerd.testing.eventually import eventually
 from services.destination.workloads.names import LEASE
-from services.destination.workloads.testing_api import Blind, Replica, World, replica
+from tests.support.cut import CutProxy
+from tests.support.eventually import eventually
+from tests.support.workloads.program import Blind, Replica, World, replica
 
 pytestmark = pytest.mark.integration
 

@@ -11,10 +11,10 @@ import yaml
 
 from linkerd.local.api import AdminApi
 from linkerd.local.cluster import LocalCluster
-from linkerd.testing.eventually import eventually
-from linkerd.testing.program import Program
-from services.destination.testing_api import ROOT, connect, known
 from services.destination.workloads.names import LEASE
+from tests.support.destination.program import ROOT, connect, known
+from tests.support.eventually import eventually
+from tests.support.program import Program
 
 pytestmark = pytest.mark.integration
 

@@ -6,9 +6,9 @@ import asyncio
 import pytest
 
 from linkerd.kube.client import KubeClient
-from linkerd.testing.eventually import eventually
 from services.destination.workloads.names import LEASE, MANAGED_BY, MANAGER
-from services.destination.workloads.testing_api import (
+from tests.support.eventually import eventually
+from tests.support.workloads.program import (
     Replica,
     World,
     replica,

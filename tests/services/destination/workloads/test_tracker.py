@@ -4,11 +4,11 @@ import msgspec
 
 from linkerd.kube.events import Applied, Deleted
 from linkerd.kube.objects import EndpointSlice, Key
-from linkerd.testing.objects import endpoint_slice
 from services.destination.workloads.cluster import Cluster
 from services.destination.workloads.names import MANAGED_BY, MANAGER
-from services.destination.workloads.testing import machine, make_service
 from services.destination.workloads.tracker import PATIENCE, Tracker
+from tests.support.objects import endpoint_slice
+from tests.support.workloads.plans import machine, make_service
 
 LEDGER, TILL = Key("fin", "ledger"), Key("fin", "till")
 OURS = {MANAGED_BY: MANAGER}

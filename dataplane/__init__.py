@@ -1,0 +1,1 @@
+"""What runs beside a workload: imports `linkerd`, never a service, and is imported by none."""

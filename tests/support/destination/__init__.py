@@ -1,0 +1,1 @@
+"""For tests of destination: worlds, histories, and its program."""

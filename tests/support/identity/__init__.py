@@ -1,0 +1,1 @@
+"""For tests of identity: the service with scripted reviews, and its program."""
