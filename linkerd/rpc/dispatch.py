@@ -35,7 +35,10 @@ def decode(method: Method, raw: bytes) -> Message:
 
 
 def encode(method: Method, response: Any) -> bytes:
-    """The bytes of a unary response. Raises TypeError for another message than promised."""
+    """The bytes of a unary response, which may be encoded already. Raises TypeError for another
+    message than promised."""
+    if isinstance(response, bytes):
+        return response
     if not isinstance(response, method.response):
         raise TypeError(f"{method.path} returned {type(response).__name__}")
     return response.SerializeToString()

@@ -50,7 +50,7 @@ class Call(Protocol):
 
 
 class UnaryMethod(Protocol[Req, Resp]):
-    """Answers a request with a message."""
+    """Answers a request with a message, or the bytes of one (`linkerd.rpc.first`)."""
 
     def __call__(self, request: Req, call: Call, /) -> Awaitable[Resp]: ...
 
