@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from linkerd import labels
+from linkerd.mesh import labels
 
 
 def app(port: int) -> dict[str, Any]:

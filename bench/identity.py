@@ -22,10 +22,10 @@ from bench.figures import Figure
 from bench.processes import ROOT, BenchError, Server, cpu_ns, rss_bytes, serve
 from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import Conflict
-from linkerd.labels import IDENTITY_AUDIENCE
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.progress import choose_progress
-from linkerd.names import IdentityDomain
+from linkerd.mesh.labels import IDENTITY_AUDIENCE
+from linkerd.mesh.names import IdentityDomain
 from linkerd.stubs.proxy.identity_pb2 import CertifyRequest
 from tests.support.certificates import Credentials, make_csr
 

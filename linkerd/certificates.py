@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from linkerd.names import IdentityDomain
+from linkerd.mesh.names import IdentityDomain
 
 ANCHOR_LIFETIME: Final = timedelta(days=3650)
 ISSUER_LIFETIME: Final = timedelta(days=365)

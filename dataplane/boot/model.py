@@ -12,7 +12,7 @@ from typing import Final, Self
 from cryptography import x509
 
 from dataplane.boot.errors import BootError
-from linkerd.names import is_dns_subdomain
+from linkerd.mesh.names import is_dns_subdomain
 from linkerd.trust.describe import MALFORMED
 
 DIRECTORY: Final = "LINKERD2_PROXY_IDENTITY_DIR"

@@ -7,7 +7,7 @@ from typing import Any, Final
 from linkerd.check.cluster import Cluster
 from linkerd.check.identity import data_plane_category, identity_category
 from linkerd.check.model import Category, Check, CheckError
-from linkerd.labels import CONTROL_PLANE_COMPONENT
+from linkerd.mesh.labels import CONTROL_PLANE_COMPONENT
 from linkerd.runtime.clock import Clock
 
 MINIMUM_VERSION: Final = (1, 31)

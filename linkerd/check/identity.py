@@ -8,7 +8,7 @@ from cryptography import x509
 from linkerd.check.cluster import Cluster, Object
 from linkerd.check.model import Category, Check, CheckError, CheckSkip, CheckWarning
 from linkerd.check.trust import Given, read_bundle, read_trust
-from linkerd.labels import CONTROL_PLANE_COMPONENT, CONTROL_PLANE_NS, PROXY_CONTAINER
+from linkerd.mesh.labels import CONTROL_PLANE_COMPONENT, CONTROL_PLANE_NS, PROXY_CONTAINER
 from linkerd.runtime.clock import Clock
 from linkerd.trust import rules
 from linkerd.trust.describe import describe

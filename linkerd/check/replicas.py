@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from linkerd.check.cluster import Cluster, Object
 from linkerd.kube.errors import KubeError
-from linkerd.labels import CONTROL_PLANE_COMPONENT
+from linkerd.mesh.labels import CONTROL_PLANE_COMPONENT
 from linkerd.trust.describe import fingerprint, stamp
 from linkerd.trust.paths import Trust
 

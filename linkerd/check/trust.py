@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from linkerd.check.cluster import Cluster, Object
-from linkerd.names import IdentityDomain
+from linkerd.mesh.names import IdentityDomain
 from linkerd.trust.objects import ANCHORS, ISSUER, KUBERNETES_FORM, LINKERD_FORM, issuer_keys
 from linkerd.trust.paths import Trust
 from linkerd.trust.stored import stored_bundle, stored_pair

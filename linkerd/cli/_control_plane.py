@@ -7,7 +7,7 @@ import msgspec
 from linkerd.check.cluster import Cluster
 from linkerd.cli._target import Target
 from linkerd.kube.errors import KubeError, ProtocolError
-from linkerd.labels import CONTROL_PLANE_NS
+from linkerd.mesh.labels import CONTROL_PLANE_NS
 from linkerd.runtime.logs import get_logger
 
 _log = get_logger(__name__)

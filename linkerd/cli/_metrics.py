@@ -21,7 +21,7 @@ from linkerd.cli._scrape import Endpoint, Page, is_running, obfuscated, pages
 from linkerd.cli._target import Target, target_of
 from linkerd.delivery.errors import KubectlError
 from linkerd.delivery.kubectl import Kubectl
-from linkerd.labels import CONTROL_PLANE_COMPONENT, PROXY_CONTAINER
+from linkerd.mesh.labels import CONTROL_PLANE_COMPONENT, PROXY_CONTAINER
 
 _ADMIN: Final = "-admin"  # how the names of ports that serve metrics end
 _PROXY_ADMIN: Final = "linkerd-admin"

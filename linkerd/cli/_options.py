@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from linkerd.cli._target import remember
-from linkerd.names import is_dns_label
+from linkerd.mesh.names import is_dns_label
 from linkerd.runtime.duration import parse_go_duration
 from linkerd.runtime.errors import DurationError
 from linkerd.runtime.values import HostPort, parse_host_port

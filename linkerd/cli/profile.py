@@ -16,7 +16,7 @@ from linkerd.cli._options import namespace_option, output_option
 from linkerd.cli._target import Target, target_of
 from linkerd.delivery.errors import KubectlError
 from linkerd.kube.errors import KubeError
-from linkerd.names import is_dns_label, is_dns_subdomain
+from linkerd.mesh.names import is_dns_label, is_dns_subdomain
 from linkerd.profiles.definitions import MAX_BYTES, Note
 from linkerd.profiles.errors import ProfilesError
 from linkerd.profiles.openapi import openapi_routes

@@ -19,7 +19,7 @@ from linkerd.delivery.manifests import (
 from linkerd.delivery.rollout import wait_ready
 from linkerd.delivery.trust import ensure_trust
 from linkerd.local.progress import Progress
-from linkerd.names import IdentityDomain
+from linkerd.mesh.names import IdentityDomain
 
 DOMAIN: Final = IdentityDomain("linkerd", "cluster.local")
 _READY_SECONDS: Final = 180.0

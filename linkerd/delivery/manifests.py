@@ -13,7 +13,7 @@ import yaml
 
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.trust import fingerprint
-from linkerd.labels import TRUST_ROOT_SHA256
+from linkerd.mesh.labels import TRUST_ROOT_SHA256
 
 _HEARTBEAT: Final = "deploy/components/heartbeat"
 

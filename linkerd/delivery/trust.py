@@ -17,8 +17,8 @@ from typing import Any
 from linkerd.certificates import make_issuer, make_trust_anchor
 from linkerd.delivery.errors import KubectlError, TrustError
 from linkerd.delivery.kubectl import Kubectl, KubernetesObject
-from linkerd.labels import CONTROL_PLANE_COMPONENT, CONTROL_PLANE_NS
-from linkerd.names import IdentityDomain
+from linkerd.mesh.labels import CONTROL_PLANE_COMPONENT, CONTROL_PLANE_NS
+from linkerd.mesh.names import IdentityDomain
 from linkerd.trust.errors import TrustProblem
 from linkerd.trust.judge import judge
 from linkerd.trust.objects import ANCHORS, ANCHORS_KEY, ISSUER, LINKERD_FORM, ROOT_KEY

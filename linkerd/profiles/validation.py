@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from linkerd.names import is_dns_subdomain
+from linkerd.mesh.names import is_dns_subdomain
 from linkerd.profiles.conditions import (
     MAX_NESTING,
     Paths,

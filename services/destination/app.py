@@ -15,8 +15,9 @@ from linkerd.kube.connecting import connect
 from linkerd.kube.reflector import Reflector
 from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.kube.resource import SECRETS
-from linkerd.labels import LINKED_CLUSTER_NAME, REMOTE_KUBECONFIG
-from linkerd.names import IdentityDomain, is_dns_subdomain
+from linkerd.mesh.labels import LINKED_CLUSTER_NAME, REMOTE_KUBECONFIG
+from linkerd.mesh.names import IdentityDomain, is_dns_subdomain
+from linkerd.mesh.ports import PortSet, parse_ports
 from linkerd.rpc.serving import serve
 from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.logs import get_logger
@@ -28,7 +29,6 @@ from services.destination.index import Index
 from services.destination.metrics import CacheCollector, IndexCollector, lag_histograms
 from services.destination.model.http2 import Http2Params, parse_http2_params
 from services.destination.model.mesh import Mesh
-from services.destination.model.ports import PortSet, parse_ports
 from services.destination.server import Destination
 from services.destination.sources import FOREIGN, OPTIONAL, chained, sources
 from services.destination.wire.addresses import AddressEncoder

@@ -12,6 +12,13 @@ from typing import Final
 import grpc
 
 from linkerd.kube.objects import Key
+from linkerd.mesh.authority import (
+    AuthorityError,
+    IpTarget,
+    Target,
+    parse_authority,
+)
+from linkerd.mesh.context_token import ContextToken, parse_context
 from linkerd.rpc.methods import Call, RpcError, ServiceTable, service
 from linkerd.runtime.logs import get_logger
 from linkerd.streams import Subscription
@@ -27,13 +34,6 @@ from services.destination.index import (
     WatchError,
 )
 from services.destination.index.audiences import Audience
-from services.destination.model.authority import (
-    AuthorityError,
-    IpTarget,
-    Target,
-    parse_authority,
-)
-from services.destination.model.context import ContextToken, parse_context
 
 _log = get_logger(__name__)
 

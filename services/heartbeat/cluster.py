@@ -17,7 +17,7 @@ from linkerd.kube.errors import ConfigError, KubeError, ProtocolError
 from linkerd.kube.objects import ObjectMeta, PartialObject
 from linkerd.kube.resource import NAMESPACES, SERVICE_PROFILES, Resource
 from linkerd.kube.reviews import self_subject_access_review
-from linkerd.labels import EXTENSION
+from linkerd.mesh.labels import EXTENSION
 from linkerd.runtime.logs import get_logger
 from linkerd.version import VERSION
 from services.heartbeat.model import (

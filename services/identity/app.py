@@ -18,7 +18,7 @@ from linkerd.kube.recorder import EventRecorder
 from linkerd.kube.recovery import Recovery
 from linkerd.kube.resource import Resource
 from linkerd.kube.reviews import self_subject_access_review
-from linkerd.names import IdentityDomain
+from linkerd.mesh.names import IdentityDomain
 from linkerd.rpc.serving import serve
 from linkerd.runtime.clock import Clock
 from linkerd.runtime.errors import StartError

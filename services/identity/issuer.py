@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from linkerd.names import IdentityDomain
+from linkerd.mesh.names import IdentityDomain
 from linkerd.trust.errors import TrustProblem
 from linkerd.trust.facts import Window, is_root
 from linkerd.trust.judge import judge, read_pair

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from linkerd.names import IdentityDomain, is_dns_label, is_dns_subdomain
+from linkerd.mesh.names import IdentityDomain, is_dns_label, is_dns_subdomain
 from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.duration import format_go_duration, parse_go_duration
 from linkerd.runtime.errors import DurationError, SettingsError

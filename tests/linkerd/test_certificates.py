@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from linkerd.certificates import Authority, make_authority, make_issuer, make_trust_anchor
-from linkerd.names import IdentityDomain
+from linkerd.mesh.names import IdentityDomain
 
 DOMAIN = IdentityDomain("linkerd", "cluster.local")
 

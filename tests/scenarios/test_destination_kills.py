@@ -12,10 +12,10 @@ from typing import Any, Final, Literal
 
 import pytest
 
-from linkerd.labels import OPAQUE_PORTS, SERVICE_NAME
 from linkerd.local.api import AdminApi
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.ports import is_free
+from linkerd.mesh.labels import OPAQUE_PORTS, SERVICE_NAME
 from linkerd.rpc.engines import ENGINES
 from linkerd.stubs.proxy import destination_pb2 as pb
 from tests.support.cut import CutProxy, api_server_of, kubeconfig_through

@@ -19,7 +19,7 @@ import grpc
 import pytest
 
 from linkerd.delivery.kubectl import Kubectl
-from linkerd.labels import SERVICE_NAME
+from linkerd.mesh.labels import SERVICE_NAME
 from tests.support.updates import Updates
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.xdist_group("demo")]

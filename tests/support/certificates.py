@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from linkerd.certificates import Authority, make_issuer, make_trust_anchor
-from linkerd.names import IdentityDomain
+from linkerd.mesh.names import IdentityDomain
 
 DOMAIN: Final = IdentityDomain("mesh-sys", "corp.example")
 IDENTITY: Final = DOMAIN.workload("checkout", "shop")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from linkerd.delivery.kubectl import Kubectl
-from linkerd.names import IdentityDomain
+from linkerd.mesh.names import IdentityDomain
 from tests.support import proxy_shaped
 from tests.support.proxy_shaped import ADMIN_PORT, READY
 

@@ -43,7 +43,7 @@ from linkerd.kube.objects import (
     WorkloadIP,
     WorkloadPort,
 )
-from linkerd.labels import (
+from linkerd.mesh.labels import (
     CONTROL_PLANE_NS,
     PROXY_ADMIN_LISTEN_ADDR,
     PROXY_CONTAINER,

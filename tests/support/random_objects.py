@@ -4,7 +4,7 @@ from random import Random
 from typing import Any, Final
 
 from linkerd.kube.objects import ContainerPort
-from linkerd.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY, REMOTE_SERVICE
+from linkerd.mesh.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY, REMOTE_SERVICE
 from tests.support.objects import (
     container,
     endpoint,

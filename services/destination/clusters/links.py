@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from linkerd.kube.objects import Secret
-from linkerd.labels import (
+from linkerd.mesh.labels import (
     LINKED_CLUSTER_DOMAIN,
     LINKED_CLUSTER_NAME,
     LINKED_TRUST_DOMAIN,
     REMOTE_KUBECONFIG,
 )
-from linkerd.names import is_dns_subdomain
+from linkerd.mesh.names import is_dns_subdomain
 
 KUBECONFIG: Final = "kubeconfig"
 """The Secret's key."""

@@ -13,7 +13,7 @@ from linkerd.kube.quota import GuestQuota, OverQuota
 from linkerd.kube.reflector import Reflector
 from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.kube.resource import Resource
-from linkerd.names import IdentityDomain
+from linkerd.mesh.names import IdentityDomain
 from linkerd.runtime.clock import Clock
 from linkerd.runtime.logs import get_logger
 from linkerd.version import VERSION

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from linkerd.kube.objects import Key
+from linkerd.mesh.authority import ServiceTarget
 from services.destination.debug import reasons
 from services.destination.debug.objects import (
     Json,
@@ -24,7 +25,6 @@ from services.destination.index.merged import port_name
 from services.destination.index.origins import HOME, Origin, origins_of
 from services.destination.index.ports import PortView, Source
 from services.destination.model.address import Socket
-from services.destination.model.authority import ServiceTarget
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from linkerd.kube.resource import (
     SERVICES,
     TRAFFIC_SPLITS,
 )
+from linkerd.mesh.ports import NO_PORTS
 from services.destination.index import Kind
 from services.destination.index.context import Context
 from services.destination.index.objects import Objects
@@ -37,7 +38,6 @@ from services.destination.index.origins import HOME
 from services.destination.index.pod_facts import owner_of, pod_facts
 from services.destination.index.workload_facts import workload_facts
 from services.destination.model.address import Address
-from services.destination.model.ports import NO_PORTS
 
 PLURALS: Final[Mapping[Kind, str]] = {
     Kind(each.kind): each.plural

@@ -7,18 +7,18 @@ import msgspec
 from aiohttp import web
 
 from linkerd.kube.objects import Key
+from linkerd.mesh.authority import (
+    AuthorityError,
+    ServiceTarget,
+    Target,
+    parse_authority,
+)
 from linkerd.runtime.admin import Page
 from services.destination.debug import endpoints, objects, profiles, topics
 from services.destination.debug.ages import Age
 from services.destination.debug.objects import Json
 from services.destination.index import Index, Kind
 from services.destination.index.origins import HOME
-from services.destination.model.authority import (
-    AuthorityError,
-    ServiceTarget,
-    Target,
-    parse_authority,
-)
 
 ROOT: Final = "/debug/"
 MAX_BYTES: Final = 4 << 20  # of a body

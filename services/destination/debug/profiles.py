@@ -10,7 +10,8 @@ from typing import Final
 from google.protobuf.json_format import MessageToDict
 
 from linkerd.kube.objects import ExternalWorkload, Key, Pod, ServiceProfile
-from linkerd.labels import OPAQUE_PORTS
+from linkerd.mesh.authority import IpTarget, ServiceTarget, Target
+from linkerd.mesh.labels import OPAQUE_PORTS
 from linkerd.streams import Subscription, drain
 from linkerd.stubs.proxy import destination_pb2 as pb
 from services.destination.debug.objects import Json, opaque_by, reference, reference_in
@@ -29,7 +30,6 @@ from services.destination.index.profiles import (
 )
 from services.destination.index.splits import age
 from services.destination.index.translation import ProfileError, translate
-from services.destination.model.authority import IpTarget, ServiceTarget, Target
 
 Subjects = AbstractSet[Subject]
 """What an answer depends on."""

@@ -17,9 +17,9 @@ from linkerd.kube.objects import (
     Service,
     TrafficSplit,
 )
-from linkerd.labels import SERVICE_NAME
+from linkerd.mesh.ip import canonical_ip
+from linkerd.mesh.labels import SERVICE_NAME
 from services.destination.model.address import Socket
-from services.destination.model.ip import canonical_ip
 
 _TCP: Final = "TCP"  # what proxies carry
 _UNSPECIFIED: Final = ("0.0.0.0", "::")  # noqa: S104  # as pods say it; nothing is bound here

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, cast
 
 from linkerd.kube.events import Event
 from linkerd.kube.objects import Key, Service
-from linkerd.names import IdentityDomain
+from linkerd.mesh.names import IdentityDomain
 from linkerd.streams import Subscription
 from services.destination.index import ports, profiles
 from services.destination.index.audiences import Audience

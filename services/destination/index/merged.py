@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from linkerd.kube.objects import EndpointSlice, Key, Service
-from linkerd.labels import REMOTE_CLUSTER_NAME, REMOTE_SERVICE_FQ_NAME
+from linkerd.mesh.labels import REMOTE_CLUSTER_NAME, REMOTE_SERVICE_FQ_NAME
+from linkerd.mesh.metric_labels import label_value
 from services.destination.index import dependencies as on
 from services.destination.index.audiences import Addresses, Census, differences
 from services.destination.index.context import Context
 from services.destination.index.dependencies import NOTHING, Dependent
 from services.destination.index.parts import PortName, SlicePart
 from services.destination.model.address import Address, Labels, Socket
-from services.destination.model.labels import label_value
 
 EXTERNAL_NAME: Final = "ExternalName"
 _LOCAL: Final = "Local"

@@ -23,7 +23,7 @@ from linkerd.kube.objects import (
     ServiceProfile,
     TrafficSplit,
 )
-from linkerd.labels import TOPOLOGY_ZONE
+from linkerd.mesh.labels import TOPOLOGY_ZONE
 from services.destination.index import dependencies as on
 from services.destination.index import filing
 from services.destination.index.dependencies import Subject

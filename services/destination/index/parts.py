@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from linkerd.kube.objects import Endpoint, EndpointSlice, Key, TargetRef
-from linkerd.labels import REMOTE_GATEWAY_IDENTITY, REMOTE_SERVICE_FQ_NAME
-from linkerd.names import is_dns_name
+from linkerd.mesh.ip import canonical_ip
+from linkerd.mesh.labels import REMOTE_GATEWAY_IDENTITY, REMOTE_SERVICE_FQ_NAME
+from linkerd.mesh.metric_labels import label_value
+from linkerd.mesh.names import is_dns_name
 from services.destination.index.addresses import (
     NOWHERE,
     Place,
@@ -21,8 +23,6 @@ from services.destination.index.filing import SUBSET_MARK
 from services.destination.index.pod_facts import PodFacts
 from services.destination.index.workload_facts import WorkloadFacts
 from services.destination.model.address import Address, Socket
-from services.destination.model.ip import canonical_ip
-from services.destination.model.labels import label_value
 
 PortName = str | int
 """What to look for in a slice: the name of a service's port, or a number as it is."""

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import ClassVar, Final
 
 from linkerd.kube.objects import Container, Key, Pod
-from linkerd.labels import (
+from linkerd.mesh.labels import (
     CONTROL_PLANE_NS,
     POD_TEMPLATE_HASH,
     PROXY_ADMIN_LISTEN_ADDR,
@@ -14,13 +14,13 @@ from linkerd.labels import (
     PROXY_INBOUND_LISTEN_ADDR,
     SKIP_INBOUND_PORTS,
 )
-from linkerd.names import is_dns_name
+from linkerd.mesh.metric_labels import is_label_name, label_value
+from linkerd.mesh.names import is_dns_name
+from linkerd.mesh.ports import NO_PORTS, PortSet
 from linkerd.runtime.values import parse_host_port
 from services.destination.index.objects import Objects
 from services.destination.index.opacity import PODS, Names, Sources, listed_ports, opaque_ports
 from services.destination.model.address import INBOUND_PORTS, Labels, TlsIdentity
-from services.destination.model.labels import is_label_name, label_value
-from services.destination.model.ports import NO_PORTS, PortSet
 
 _WORKLOADS: Final = 4_096  # whose containers are remembered as parsed
 _OWNERS_OF_REPLICA_SETS: Final = frozenset({"Job", "StatefulSet", "DaemonSet", "Deployment"})

@@ -4,8 +4,10 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
 from linkerd.kube.objects import Key, Service
-from linkerd.labels import OPAQUE_PORTS
-from linkerd.names import is_dns_name
+from linkerd.mesh.ip import canonical_ip
+from linkerd.mesh.labels import OPAQUE_PORTS
+from linkerd.mesh.names import is_dns_name
+from linkerd.mesh.ports import PortSet, parse_ports
 from linkerd.streams import Cursor, Topic
 from services.destination.index import dependencies as on
 from services.destination.index.addresses import (
@@ -24,8 +26,6 @@ from services.destination.index.objects import Objects
 from services.destination.index.pod_facts import PodFacts
 from services.destination.index.splits import split_targets
 from services.destination.model.address import Address
-from services.destination.model.ip import canonical_ip
-from services.destination.model.ports import PortSet, parse_ports
 from services.destination.model.profile import (
     DEFAULT_TRAFFIC,
     EMPTY_PROFILE,

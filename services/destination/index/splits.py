@@ -3,7 +3,7 @@
 from typing import Final
 
 from linkerd.kube.objects import Key, TrafficSplit
-from linkerd.names import is_dns_label
+from linkerd.mesh.names import is_dns_label
 from services.destination.index.context import Context
 from services.destination.index.translation import ProfileError, targets
 from services.destination.model.routes import WeightedTarget

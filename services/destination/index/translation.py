@@ -24,6 +24,8 @@ from linkerd.kube.objects import (
 from linkerd.kube.objects import ResponseClass as KubeResponseClass
 from linkerd.kube.objects import RetryBudget as KubeBudget
 from linkerd.kube.objects import Route as KubeRoute
+from linkerd.mesh.authority import is_target
+from linkerd.mesh.metric_labels import label_value
 from linkerd.profiles.conditions import (
     MAX_NESTING,
     Paths,
@@ -34,8 +36,6 @@ from linkerd.profiles.conditions import (
 from linkerd.quantity import parse_milli
 from linkerd.runtime.duration import parse_go_duration
 from linkerd.runtime.errors import DurationError
-from services.destination.model.authority import is_target
-from services.destination.model.labels import label_value
 from services.destination.model.routes import (
     AllOf,
     AnyOf,

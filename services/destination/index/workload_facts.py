@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from linkerd.kube.objects import ExternalWorkload, Key
-from linkerd.labels import PROXY_CONTAINER
-from linkerd.names import is_dns_name
+from linkerd.mesh.labels import PROXY_CONTAINER
+from linkerd.mesh.metric_labels import is_label_name, label_value
+from linkerd.mesh.names import is_dns_name
+from linkerd.mesh.ports import PortSet
 from services.destination.index.opacity import WORKLOADS, Sources, opaque_ports
 from services.destination.model.address import INBOUND_PORTS, Labels, TlsIdentity
-from services.destination.model.labels import is_label_name, label_value
-from services.destination.model.ports import PortSet
 
 _INBOUND: Final = 4143  # where proxies listen unless told otherwise
 _INBOUND_NAME: Final = PROXY_CONTAINER  # of the port where its proxy listens, as of the container

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from linkerd.names import IdentityDomain
-from services.destination.model.ports import NO_PORTS, PortSet
+from linkerd.mesh.names import IdentityDomain
+from linkerd.mesh.ports import NO_PORTS, PortSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,10 @@ from google.protobuf.duration_pb2 import Duration as PbDuration
 
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.stubs.proxy import net_pb2
+from linkerd.wire.splice import submessage
 from services.destination.model.address import Address, Protocol, ProtocolHint, TlsIdentity
 from services.destination.model.endpoints import LOCAL
 from services.destination.model.http2 import Duration, Http2Params
-from services.destination.wire.splice import submessage
 
 _WEIGHT: Final = 10_000
 _LOCAL_WEIGHT: Final = 100_000

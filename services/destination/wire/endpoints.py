@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from linkerd.stubs.proxy import destination_pb2 as pb
+from linkerd.wire.splice import submessage
 from services.destination.model.address import Address
 from services.destination.model.endpoints import (
     Endpoints,
@@ -23,7 +24,6 @@ from services.destination.model.endpoints import (
     locality,
 )
 from services.destination.wire.addresses import AddressEncoder, removed
-from services.destination.wire.splice import submessage
 
 _ADD: Final = 1  # field numbers of Update
 _REMOVE: Final = 2

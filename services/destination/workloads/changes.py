@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from linkerd.kube.objects import ExternalWorkload, Service
-from linkerd.labels import TOPOLOGY_ZONE
+from linkerd.mesh.labels import TOPOLOGY_ZONE
 from services.destination.workloads.plan import selects
 
 

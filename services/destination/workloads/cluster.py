@@ -9,7 +9,7 @@ from typing import Final, Generic, TypeVar
 
 from linkerd.kube.events import Applied, Event
 from linkerd.kube.objects import EndpointSlice, ExternalWorkload, Key, KubeObject, Service
-from linkerd.labels import SERVICE_NAME
+from linkerd.mesh.labels import SERVICE_NAME
 from services.destination.workloads.changes import concerned
 from services.destination.workloads.names import is_ours
 from services.destination.workloads.tracker import Tracker

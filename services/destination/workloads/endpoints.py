@@ -19,7 +19,7 @@ from linkerd.kube.objects import (
     ServicePort,
     TargetRef,
 )
-from linkerd.labels import TOPOLOGY_ZONE
+from linkerd.mesh.labels import TOPOLOGY_ZONE
 
 IPV4: Final = "IPv4"
 IPV6: Final = "IPv6"

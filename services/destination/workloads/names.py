@@ -4,7 +4,7 @@ other."""
 from collections.abc import Mapping
 from typing import Final
 
-from linkerd.labels import SERVICE_NAME
+from linkerd.mesh.labels import SERVICE_NAME
 
 LEASE: Final = "linkerd-destination-endpoint-write"
 MANAGER: Final = "linkerd-external-workloads-controller"

@@ -18,7 +18,7 @@ from linkerd.kube.objects import (
     OwnerReference,
     Service,
 )
-from linkerd.labels import SERVICE_NAME
+from linkerd.mesh.labels import SERVICE_NAME
 from services.destination.workloads.endpoints import (
     Odd,
     endpoint_of,

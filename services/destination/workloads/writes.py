@@ -17,7 +17,7 @@ from linkerd.kube.decode import ObjectDecoder
 from linkerd.kube.errors import Forbidden, NotFound, ProtocolError
 from linkerd.kube.objects import Endpoint, EndpointPort, EndpointSlice
 from linkerd.kube.resource import ENDPOINT_SLICES
-from linkerd.labels import SERVICE_NAME
+from linkerd.mesh.labels import SERVICE_NAME
 from services.destination.workloads.plan import Update
 
 _TIMEOUT: Final = 10.0  # seconds for one write

@@ -21,7 +21,7 @@ from linkerd.check.runner import Runner
 from linkerd.kube.access import Access
 from linkerd.local.api import AdminApi
 from linkerd.local.cluster import LocalCluster
-from linkerd.names import IdentityDomain
+from linkerd.mesh.names import IdentityDomain
 from linkerd.runtime.clock import SystemClock
 from linkerd.trust.objects import ANCHORS, ANCHORS_KEY, ISSUER
 from services.identity.errors import CredentialsError

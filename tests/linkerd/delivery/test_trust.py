@@ -14,7 +14,7 @@ from linkerd.delivery.errors import KubectlError, TrustError
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.trust import ensure_trust, fingerprint
 from linkerd.local.cluster import LocalCluster
-from linkerd.names import IdentityDomain
+from linkerd.mesh.names import IdentityDomain
 from linkerd.trust.objects import ANCHORS, ANCHORS_KEY, ISSUER
 from tests.support.certificates import Credentials
 from tests.support.dying import DyingKubectl, Killed

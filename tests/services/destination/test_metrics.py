@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from linkerd.kube.reflector_metrics import ReflectorMetrics
-from linkerd.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY
+from linkerd.mesh.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY
 from linkerd.runtime.metrics import exposition, registry
 from services.destination.index import Kind
 from services.destination.metrics import CacheCollector, IndexCollector, lag_histograms

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from linkerd.kube.client import KubeClient
 from linkerd.kube.reviews import TokenReviewStatus, UserInfo
-from linkerd.names import is_dns_label
+from linkerd.mesh.names import is_dns_label
 from services.identity.errors import (
     CallError,
     InvalidRequestError,

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from linkerd import labels
 from linkerd.kube.intake import Intake
 from linkerd.kube.objects import Key
+from linkerd.mesh import labels
 from services.destination.index import Kind
 from services.destination.index.context import Context
 from services.destination.sources import sources

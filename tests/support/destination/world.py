@@ -20,16 +20,16 @@ from linkerd.kube.objects import (
     ServiceProfile,
     TrafficSplit,
 )
-from linkerd.names import IdentityDomain
+from linkerd.mesh.authority import IpTarget, parse_authority
+from linkerd.mesh.names import IdentityDomain
+from linkerd.mesh.ports import PortSet
 from linkerd.streams import Subscription, drain
 from linkerd.stubs.proxy import destination_pb2 as pb
 from services.destination.index import Index, Kind
 from services.destination.index.audiences import Audience
 from services.destination.index.context import Context
-from services.destination.model.authority import IpTarget, parse_authority
 from services.destination.model.http2 import Http2Params
 from services.destination.model.mesh import Mesh
-from services.destination.model.ports import PortSet
 from services.destination.wire.addresses import AddressEncoder
 from services.destination.wire.endpoints import EndpointDeltas
 from services.destination.wire.profiles import ProfileDeltas

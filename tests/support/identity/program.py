@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.programs import find_program
-from linkerd.names import IdentityDomain
+from linkerd.mesh.names import IdentityDomain
 from tests.support.certificates import Credentials, make_csr
 from tests.support.program import Program
 

@@ -8,12 +8,12 @@ from typing import Any, Final
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from linkerd import labels
 from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import ConfigError
 from linkerd.kube.intake import Intake
 from linkerd.kube.objects import Secret
 from linkerd.kube.resource import SECRETS
+from linkerd.mesh import labels
 from services.destination.clusters.links import LinkError, link_of
 from tests.support.feeds import METER, watch_line
 from tests.support.generated import Maker

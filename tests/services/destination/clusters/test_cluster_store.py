@@ -18,7 +18,8 @@ from linkerd.kube.events import Applied, Deleted
 from linkerd.kube.objects import Secret
 from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.kube.store import Store
-from linkerd.labels import (
+from linkerd.local.cluster import LocalCluster
+from linkerd.mesh.labels import (
     LINKED_CLUSTER_DOMAIN,
     LINKED_CLUSTER_NAME,
     LINKED_TRUST_DOMAIN,
@@ -26,7 +27,6 @@ from linkerd.labels import (
     REMOTE_KUBECONFIG,
     REMOTE_SERVICE,
 )
-from linkerd.local.cluster import LocalCluster
 from services.destination.clusters import ClusterStore
 from services.destination.index import NotFoundError, NotReadError
 from tests.support.connections import connections

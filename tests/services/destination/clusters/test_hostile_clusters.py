@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from linkerd.kube.events import Applied
 from linkerd.kube.objects import Secret
 from linkerd.kube.reflector_metrics import ReflectorMetrics
-from linkerd.labels import (
+from linkerd.mesh.labels import (
     LINKED_CLUSTER_DOMAIN,
     LINKED_CLUSTER_NAME,
     LINKED_TRUST_DOMAIN,

@@ -12,13 +12,13 @@ from prometheus_client import CollectorRegistry
 from linkerd.kube.events import Applied
 from linkerd.kube.objects import Secret
 from linkerd.kube.reflector_metrics import ReflectorMetrics
-from linkerd.labels import (
+from linkerd.local.cluster import LocalCluster
+from linkerd.mesh.labels import (
     LINKED_CLUSTER_DOMAIN,
     LINKED_CLUSTER_NAME,
     LINKED_TRUST_DOMAIN,
     REMOTE_KUBECONFIG,
 )
-from linkerd.local.cluster import LocalCluster
 from services.destination.clusters import ClusterStore
 from tests.support.connections import connections
 from tests.support.destination.world import World

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkerd.kube.objects import Secret
-from linkerd.labels import LINKED_CLUSTER_DOMAIN, LINKED_CLUSTER_NAME, LINKED_TRUST_DOMAIN
+from linkerd.mesh.labels import LINKED_CLUSTER_DOMAIN, LINKED_CLUSTER_NAME, LINKED_TRUST_DOMAIN
 from services.destination.clusters.links import Link, LinkError, link_of
 from tests.support.objects import meta
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from linkerd.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY, REMOTE_SERVICE
 from linkerd.local.api import AdminApi
 from linkerd.local.cluster import LocalCluster
+from linkerd.mesh.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY, REMOTE_SERVICE
 from tests.support.cut import CutProxy, api_server_of, kubeconfig_through
 from tests.support.eventually import eventually
 from tests.support.followers import Crowd, Follower, followers

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from linkerd.mesh.authority import ServiceTarget, parse_authority
 from services.destination.debug import endpoints, objects, profiles, topics
-from services.destination.model.authority import ServiceTarget, parse_authority
 from tests.support.destination.bad_objects import STREAMS, WORDS, Server, good
 from tests.support.destination.world import DOMAIN, World
 from tests.support.generated import Maker

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from linkerd.mesh.authority import parse_authority
 from services.destination.debug import profiles
-from services.destination.model.authority import parse_authority
 from tests.support.destination.world import DOMAIN, World
 from tests.support.objects import (
     container,

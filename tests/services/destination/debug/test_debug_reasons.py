@@ -16,11 +16,11 @@ from structlog.testing import capture_logs
 
 from linkerd.kube.events import Applied, Deleted
 from linkerd.kube.objects import Key
+from linkerd.mesh.authority import ServiceTarget
 from services.destination.debug import endpoints, reasons
 from services.destination.debug.objects import socket_text
 from services.destination.index import Index, Kind, WatchError
 from services.destination.index.context import Context
-from services.destination.model.authority import ServiceTarget
 from tests.support.destination.world import DOMAIN, World
 from tests.support.objects import (
     endpoint,

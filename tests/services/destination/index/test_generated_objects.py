@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from linkerd import labels
 from linkerd.kube.intake import Intake
+from linkerd.mesh import labels
 from services.destination.index import Kind
 from services.destination.sources import sources
 from tests.support.destination.bad_objects import (

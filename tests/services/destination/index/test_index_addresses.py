@@ -138,7 +138,7 @@ def test_a_pod_of_another_control_plane_has_a_hint_and_no_identity() -> None:
 
 
 def test_no_identity_without_a_trust_domain() -> None:
-    from linkerd.names import IdentityDomain
+    from linkerd.mesh.names import IdentityDomain
 
     assert not address(pod("a", "fin", IP), identities=IdentityDomain("linkerd", "")).HasField(
         "tls_identity"

@@ -4,7 +4,7 @@ T11, T94 to T98."""
 import pytest
 from structlog.testing import capture_logs
 
-from linkerd.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY, REMOTE_SERVICE
+from linkerd.mesh.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY, REMOTE_SERVICE
 from services.destination.index import Kind, MislabelledError, NotFoundError, NotReadError
 from tests.support.destination.world import LinkedWorld, World
 from tests.support.objects import endpoint, endpoint_slice, node, pod, service

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from linkerd.kube.objects import ContainerPort, WorkloadPort
-from linkerd.labels import OPAQUE_PORTS as OPAQUE
-from linkerd.labels import SKIP_INBOUND_PORTS as SKIP
+from linkerd.mesh.labels import OPAQUE_PORTS as OPAQUE
+from linkerd.mesh.labels import SKIP_INBOUND_PORTS as SKIP
 from tests.support.destination.world import World
 from tests.support.objects import container, external_workload, pod, server
 

@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkerd.stubs.proxy import destination_pb2 as pb
+from linkerd.wire.splice import submessage
 from services.destination.model.address import Address, Protocol, ProtocolHint, TlsIdentity
 from services.destination.model.endpoints import EndpointSet, locality
 from services.destination.model.http2 import Duration, Http2Params, KeepAlive
 from services.destination.wire.addresses import AddressEncoder, removed, tcp_address
 from services.destination.wire.endpoints import EndpointDeltas
-from services.destination.wire.splice import submessage
 from tests.support.proxy_rules import socket_of
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from linkerd.kube.objects import ExternalWorkload, WorkloadPort
-from linkerd.labels import TOPOLOGY_ZONE
+from linkerd.mesh.labels import TOPOLOGY_ZONE
 from services.destination.workloads.changes import concerned, spec_changed
 from tests.support.workloads.plans import machine, make_service
 

@@ -5,7 +5,7 @@ import msgspec
 from linkerd.kube.objects import (
     WorkloadPort,
 )
-from linkerd.labels import TOPOLOGY_ZONE
+from linkerd.mesh.labels import TOPOLOGY_ZONE
 from services.destination.workloads.plan import plan
 from tests.support.workloads.plans import (
     after,

@@ -15,7 +15,7 @@ from linkerd.kube.objects import (
     ServicePort,
     WorkloadPort,
 )
-from linkerd.labels import SERVICE_NAME, TOPOLOGY_ZONE
+from linkerd.mesh.labels import SERVICE_NAME, TOPOLOGY_ZONE
 from services.destination.workloads.names import HEADLESS, MANAGED_BY, MANAGER
 from services.destination.workloads.plan import plan
 from tests.support.workloads.plans import (

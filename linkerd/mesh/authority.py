@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from services.destination.model.ip import canonical_ip
+from linkerd.mesh.ip import canonical_ip
 
 DEFAULT_PORT: Final = 80
 _MAX_PORT: Final = 65535

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.destination.model.authority import (
+from linkerd.mesh.authority import (
     AuthorityError,
     IpTarget,
     ServiceTarget,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.destination.model.ports import NO_PORTS, PortSet, parse_ports
+from linkerd.mesh.ports import NO_PORTS, PortSet, parse_ports
 
 
 @pytest.mark.parametrize(("text", "ranges"), [("0-65535", ((0, 65535),)), ("33", ((33, 33),))])

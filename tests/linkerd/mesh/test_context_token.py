@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.destination.model.context import ContextToken, parse_context
+from linkerd.mesh.context_token import ContextToken, parse_context
 
 
 def test_t48_json_with_newline() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.destination.model.labels import is_label_name, label_value
+from linkerd.mesh.metric_labels import is_label_name, label_value
 from tests.support.rules import check_labels
 
 

@@ -1,0 +1,2 @@
+"""What several services' messages share: addresses, and bytes that are joined without being encoded
+again."""
