@@ -27,6 +27,9 @@ from linkerd.runtime.service import launch
 from linkerd.runtime.settings import CommonSettings, setting
 from tests.support.eventually import eventually
 
+PROGRAM: Final = (sys.executable, "-m", "tests.linkerd.runtime.test_unread_logs")
+"""This file, as a service: pytest runs in the root of the tree, where `tests` is found."""
+
 LINES: Final = 12_000
 """Of 160 bytes each: nearly twice what pipe and queue hold."""
 
@@ -59,7 +62,7 @@ async def flood(process: Process) -> None:
 def service(stderr: int | IO[bytes], *, closed: bool = False) -> Iterator["Service"]:
     """A child; `closed` starts it without any standard error."""
     port = choose_port("127.0.0.1", set())
-    command = [sys.executable, __file__, f"--admin-addr=127.0.0.1:{port}", "--log-format=json"]
+    command = [*PROGRAM, f"--admin-addr=127.0.0.1:{port}", "--log-format=json"]
     if closed:
         command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=stderr) as child:
@@ -165,7 +168,7 @@ async def test_without_a_reader_at_all(closed: bool) -> None:
 
 
 def test_what_fails_at_the_start_is_said_before_the_end() -> None:
-    command = [sys.executable, __file__, "--admin-addr=127.0.0.1:0", "--fails"]
+    command = [*PROGRAM, "--admin-addr=127.0.0.1:0", "--fails"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 1
     assert "error='file: is not there; put it there' task=start" in done.stderr
