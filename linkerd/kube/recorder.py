@@ -149,12 +149,12 @@ class EventRecorder:
         component: str,
         clock: Clock,
         registry: CollectorRegistry,
-        instance: str = "",
+        instance: str,
         rate: float = RATE,
     ) -> None:
         self._client = client
         self._component = component
-        self._instance = instance or component
+        self._instance = instance
         self._clock = clock
         self._rate = rate
         self._queue: deque[_Write] = deque()

@@ -12,6 +12,7 @@ from typing import Final
 
 from linkerd.kube.client import KubeClient
 from linkerd.kube.connecting import connect
+from linkerd.kube.controller.replica import holder_identity
 from linkerd.kube.reflector import Reflector
 from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.kube.resource import SECRETS
@@ -34,7 +35,7 @@ from services.destination.sources import FOREIGN, OPTIONAL, chained, sources
 from services.destination.wire.addresses import AddressEncoder
 from services.destination.wire.endpoints import EndpointDeltas
 from services.destination.wire.profiles import ProfileDeltas
-from services.destination.workloads import WorkloadSlices, own_identity
+from services.destination.workloads import WorkloadSlices
 
 NAME: Final = "destination"
 
@@ -213,7 +214,7 @@ def _slice_keeper(
     return WorkloadSlices(
         client,
         settings.controller_namespace,
-        own_identity(),
+        holder_identity(),
         process.clock,
         process.registry,
         queue_metrics=settings.export_queue_metrics,

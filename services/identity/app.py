@@ -5,13 +5,13 @@ API server is asked whether we may review tokens. Not allowed ends the process; 
 for, unready, since a control plane that starts with its cluster must not crash-loop.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from random import SystemRandom
 from typing import Final
 
 from linkerd.kube.client import KubeClient
 from linkerd.kube.connecting import connect
+from linkerd.kube.controller.replica import pod_name
 from linkerd.kube.errors import KubeError
 from linkerd.kube.objects import PartialObject
 from linkerd.kube.recorder import EventRecorder
@@ -137,7 +137,7 @@ class _Service:
             component=DEPLOYMENT,
             clock=self._process.clock,
             registry=self._process.registry,
-            instance=os.environ.get("HOSTNAME", ""),
+            instance=pod_name(),
         )
         self._process.start("events", recorder.run())
         return Notices(

@@ -10,9 +10,9 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from linkerd.kube.controller.election import Election, LeaseMetrics
+from linkerd.kube.controller.lease import Document
 from linkerd.kube.errors import Conflict, Forbidden, NotFound, Unreachable
-from linkerd.kube.lease_lock import Document
-from linkerd.kube.leases import Election, LeaseMetrics
 from tests.support.clock import FakeClock, settle
 
 

@@ -1,9 +1,6 @@
 """Slices of ExternalWorkloads: kept by one replica, whichever holds the Lease."""
 
 import asyncio
-import os
-import secrets
-import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -11,27 +8,17 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry
 
 from linkerd.kube.client import KubeClient
+from linkerd.kube.controller.election import Election, LeaseMetrics, LeaseTimes
+from linkerd.kube.controller.lease import LeaseLock
 from linkerd.kube.events import Event
-from linkerd.kube.lease_lock import LeaseLock
-from linkerd.kube.leases import Election, LeaseMetrics, LeaseTimes
 from linkerd.runtime.clock import Clock
 from services.destination.workloads.controller import Controller
 from services.destination.workloads.names import LEASE
-
-__all__ = ["WorkloadSlices", "own_identity"]
 
 _DRAIN: Final = 5.0  # seconds that an orderly end spends on what waits
 
 
 Listener = Callable[[Sequence[Event[Any]]], None]
-
-
-def own_identity() -> str:
-    """Who we are among the replicas. In a pod HOSTNAME, its name; elsewhere several processes may
-    share a host, and the name is made one that is this process's alone."""
-    name = os.environ.get("HOSTNAME") or socket.gethostname()
-    in_pod = "KUBERNETES_SERVICE_HOST" in os.environ
-    return name if in_pod else f"{name}_{secrets.token_hex(4)}"
 
 
 class WorkloadSlices:

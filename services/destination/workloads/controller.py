@@ -12,6 +12,8 @@ from typing import Any, Final, NoReturn, TypeVar
 from prometheus_client import CollectorRegistry
 
 from linkerd.kube.client import KubeClient
+from linkerd.kube.controller.queue import WorkQueue
+from linkerd.kube.controller.queue_metrics import QueueMetrics
 from linkerd.kube.errors import Conflict, KubeError
 from linkerd.kube.events import Event
 from linkerd.kube.objects import EndpointSlice, Key, Service
@@ -22,8 +24,6 @@ from services.destination.workloads.cluster import Cluster
 from services.destination.workloads.complaints import Complaints
 from services.destination.workloads.names import QUEUE
 from services.destination.workloads.plan import Plan, plan
-from services.destination.workloads.queue import WorkQueue
-from services.destination.workloads.queue_metrics import QueueMetrics
 from services.destination.workloads.tracker import Tracker
 from services.destination.workloads.writes import NamespaceEndingError, SliceWriter
 

@@ -11,8 +11,8 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from linkerd.kube.client import KubeClient
+from linkerd.kube.controller.election import LeaseTimes
 from linkerd.kube.events import Applied
-from linkerd.kube.leases import LeaseTimes
 from linkerd.kube.objects import EndpointSlice, ExternalWorkload, Service
 from linkerd.kube.reflector import Reflector
 from linkerd.kube.resource import ENDPOINT_SLICES, EXTERNAL_WORKLOADS, SERVICES

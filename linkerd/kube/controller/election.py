@@ -21,8 +21,8 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from linkerd.kube.controller.lease import Document, Lock
 from linkerd.kube.errors import Conflict, KubeError, NotFound
-from linkerd.kube.lease_lock import Document, Lock
 from linkerd.runtime.clock import Clock, SystemClock
 from linkerd.runtime.logs import get_logger
 

@@ -9,9 +9,9 @@ import asyncio
 from collections import deque
 from typing import Final
 
+from linkerd.kube.controller.queue_metrics import QueueMetrics
 from linkerd.kube.objects import Key
 from linkerd.runtime.clock import Clock
-from services.destination.workloads.queue_metrics import QueueMetrics
 
 FIRST_DELAY: Final = 0.005
 LONGEST_DELAY: Final = 1000.0

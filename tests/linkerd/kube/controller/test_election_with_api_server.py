@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from linkerd.kube.client import KubeClient
+from linkerd.kube.controller.election import Election, LeaseMetrics, LeaseTimes
+from linkerd.kube.controller.lease import LeaseLock
 from linkerd.kube.errors import Conflict, NotFound
-from linkerd.kube.lease_lock import LeaseLock
-from linkerd.kube.leases import Election, LeaseMetrics, LeaseTimes
 from tests.support.cut import CutProxy
 from tests.support.eventually import eventually
 

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
+from linkerd.kube.controller.queue import RateLimiter, WorkQueue
+from linkerd.kube.controller.queue_metrics import QueueMetrics
 from linkerd.kube.objects import Key
-from services.destination.workloads.queue import RateLimiter, WorkQueue
-from services.destination.workloads.queue_metrics import QueueMetrics
 from tests.support.clock import FakeClock, settle
 
 A, B = Key("fin", "a"), Key("fin", "b")

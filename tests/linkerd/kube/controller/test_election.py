@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from linkerd.kube.leases import Election, LeaseMetrics, LeaseTimes
+from linkerd.kube.controller.election import Election, LeaseMetrics, LeaseTimes
 from tests.support.clock import settle
 from tests.support.elections import Court, Line, Store, court_of
 

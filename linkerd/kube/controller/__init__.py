@@ -1,0 +1,2 @@
+"""What writes to the API server needs: one leader of several replicas, a queue of what to look at
+again, retries, and who we are among the replicas."""
