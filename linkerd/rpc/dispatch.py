@@ -65,6 +65,10 @@ def status_of(method: Method, error: Exception) -> Status:
     """The status that `error` ends a call with; logs what was not foreseen."""
     if isinstance(error, (RpcError, StreamEnd)):
         return error.code, shorten(error.message)
+    for kind in type(error).__mro__:
+        if (code := method.errors.get(kind)) is not None:
+            _log.debug("refused", method=method.path, code=code.name, error=str(error))
+            return code, shorten(str(error))
     error_id = secrets.token_hex(4)
     _log.error("a method failed", method=method.path, error_id=error_id, exc_info=error)
     what = "response cannot be encoded" if isinstance(error, EncodeError) else "internal error"

@@ -4,13 +4,21 @@ A service hands `service(descriptor, Name=function, ...)` its functions; an engi
 The descriptor decides what each method is: a unary method answers with a message, a watching method
 (server streaming) with a `Subscription`, whose bytes the engine passes through. A table that does
 not fit its descriptor is a `TableError` when the process starts, not a surprise at the first call.
+
+A method raises what its service calls the mistake; the table says which status that is:
+
+    service(descriptor, errors={NotFoundError: grpc.StatusCode.NOT_FOUND}, Get=self.get)
+
+Such an error's text goes to the client. `RpcError` says its status itself; anything else is a
+mistake of ours, of which clients hear nothing but INTERNAL.
 """
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+import grpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
@@ -20,6 +28,7 @@ from linkerd.streams import Subscription
 
 __all__ = [
     "Call",
+    "Errors",
     "Method",
     "RpcError",
     "ServiceTable",
@@ -29,6 +38,9 @@ __all__ = [
     "paths",
     "service",
 ]
+
+Errors = Mapping[type[Exception], grpc.StatusCode]
+"""The statuses that errors of a service, and of classes below them, end calls with."""
 
 Req = TypeVar("Req", contravariant=True)
 Resp = TypeVar("Resp", covariant=True)
@@ -71,6 +83,7 @@ class Method:
     response: type[Message]
     watching: bool
     function: Callable[[Any, Call], Awaitable[Any]]
+    errors: Errors = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -88,20 +101,27 @@ class ServiceTable:
 
 
 def service(
-    descriptor: ServiceDescriptor, **functions: Callable[[Any, Call], Awaitable[Any]]
+    descriptor: ServiceDescriptor,
+    *,
+    errors: Errors | None = None,
+    **functions: Callable[[Any, Call], Awaitable[Any]],
 ) -> ServiceTable:
     """The table of a service. Every method of `descriptor` needs one async function of
-    `(request, call)`. Raises TableError when one is missing, unknown or of the wrong kind."""
+    `(request, call)`. Raises TableError when one is missing, unknown or of the wrong kind, or when
+    an error is to end a call with OK."""
+    errors = errors or {}
+    if mild := [error.__name__ for error, code in errors.items() if code is grpc.StatusCode.OK]:
+        raise TableError(f"{descriptor.full_name}: {', '.join(mild)} cannot be OK")
     known = {method.name: method for method in descriptor.methods}
     if missing := known.keys() - functions.keys():
         raise TableError(f"{descriptor.full_name}: no function for {', '.join(sorted(missing))}")
     if unknown := functions.keys() - known.keys():
         raise TableError(f"{descriptor.full_name}: has no method {', '.join(sorted(unknown))}")
-    methods = {name: _method(known[name], function) for name, function in functions.items()}
+    methods = {name: _method(known[name], function, errors) for name, function in functions.items()}
     return ServiceTable(descriptor.full_name, descriptor, methods)
 
 
-def _method(descriptor: MethodDescriptor, function: Callable[..., Any]) -> Method:
+def _method(descriptor: MethodDescriptor, function: Callable[..., Any], errors: Errors) -> Method:
     if descriptor.client_streaming:
         raise TableError(f"{descriptor.full_name}: client streaming is not supported")
     if not inspect.iscoroutinefunction(_plain(function)):
@@ -115,6 +135,7 @@ def _method(descriptor: MethodDescriptor, function: Callable[..., Any]) -> Metho
         response=_message_class(descriptor.output_type),
         watching=watching,
         function=function,
+        errors=errors,
     )
 
 

@@ -5,8 +5,6 @@ are final, so only requests that can never be answered get them; everything else
 growing pauses.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import grpc
@@ -15,11 +13,10 @@ from linkerd.kube.objects import Key
 from linkerd.mesh.authority import (
     AuthorityError,
     IpTarget,
-    Target,
     parse_authority,
 )
 from linkerd.mesh.context_token import ContextToken, parse_context
-from linkerd.rpc.methods import Call, RpcError, ServiceTable, service
+from linkerd.rpc.methods import Call, Errors, ServiceTable, service
 from linkerd.runtime.logs import get_logger
 from linkerd.streams import Subscription
 from linkerd.stubs.proxy import destination_pb2 as pb
@@ -31,13 +28,13 @@ from services.destination.index import (
     NotReadError,
     NotServableError,
     TooManyPortsError,
-    WatchError,
 )
 from services.destination.index.audiences import Audience
 
 _log = get_logger(__name__)
 
-_STATUS: Final[dict[type[WatchError], grpc.StatusCode]] = {
+_ERRORS: Final[Errors] = {
+    AuthorityError: grpc.StatusCode.INVALID_ARGUMENT,
     NotFoundError: grpc.StatusCode.NOT_FOUND,
     MislabelledError: grpc.StatusCode.FAILED_PRECONDITION,
     NotReadError: grpc.StatusCode.UNAVAILABLE,
@@ -57,37 +54,27 @@ class Destination:
     def table(self) -> ServiceTable:
         """What an engine serves."""
         descriptor = pb.DESCRIPTOR.services_by_name["Destination"]
-        return service(descriptor, Get=self.get, GetProfile=self.get_profile)
+        return service(descriptor, errors=_ERRORS, Get=self.get, GetProfile=self.get_profile)
 
     async def get(self, request: pb.GetDestination, _call: Call) -> Subscription:
         """The endpoints of a service's port, for a client where the context token says."""
-        target = self._target(request)
+        target = parse_authority(request.path, self._cluster_domain)
         if isinstance(target, IpTarget):
-            detail = f'path: "{target.ip}" is an IP; Get takes the name of a service'
-            raise RpcError(grpc.StatusCode.INVALID_ARGUMENT, detail)
+            raise AuthorityError(f'path: "{target.ip}" is an IP; Get takes the name of a service')
         audience = Audience(target.hostname, _context(request).node)
         key = Key(target.namespace, target.service)
-        with _statuses():
-            return self._index.watch_endpoints(key, target.port, audience)
+        return self._index.watch_endpoints(key, target.port, audience)
 
     async def get_profile(self, request: pb.GetDestination, _call: Call) -> Subscription:
         """How traffic to a service, a pod of it, or an IP is to be treated."""
-        target = self._target(request)
+        target = parse_authority(request.path, self._cluster_domain)
         client = _context(request).namespace
-        with _statuses():
-            if isinstance(target, IpTarget):
-                return self._index.watch_socket(target.ip, target.port, client)
-            key = Key(target.namespace, target.service)
-            if target.hostname:
-                return self._index.watch_instance(key, target.hostname, target.port)
-            return self._index.watch_service(key, target.port, client)
-
-    def _target(self, request: pb.GetDestination) -> Target:
-        try:
-            return parse_authority(request.path, self._cluster_domain)
-        except AuthorityError as error:
-            _log.debug("refused", authority=request.path[:200], error=str(error))
-            raise RpcError(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from None
+        if isinstance(target, IpTarget):
+            return self._index.watch_socket(target.ip, target.port, client)
+        key = Key(target.namespace, target.service)
+        if target.hostname:
+            return self._index.watch_instance(key, target.hostname, target.port)
+        return self._index.watch_service(key, target.port, client)
 
 
 def _context(request: pb.GetDestination) -> ContextToken:
@@ -96,12 +83,3 @@ def _context(request: pb.GetDestination) -> ContextToken:
         _log.debug("context token is malformed and taken as empty", authority=request.path[:200])
         return ContextToken()
     return context
-
-
-@contextmanager
-def _statuses() -> Iterator[None]:
-    """Turns the index's errors into statuses."""
-    try:
-        yield
-    except WatchError as error:
-        raise RpcError(_STATUS[type(error)], str(error)) from None

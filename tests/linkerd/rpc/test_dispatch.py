@@ -40,6 +40,31 @@ def test_foreseen_errors_keep_code_and_message(error_type: type[RpcError]) -> No
     assert status_of(METHOD, error) == (grpc.StatusCode.NOT_FOUND, "name: nobody has it")
 
 
+class RefusalError(Exception):
+    """Of a service."""
+
+
+class SpecialError(RefusalError):
+    """One that differs."""
+
+
+class WorseError(SpecialError):
+    """One that the table does not name."""
+
+
+def test_errors_of_a_service_have_the_status_that_its_table_says() -> None:
+    method = service(
+        identity_pb2.DESCRIPTOR.services_by_name["Identity"],
+        errors={RefusalError: grpc.StatusCode.NOT_FOUND, SpecialError: grpc.StatusCode.UNAVAILABLE},
+        Certify=certify,
+    ).methods["Certify"]
+    assert status_of(method, RefusalError("name: no")) == (grpc.StatusCode.NOT_FOUND, "name: no")
+    assert status_of(method, SpecialError("later")) == (grpc.StatusCode.UNAVAILABLE, "later")
+    assert status_of(method, WorseError("x" * 5000))[0] is grpc.StatusCode.UNAVAILABLE
+    assert len(status_of(method, WorseError("x" * 5000))[1]) == MAX_MESSAGE_BYTES
+    assert status_of(method, ValueError("secret"))[0] is grpc.StatusCode.INTERNAL
+
+
 def test_an_unforeseen_error_is_told_by_id_only() -> None:
     with structlog.testing.capture_logs() as logs:
         code, message = status_of(METHOD, ValueError("the secret of the house"))

@@ -2,6 +2,7 @@
 
 import functools
 
+import grpc
 import pytest
 
 from linkerd.rpc.methods import Call, TableError, paths, service
@@ -56,6 +57,11 @@ def test_a_watching_method_must_not_return_a_message() -> None:
 def test_a_unary_method_must_not_return_a_subscription() -> None:
     with pytest.raises(TableError, match=r"Identity\.Certify: is unary"):
         service(IDENTITY, Certify=watch)
+
+
+def test_an_error_ends_no_call_with_ok() -> None:
+    with pytest.raises(TableError, match=r"Identity: KeyError cannot be OK"):
+        service(IDENTITY, errors={KeyError: grpc.StatusCode.OK}, Certify=certify)
 
 
 def test_a_function_that_is_not_async_is_refused() -> None:
