@@ -24,6 +24,7 @@ from linkerd.runtime.clock import Clock
 from linkerd.runtime.errors import StartError
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
+from linkerd.runtime.reload import Reloader
 from linkerd.trust.objects import KUBERNETES_FORM, LINKERD_FORM
 from services.identity import csr
 from services.identity.cache import CachedReviewer
@@ -31,7 +32,7 @@ from services.identity.expiry import ExpiryWatch
 from services.identity.issuer import IssuerSlot, PemFile
 from services.identity.metrics import Metrics
 from services.identity.notices import DEPLOYMENT, Notices
-from services.identity.reload import IssuerFiles, Reloader
+from services.identity.reload import IssuerFiles, IssuerUpdates
 from services.identity.reviews import GuardedReviewer
 from services.identity.server import Identity
 from services.identity.settings import (
@@ -149,9 +150,15 @@ class _Service:
     def _follow(self, notices: Notices) -> None:
         slot, metrics, clock = self._issuers, self._metrics, self._process.clock
         watch = ExpiryWatch(slot, notices, metrics, clock, thresholds(self._settings))
-        reloader = Reloader(self._files, slot, notices, metrics, clock, updated=watch.look)
-        self._process.start("issuer files", reloader.follow())
-        self._process.start("issuer files that fail", reloader.look_after())
+        updates = IssuerUpdates(self._files, slot, notices, updated=watch.look)
+        reloader = Reloader(
+            self._files.files,
+            updates,
+            metrics.files,
+            interval=reload_interval(self._settings),
+            clock=clock,
+        )
+        self._process.start("issuer files", reloader.run())
         self._process.start("expiry", watch.run())
 
     def _reviewer(self, client: KubeClient) -> Reviewer:
@@ -171,8 +178,7 @@ def _issuer_files(settings: Settings, domain: IdentityDomain, clock: Clock) -> I
         scheme,
         settings.trust_anchors,
         domain,
-        interval=reload_interval(settings),
-        clock=clock,
+        clock,
     )
 
 

@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from linkerd.runtime.metrics import PlainCounter
+from linkerd.runtime.reload import ReloadMetrics
 
 _BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -26,18 +27,8 @@ class Metrics:
             "Seconds until the issuer certificate ends; negative after that.",
             registry=registry,
         )
-        self.updates = PlainCounter(
-            "identity_issuer_updates_total",
-            "Changes of the issuer's or the anchors' files, by result: updated or skipped.",
-            ["result"],
-            registry,
-        )
-        for result in ("updated", "skipped"):
-            self.updates.labels(result)
-        self.files_skipped = Gauge(
-            "identity_issuer_files_skipped",
-            "1 while the files hold something that cannot be used, and the old issuer signs.",
-            registry=registry,
+        self.files = ReloadMetrics(
+            registry, "identity_issuer", "the issuer's or the anchors' files"
         )
         self.certify = _histogram("identity_certify_seconds", "Certify, of all outcomes.", registry)
         self.sign = _histogram(

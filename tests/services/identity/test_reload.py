@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from linkerd.certificates import make_issuer
+from linkerd.runtime.reload import RETRY
 from services.identity.errors import IssuerUntrustedError
-from services.identity.reload import RETRY
 from tests.support.certificates import (
     DOMAIN,
     Credentials,
@@ -33,14 +33,10 @@ def logs() -> Iterator[list[MutableMapping[str, Any]]]:
 async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
     running = Installation(tmp_path)
     async with asyncio.TaskGroup() as tasks:
-        followers = [
-            tasks.create_task(running.reloader.follow()),
-            tasks.create_task(running.reloader.look_after()),
-        ]
-        await running.clock.wait_for_sleepers(2)
+        follower = tasks.create_task(running.reloader.run())
+        await running.clock.wait_for_sleepers()
         yield running
-        for follower in followers:
-            follower.cancel()
+        follower.cancel()
 
 
 class TestTaken:

@@ -1,7 +1,5 @@
 """A reloader of issuer and anchors over volumes as kubelet makes them, for tests."""
 
-import shutil
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,10 +7,11 @@ from cryptography import x509
 
 from linkerd.certificates import make_issuer
 from linkerd.runtime.metrics import registry
+from linkerd.runtime.reload import Reloader
 from services.identity.issuer import IssuerSlot
 from services.identity.metrics import Metrics
 from services.identity.notices import Notices
-from services.identity.reload import IssuerFiles, Reloader
+from services.identity.reload import IssuerFiles, IssuerUpdates
 from tests.support.certificates import (
     DOMAIN,
     Credentials,
@@ -20,38 +19,12 @@ from tests.support.certificates import (
 )
 from tests.support.clock import FakeClock
 from tests.support.inline import without_threads
+from tests.support.mount import Mount
 from tests.support.said import SaidEvents
 
 NOW = datetime(2030, 5, 17, 12, tzinfo=UTC)
 
 INTERVAL = 5.0
-
-
-class Mount:
-    """A volume as kubelet makes it: files are links through `..data` to a dated directory."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._number = 0
-        path.mkdir()
-
-    def put(self, **files: bytes) -> None:
-        """The atomic swap; names have `_` for a dot."""
-        self._number += 1
-        dated = self.path / f"..2030_05_17_{self._number}"
-        dated.mkdir()
-        for name, content in files.items():
-            (dated / name.replace("_", ".")).write_bytes(content)
-        link = self.path / "..data_tmp"
-        link.symlink_to(dated.name)
-        data = self.path / "..data"
-        old = data.readlink() if data.is_symlink() else None
-        link.rename(data)
-        for name in files:
-            with suppress(FileExistsError):
-                (self.path / name.replace("_", ".")).symlink_to(f"..data/{name.replace('_', '.')}")
-        if old is not None:
-            shutil.rmtree(self.path / old)
 
 
 class Installation:
@@ -69,18 +42,18 @@ class Installation:
             "linkerd.io/tls",
             self.bundle.path / "ca-bundle.crt",
             DOMAIN,
-            interval=timedelta(seconds=INTERVAL),
-            clock=self.clock,
+            self.clock,
         )
         self.slot.put(self.files.load())
         self.updates = 0
         self.reloader = Reloader(
-            self.files,
-            self.slot,
-            Notices(self.events, "mesh-sys"),
-            Metrics(self.numbers),
-            self.clock,
-            updated=self._updated,
+            self.files.files,
+            IssuerUpdates(
+                self.files, self.slot, Notices(self.events, "mesh-sys"), updated=self._updated
+            ),
+            Metrics(self.numbers).files,
+            interval=timedelta(seconds=INTERVAL),
+            clock=self.clock,
         )
 
     def _updated(self) -> None:

@@ -1,17 +1,15 @@
 """Files that belong together and change under us: certificates, keys, trust bundles.
 
-Polled by content, because kubelet replaces mounted Secrets by swapping a symlink, which file
-notification misses in several ways. A change is reported only when two consecutive reads of the
+Read by content, because kubelet replaces mounted Secrets by swapping a symlink, which file
+notification misses in several ways. A change is reported only when two consecutive looks at the
 whole set agree, so that a pair is never half old and half new.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from linkerd.runtime.clock import Clock
 from linkerd.runtime.errors import FilesError
 
 Contents = Mapping[Path, bytes]
@@ -20,37 +18,37 @@ MAX_BYTES: Final = 4 << 20  # of one file; a trust bundle of thousands of roots 
 
 
 class FileSet:
-    """The contents of `paths`, looked at every `interval`.
+    """The contents of `paths`, as of the looks that somebody takes.
 
-    `snapshot` is what was read or reported last; `problem` says why the latest look failed, None
+    `snapshot` is what was loaded or reported last; `problem` says why the latest look failed, None
     when it did not. While the files cannot be read the last snapshot stands.
     """
 
-    def __init__(self, paths: Iterable[Path], *, interval: timedelta, clock: Clock) -> None:
+    def __init__(self, paths: Iterable[Path]) -> None:
         self.paths = tuple(paths)
         self.snapshot: Contents = {}
         self.problem: str | None = None
-        self._interval = interval.total_seconds()
-        self._clock = clock
+        self._before: Contents | None = None
 
     def load(self) -> Contents:
         """Reads the set now and makes it the snapshot. Raises FilesError, which names the file."""
         self.snapshot = self._read()
         return self.snapshot
 
-    async def changes(self) -> AsyncIterator[Contents]:
-        """Each new contents of the set, forever; the snapshot already is the new one."""
-        before: Contents | None = None
-        while True:
-            await self._clock.sleep(self._interval)
-            seen = await self._look()
-            if seen is not None and seen == before and seen != self.snapshot:
-                self.snapshot = seen
-                yield seen
-            before = seen
+    async def look(self) -> Contents | None:
+        """New contents, if this look and the one before found the same; they are the snapshot then.
 
-    async def _look(self) -> Contents | None:
-        """Off the loop: a disk that hangs, or a network's, must stop nothing else."""
+        Reads off the loop: a disk that hangs, or a network's, must stop nothing else.
+        """
+        seen = await self._seen()
+        rests = seen is not None and seen == self._before
+        self._before = seen
+        if seen is None or not rests or seen == self.snapshot:
+            return None
+        self.snapshot = seen
+        return seen
+
+    async def _seen(self) -> Contents | None:
         try:
             contents = await asyncio.to_thread(self._read)
         except FilesError as error:

@@ -11,9 +11,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from linkerd.runtime.clock import SystemClock
 from linkerd.runtime.errors import FilesError
-from linkerd.runtime.tls import MAX_BYTES, Contents, FileSet
+from linkerd.runtime.files import MAX_BYTES, Contents, FileSet
 from tests.support.clock import FakeClock
 from tests.support.eventually import eventually
 from tests.support.inline import without_threads
@@ -28,13 +27,16 @@ class Watch:
         without_threads()
         self.clock = FakeClock()
         self.paths = [folder / "crt", folder / "key"]
-        self.files = FileSet(self.paths, interval=INTERVAL, clock=self.clock)
+        self.files = FileSet(self.paths)
         self.reported: list[list[bytes]] = []
         self.task = asyncio.create_task(self._follow())
 
     async def _follow(self) -> None:
-        async for contents in self.files.changes():
-            self.reported.append(list(contents.values()))
+        while True:
+            await self.clock.sleep(INTERVAL.total_seconds())
+            contents = await self.files.look()
+            if contents is not None:
+                self.reported.append(list(contents.values()))
 
     async def look(self, times: int = 1) -> None:
         """Lets it look at the files."""
@@ -128,8 +130,10 @@ async def test_a_disk_that_hangs_does_not_hang_the_loop(tmp_path: Path) -> None:
         (tmp_path / "file").replace(path)
 
     async def first() -> Contents:
-        files = FileSet([path], interval=timedelta(milliseconds=1), clock=SystemClock())
-        return await anext(files.changes())
+        files = FileSet([path])
+        while (contents := await files.look()) is None:
+            pass
+        return contents
 
     timer = threading.Timer(3, rescue)
     timer.start()
@@ -163,7 +167,7 @@ async def test_a_set_that_was_never_loaded_reports_what_it_finds(tmp_path: Path)
 
 def test_load_names_the_file_that_it_cannot_read(tmp_path: Path) -> None:
     write(tmp_path, crt="1")
-    files = FileSet([tmp_path / "crt", tmp_path / "key"], interval=INTERVAL, clock=FakeClock())
+    files = FileSet([tmp_path / "crt", tmp_path / "key"])
     with pytest.raises(FilesError, match=r"cannot read .*/key: No such file"):
         files.load()
 
@@ -171,7 +175,7 @@ def test_load_names_the_file_that_it_cannot_read(tmp_path: Path) -> None:
 def test_a_file_of_absurd_size_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "crt").open("wb") as file:
         os.truncate(file.fileno(), MAX_BYTES + 1)
-    files = FileSet([tmp_path / "crt"], interval=INTERVAL, clock=FakeClock())
+    files = FileSet([tmp_path / "crt"])
     with pytest.raises(FilesError, match="larger than 4 MiB"):
         files.load()
 
