@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from linkerd.mesh import labels
+from linkerd.mesh import proxy as names
 
 
 def app(port: int) -> dict[str, Any]:
@@ -21,25 +21,25 @@ def proxy() -> dict[str, Any]:
     """A sidecar as the injector writes it, in size at least: some thirty variables."""
     values = {f"LINKERD2_PROXY_SETTING_{index}": f"10.0.0.0/8,{index}" for index in range(30)}
     values |= {
-        labels.PROXY_INBOUND_LISTEN_ADDR: "0.0.0.0:4143",
-        labels.PROXY_CONTROL_LISTEN_ADDR: "0.0.0.0:4190",
-        labels.PROXY_ADMIN_LISTEN_ADDR: "0.0.0.0:4191",
+        names.PROXY_INBOUND_LISTEN_ADDR: f"0.0.0.0:{names.INBOUND_PORT}",
+        names.PROXY_CONTROL_LISTEN_ADDR: f"0.0.0.0:{names.CONTROL_PORT}",
+        names.PROXY_ADMIN_LISTEN_ADDR: f"0.0.0.0:{names.ADMIN_PORT}",
         "LINKERD2_PROXY_DESTINATION_SVC_ADDR": "linkerd-dst-headless.linkerd.svc:8086",
     }
     return {
-        "name": "linkerd-proxy",
+        "name": names.PROXY_CONTAINER,
         "image": "registry.invalid/proxy:bench",
         "ports": [
-            {"name": "linkerd-proxy", "containerPort": 4143},
-            {"name": "linkerd-admin", "containerPort": 4191},
+            {"name": names.PROXY_CONTAINER, "containerPort": names.INBOUND_PORT},
+            {"name": names.ADMIN_PORT_NAME, "containerPort": names.ADMIN_PORT},
         ],
         "env": [
             {"name": "_pod_name", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
             {"name": "_pod_ns", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
             *({"name": name, "value": value} for name, value in values.items()),
         ],
-        "livenessProbe": {"httpGet": {"path": "/live", "port": 4191}},
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": 4191}},
+        "livenessProbe": {"httpGet": {"path": "/live", "port": names.ADMIN_PORT}},
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": names.ADMIN_PORT}},
         "securityContext": {"runAsUser": 2102, "readOnlyRootFilesystem": True},
         "volumeMounts": [
             {"name": "linkerd-identity-end-entity", "mountPath": "/var/run/linkerd/identity"}

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench import containers
+from linkerd.mesh import labels
+from linkerd.mesh.names import DEFAULT_DOMAIN, service_name
 
 PORT = 8080
 SLICE_SIZE = 100  # what the EndpointSlice controller puts into one slice
@@ -87,7 +89,7 @@ def address(pod: int) -> str:
 
 def authority(service: str, in_namespace: str) -> str:
     """What a proxy asks for."""
-    return f"{service}.{in_namespace}.svc.cluster.local:{PORT}"
+    return f"{service_name(service, in_namespace, DEFAULT_DOMAIN)}:{PORT}"
 
 
 def fan(endpoints: int) -> str:
@@ -143,7 +145,7 @@ def first_wave(shape: Shape) -> Iterator[Item]:
     for index in range(shape.namespaces):
         yield Item("/api/v1/namespaces", {"metadata": {"name": namespace(index)}})
     for index in range(shape.nodes):
-        marks = {"topology.kubernetes.io/zone": zone(index), "kubernetes.io/hostname": node(index)}
+        marks = {labels.TOPOLOGY_ZONE: zone(index), "kubernetes.io/hostname": node(index)}
         yield Item("/api/v1/nodes", {"metadata": {"name": node(index), "labels": marks}})
 
 
@@ -197,8 +199,8 @@ def make_slices(service: str, members: list[Member]) -> Iterator[Item]:
     path = collection(members[0].namespace, "endpointslices", "/apis/discovery.k8s.io/v1")
     for index, start in enumerate(range(0, len(members), SLICE_SIZE)):
         marks = {
-            "kubernetes.io/service-name": service,
-            "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+            labels.SERVICE_NAME: service,
+            labels.SLICE_MANAGED_BY: "endpointslice-controller.k8s.io",
         }
         body = {
             "metadata": {"name": slice_name(service, index), "labels": marks},
@@ -247,15 +249,15 @@ def make_pod(pod: Member) -> Json:
             "labels": {
                 "app": pod.app,
                 "pod-template-hash": "5d8f6c9b7",
-                "linkerd.io/control-plane-ns": "linkerd",
-                "linkerd.io/proxy-deployment": pod.app,
-                "linkerd.io/workload-ns": pod.namespace,
+                labels.CONTROL_PLANE_NS: "linkerd",
+                labels.PROXY_DEPLOYMENT: pod.app,
+                labels.WORKLOAD_NS: pod.namespace,
             },
             "annotations": {
                 "linkerd.io/inject": "enabled",
                 "linkerd.io/created-by": "linkerd/proxy-injector",
                 "linkerd.io/proxy-version": "bench",
-                "linkerd.io/trust-root-sha256": "0" * 64,
+                labels.TRUST_ROOT_SHA256: "0" * 64,
             },
             "ownerReferences": [_owner("ReplicaSet", f"{pod.app}-5d8f6c9b7")],
         },

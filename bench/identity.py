@@ -24,8 +24,7 @@ from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import Conflict
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.progress import choose_progress
-from linkerd.mesh.labels import IDENTITY_AUDIENCE
-from linkerd.mesh.names import IdentityDomain
+from linkerd.mesh.names import IDENTITY_AUDIENCE, IdentityDomain
 from linkerd.stubs.proxy.identity_pb2 import CertifyRequest
 from tests.support.certificates import Credentials, make_csr
 

@@ -36,6 +36,7 @@ from linkerd.delivery.node import put_on_node
 from linkerd.kube.client import KubeClient
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.progress import choose_progress
+from linkerd.mesh.labels import CONTROL_PLANE_COMPONENT
 from linkerd.stubs.proxy.identity_pb2 import CertifyRequest
 from tests.support.certificates import Credentials
 
@@ -206,7 +207,7 @@ class _Pod:
 
     def facts(self) -> tuple[str, int]:
         """Its address, and how often its container was started again."""
-        label = "linkerd.io/control-plane-component=identity"
+        label = f"{CONTROL_PLANE_COMPONENT}=identity"
         (pod,) = self.kubectl.list("pods", "linkerd", label)
         (status,) = pod["status"]["containerStatuses"]
         return str(pod["status"]["podIP"]), int(status["restartCount"])

@@ -16,6 +16,7 @@ from bench.dataset import Json, Member, Shape
 from bench.seed import send
 from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import NotFound
+from linkerd.mesh.labels import SERVICE_NAME
 
 Write = Callable[[], Awaitable[None]]
 
@@ -83,7 +84,7 @@ class Rolled:
         pods = dataset.collection(here, "pods")
         await send(self.client, "DELETE", pods, labelSelector=f"app={name}", gracePeriodSeconds="0")
         slices = dataset.collection(here, "endpointslices", "/apis/discovery.k8s.io/v1")
-        of_service = f"kubernetes.io/service-name={name}"
+        of_service = f"{SERVICE_NAME}={name}"
         await send(self.client, "DELETE", slices, labelSelector=of_service)
         with suppress(NotFound):
             await send(self.client, "DELETE", f"{dataset.collection(here, 'services')}/{name}")

@@ -12,7 +12,12 @@ from typing import Final
 
 from dataplane.boot.errors import BootError
 from dataplane.boot.files import write_key_and_request
-from dataplane.boot.model import DIRECTORY, LOCAL_NAME, TRUST_ANCHORS, Workload
+from dataplane.boot.model import Workload
+from linkerd.mesh.proxy import (
+    IDENTITY_DIR,
+    IDENTITY_LOCAL_NAME,
+    IDENTITY_TRUST_ANCHORS,
+)
 from linkerd.runtime.logs import configure_logging, flush_logs, get_logger
 from linkerd.runtime.standard_streams import open_standard_streams
 from linkerd.version import VERSION
@@ -30,9 +35,9 @@ Makes the key and the signing request that a proxy starts from, then becomes COM
 (default: {PROXY}).
 
 Environment:
-  {DIRECTORY}            directory for key.p8 and csr.der; must exist
-  {LOCAL_NAME}     identity of the workload
-  {TRUST_ANCHORS}  PEM bundle of the roots
+  {IDENTITY_DIR}            directory for key.p8 and csr.der; must exist
+  {IDENTITY_LOCAL_NAME}     identity of the workload
+  {IDENTITY_TRUST_ANCHORS}  PEM bundle of the roots
   {LOG_FORMAT}              plain (default) or json
 """
 

@@ -7,17 +7,18 @@ refused here, by name. Names with a trailing dot are too, for proxies skip them 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from cryptography import x509
 
 from dataplane.boot.errors import BootError
 from linkerd.mesh.names import is_dns_subdomain
+from linkerd.mesh.proxy import (
+    IDENTITY_DIR,
+    IDENTITY_LOCAL_NAME,
+    IDENTITY_TRUST_ANCHORS,
+)
 from linkerd.trust.describe import MALFORMED
-
-DIRECTORY: Final = "LINKERD2_PROXY_IDENTITY_DIR"
-TRUST_ANCHORS: Final = "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
-LOCAL_NAME: Final = "LINKERD2_PROXY_IDENTITY_LOCAL_NAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,15 @@ class Workload:
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:
         """What `environ` says. Raises BootError."""
-        directory = Path(_needed(environ, DIRECTORY))
+        directory = Path(_needed(environ, IDENTITY_DIR))
         if not directory.is_dir():
-            raise BootError(f"{DIRECTORY}: {directory} is not a directory; mount a volume there")
-        _check_anchors(_needed(environ, TRUST_ANCHORS))
-        name = _needed(environ, LOCAL_NAME)
+            raise BootError(f"{IDENTITY_DIR}: {directory} is not a directory; mount a volume there")
+        _check_anchors(_needed(environ, IDENTITY_TRUST_ANCHORS))
+        name = _needed(environ, IDENTITY_LOCAL_NAME)
         if not is_dns_subdomain(name) or "." not in name:
             raise BootError(
-                f"{LOCAL_NAME}: {name!r} is not a full DNS name of lower-case labels, such as "
-                "web.shop.serviceaccount.identity.linkerd.cluster.local"
+                f"{IDENTITY_LOCAL_NAME}: {name!r} is not a full DNS name of lower-case labels, "
+                "such as web.shop.serviceaccount.identity.linkerd.cluster.local"
             )
         return cls(name, directory)
 
@@ -54,4 +55,6 @@ def _check_anchors(pem: str) -> None:
     try:
         x509.load_pem_x509_certificates(pem.encode())
     except MALFORMED as error:
-        raise BootError(f"{TRUST_ANCHORS} is not a bundle of PEM certificates: {error}") from None
+        raise BootError(
+            f"{IDENTITY_TRUST_ANCHORS} is not a bundle of PEM certificates: {error}"
+        ) from None

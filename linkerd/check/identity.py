@@ -8,7 +8,8 @@ from cryptography import x509
 from linkerd.check.cluster import Cluster, Object
 from linkerd.check.model import Category, Check, CheckError, CheckSkip, CheckWarning
 from linkerd.check.trust import Given, read_bundle, read_trust
-from linkerd.mesh.labels import CONTROL_PLANE_COMPONENT, CONTROL_PLANE_NS, PROXY_CONTAINER
+from linkerd.mesh.labels import CONTROL_PLANE_COMPONENT, CONTROL_PLANE_NS
+from linkerd.mesh.proxy import IDENTITY_TRUST_ANCHORS, PROXY_CONTAINER
 from linkerd.runtime.clock import Clock
 from linkerd.trust import rules
 from linkerd.trust.describe import describe
@@ -18,7 +19,6 @@ from linkerd.trust.judge import judge, warning
 
 _INVALID: Final = "Invalid trust anchors:"
 _RISKY: Final = "Trust anchors that not every proxy verifies:"
-TRUST_ANCHORS_VARIABLE: Final = "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
 _ENDED: Final = ("Succeeded", "Failed")
 
 _Judge = Callable[[x509.Certificate], str | None]
@@ -180,7 +180,7 @@ def _matches(pod: Object, bundle: str) -> bool:
         return True
     if pod.get("status", {}).get("phase") in _ENDED:
         return True
-    given = proxy_variables(pod).get(TRUST_ANCHORS_VARIABLE)
+    given = proxy_variables(pod).get(IDENTITY_TRUST_ANCHORS)
     return given is None or given.strip() == bundle
 
 

@@ -10,9 +10,8 @@ from cryptography import x509
 
 from linkerd.check.cluster import Object
 from linkerd.check.identity import proxy_container
+from linkerd.mesh.proxy import ADMIN_PORT, ADMIN_PORT_NAME, IDENTITY_LOCAL_NAME
 
-NAME_VARIABLE: Final = "LINKERD2_PROXY_IDENTITY_LOCAL_NAME"
-_ADMIN_PORT: Final = 4191
 _SECONDS: Final = 10.0
 _REFERENCE: Final = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 
@@ -34,11 +33,11 @@ def proxy_of(pod: Object) -> Proxy:
     container = proxy_container(pod)
     if container is None:
         raise ProxyProblem("it has no proxy")
-    identity = _variables(pod, container).get(NAME_VARIABLE, "")
+    identity = _variables(pod, container).get(IDENTITY_LOCAL_NAME, "")
     if not identity or "$(" in identity:
-        raise ProxyProblem(f"its proxy has no {NAME_VARIABLE} that can be read")
+        raise ProxyProblem(f"its proxy has no {IDENTITY_LOCAL_NAME} that can be read")
     ports = {p.get("name"): int(p["containerPort"]) for p in container.get("ports") or ()}
-    return Proxy(identity, ports.get("linkerd-admin", _ADMIN_PORT))
+    return Proxy(identity, ports.get(ADMIN_PORT_NAME, ADMIN_PORT))
 
 
 async def served_certificate(port: int, identity: str) -> x509.Certificate:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from linkerd.check.cluster import Cluster, Object
-from linkerd.mesh.names import IdentityDomain
+from linkerd.mesh.names import DEFAULT_DOMAIN, IdentityDomain
 from linkerd.trust.objects import ANCHORS, ISSUER, KUBERNETES_FORM, LINKERD_FORM, issuer_keys
 from linkerd.trust.paths import Trust
 from linkerd.trust.stored import stored_bundle, stored_pair
 
 _SCHEME_FLAG: Final = "identity-scheme"
 _DOMAIN_FLAG: Final = "identity-trust-domain"
-_USUAL_DOMAIN: Final = "cluster.local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ async def read_trust(cluster: Cluster) -> Given:
     flags = _flags(await cluster.own("deployments", "linkerd-identity", "/apis/apps/v1") or {})
     form = _form(flags, secret or {})
     pair = stored_pair(anchors, secret, cluster.namespace, form)
-    domain = IdentityDomain(cluster.namespace, flags.get(_DOMAIN_FLAG) or _USUAL_DOMAIN)
+    domain = IdentityDomain(cluster.namespace, flags.get(_DOMAIN_FLAG) or DEFAULT_DOMAIN)
     return Given(form, domain.identity_service, pair.trust)
 
 

@@ -7,7 +7,7 @@ import msgspec
 from linkerd.check.cluster import Cluster
 from linkerd.cli._target import Target
 from linkerd.kube.errors import KubeError, ProtocolError
-from linkerd.mesh.labels import CONTROL_PLANE_NS
+from linkerd.mesh.labels import APP_VERSION, CONTROL_PLANE_NS
 from linkerd.runtime.logs import get_logger
 
 _log = get_logger(__name__)
@@ -15,12 +15,9 @@ _log = get_logger(__name__)
 T = TypeVar("T")
 
 UNAVAILABLE: Final = "unavailable"
-DOMAIN: Final = "cluster.local"
-"""What services' names end with where the control plane was not told otherwise."""
 _SECONDS: Final = 5.0
 _DESTINATION: Final = "linkerd-destination"
 _DOMAIN_FLAG: Final = "cluster-domain"
-_VERSION_LABEL: Final = "app.kubernetes.io/version"
 
 
 class _Meta(msgspec.Struct):
@@ -60,7 +57,7 @@ async def server_version(target: Target) -> str:
     except KubeError as error:
         _log.debug("the server's version is not known", error=str(error))
         return UNAVAILABLE
-    found = {item.metadata.labels.get(_VERSION_LABEL) for item in deployments.items}
+    found = {item.metadata.labels.get(APP_VERSION) for item in deployments.items}
     return ", ".join(sorted(version for version in found if version)) or UNAVAILABLE
 
 

@@ -21,11 +21,10 @@ from linkerd.cli._scrape import Endpoint, Page, is_running, obfuscated, pages
 from linkerd.cli._target import Target, target_of
 from linkerd.delivery.errors import KubectlError
 from linkerd.delivery.kubectl import Kubectl
-from linkerd.mesh.labels import CONTROL_PLANE_COMPONENT, PROXY_CONTAINER
+from linkerd.mesh.labels import CONTROL_PLANE_COMPONENT
+from linkerd.mesh.proxy import ADMIN_PORT, ADMIN_PORT_NAME, PROXY_CONTAINER
 
 _ADMIN: Final = "-admin"  # how the names of ports that serve metrics end
-_PROXY_ADMIN: Final = "linkerd-admin"
-_PROXY_PORT: Final = 4191  # where no port has that name
 
 _wait_option: Final = click.option(
     "-w",
@@ -113,7 +112,7 @@ def _proxy(pod: Object, namespace: str) -> Endpoint | None:
     if container is None or not is_running(pod):
         return None
     ports = {port.get("name"): port["containerPort"] for port in container.get("ports") or ()}
-    port = ports.get(_PROXY_ADMIN, _PROXY_PORT)
+    port = ports.get(ADMIN_PORT_NAME, ADMIN_PORT)
     return Endpoint(namespace, pod["metadata"]["name"], container["name"], port)
 
 

@@ -15,13 +15,14 @@ import yaml
 from click.shell_completion import CompletionItem
 
 from linkerd.check.cluster import Cluster, Object
-from linkerd.cli._control_plane import DOMAIN, cluster_domain
+from linkerd.cli._control_plane import cluster_domain
 from linkerd.cli._namespace import context_namespace
 from linkerd.cli._target import Target, target_of
 from linkerd.delivery.errors import DeliveryError
 from linkerd.kube.credentials import find_kubeconfig
 from linkerd.kube.errors import KubeError
 from linkerd.local.errors import LocalError
+from linkerd.mesh.names import DEFAULT_DOMAIN, service_name
 
 _SECONDS: Final = 2.0
 _LIMIT: Final = "500"  # of what is asked for; more is nothing to choose from
@@ -92,8 +93,8 @@ def complete_authorities(ctx: click.Context, param: click.Parameter, incomplete:
 async def _services_and_domain(target: Target) -> tuple[list[Object], str]:
     async def domain() -> str:
         with suppress(KubeError):
-            return await cluster_domain(target) or DOMAIN
-        return DOMAIN
+            return await cluster_domain(target) or DEFAULT_DOMAIN
+        return DEFAULT_DOMAIN
 
     async with asyncio.timeout(_SECONDS), asyncio.TaskGroup() as group:
         services = group.create_task(_answer(target, "/api/v1/services"), name="services")
@@ -105,7 +106,7 @@ def _authorities(services: Iterable[Object], domain: str) -> Iterator[str]:
     for service in services:
         meta = service["metadata"]
         for port in service.get("spec", {}).get("ports") or ():
-            yield f"{meta['name']}.{meta['namespace']}.svc.{domain}:{port['port']}"
+            yield f"{service_name(meta['name'], meta['namespace'], domain)}:{port['port']}"
 
 
 def _beginning(incomplete: str, names: Iterable[str]) -> Items:

@@ -9,14 +9,14 @@ import click
 import yaml
 
 from linkerd.cli._commands import Command
-from linkerd.cli._control_plane import DOMAIN, cluster_domain
+from linkerd.cli._control_plane import cluster_domain
 from linkerd.cli._names import complete_services
 from linkerd.cli._namespace import context_namespace
 from linkerd.cli._options import namespace_option, output_option
 from linkerd.cli._target import Target, target_of
 from linkerd.delivery.errors import KubectlError
 from linkerd.kube.errors import KubeError
-from linkerd.mesh.names import is_dns_label, is_dns_subdomain
+from linkerd.mesh.names import DEFAULT_DOMAIN, is_dns_label, is_dns_subdomain, service_name
 from linkerd.profiles.definitions import MAX_BYTES, Note
 from linkerd.profiles.errors import ProfilesError
 from linkerd.profiles.openapi import openapi_routes
@@ -43,7 +43,9 @@ _MAX_NOTES: Final = 20
 )
 @click.option("--proto", type=click.File("rb"), help="A protobuf file; -: stdin.")
 @namespace_option("Namespace of the service. [default: the context's]")
-@click.option("--ignore-cluster", is_flag=True, help=f"Ask no cluster; names then end in {DOMAIN}.")
+@click.option(
+    "--ignore-cluster", is_flag=True, help=f"Ask no cluster; names then end in {DEFAULT_DOMAIN}."
+)
 @output_option("yaml", "json")
 def command(
     service: str,
@@ -71,9 +73,12 @@ def command(
     target = target_of()
     namespace = namespace or _namespace(target, ignore_cluster=ignore_cluster)
     routes = _routes(open_api, proto)
-    domain = DOMAIN if ignore_cluster else _domain(target)
-    if not is_dns_subdomain(name := f"{service}.{namespace}.svc.{domain}"):
-        raise click.ClickException(f"{name} is no DNS name; --ignore-cluster takes {DOMAIN}")
+    domain = DEFAULT_DOMAIN if ignore_cluster else _domain(target)
+    name = service_name(service, namespace, domain)
+    if not is_dns_subdomain(name):
+        raise click.ClickException(
+            f"{name} is no DNS name; --ignore-cluster takes {DEFAULT_DOMAIN}"
+        )
     if routes is None:
         click.echo(_template(service, namespace, domain, output), nl=False)
     else:
@@ -94,9 +99,10 @@ def _domain(target: Target) -> str:
         found = asyncio.run(cluster_domain(target))
     except KubeError as error:
         raise click.ClickException(
-            f"the cluster does not say what its domain is: {error}; --ignore-cluster takes {DOMAIN}"
+            f"the cluster does not say what its domain is: {error}; "
+            f"--ignore-cluster takes {DEFAULT_DOMAIN}"
         ) from error
-    return found or DOMAIN
+    return found or DEFAULT_DOMAIN
 
 
 def _routes(open_api: BinaryIO | None, proto: BinaryIO | None) -> Sequence[Route] | None:

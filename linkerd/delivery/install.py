@@ -19,9 +19,9 @@ from linkerd.delivery.manifests import (
 from linkerd.delivery.rollout import wait_ready
 from linkerd.delivery.trust import ensure_trust
 from linkerd.local.progress import Progress
-from linkerd.mesh.names import IdentityDomain
+from linkerd.mesh.names import DEFAULT_DOMAIN, IdentityDomain
 
-DOMAIN: Final = IdentityDomain("linkerd", "cluster.local")
+DOMAIN: Final = IdentityDomain("linkerd", DEFAULT_DOMAIN)
 _READY_SECONDS: Final = 180.0
 
 

@@ -9,6 +9,7 @@ from linkerd.local.component import Component, http_probe
 from linkerd.local.credentials import Credentials
 from linkerd.local.files import keep_private
 from linkerd.local.state import Network, State
+from linkerd.mesh.labels import SERVICE_NAME, SLICE_MANAGED_BY
 
 _READY_PORT: Final = 8181
 _USER: Final = "system:coredns"
@@ -86,8 +87,8 @@ def dns_objects(network: Network) -> dict[str, dict[str, Any]]:
         "spec": {"clusterIP": dns_address(network), "ports": ports},
     }
     labels = {
-        "kubernetes.io/service-name": "kube-dns",
-        "endpointslice.kubernetes.io/managed-by": "linkerd-local",
+        SERVICE_NAME: "kube-dns",
+        SLICE_MANAGED_BY: "linkerd-local",
     }
     endpoints = {
         "apiVersion": "discovery.k8s.io/v1",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from linkerd.mesh.ip import canonical_ip
+from linkerd.mesh.ports import MAX_PORT
 
 DEFAULT_PORT: Final = 80
-_MAX_PORT: Final = 65535
 _SHOWN: Final = 200  # of an authority, in an error message: long trailers break connections
 _MAX_NAME: Final = 253
 _LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)", re.ASCII)
@@ -73,7 +73,7 @@ def is_target(authority: str) -> bool:
 
 
 def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= _MAX_PORT
+    return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= MAX_PORT
 
 
 def _is_name(host: str) -> bool:
@@ -101,9 +101,9 @@ def _split(path: str) -> tuple[str, int]:
 
 
 def _port(path: str, text: str) -> int:
-    if _DECIMAL.fullmatch(text) and 0 < int(text) <= _MAX_PORT:
+    if _DECIMAL.fullmatch(text) and 0 < int(text) <= MAX_PORT:
         return int(text)
-    raise _error(path, f"the port must be a number from 1 to {_MAX_PORT}")
+    raise _error(path, f"the port must be a number from 1 to {MAX_PORT}")
 
 
 def _error(path: str, reason: str) -> AuthorityError:

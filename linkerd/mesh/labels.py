@@ -1,4 +1,4 @@
-"""Every label, annotation and environment name of the protocol, once.
+"""Every label and annotation of the protocol, once.
 
 These strings are what tools, proxies and clusters already know; none of them is ours to change.
 """
@@ -19,7 +19,10 @@ OPAQUE_PORTS: Final = "config.linkerd.io/opaque-ports"
 SKIP_INBOUND_PORTS: Final = "config.linkerd.io/skip-inbound-ports"
 
 # Kubernetes' own names.
+APP_VERSION: Final = "app.kubernetes.io/version"
 SERVICE_NAME: Final = "kubernetes.io/service-name"
+SLICE_MANAGED_BY: Final = "endpointslice.kubernetes.io/managed-by"
+HEADLESS_SERVICE: Final = "service.kubernetes.io/headless"
 TOPOLOGY_ZONE: Final = "topology.kubernetes.io/zone"
 
 # Mirrored services.
@@ -36,12 +39,3 @@ LINKED_CLUSTER_NAME: Final = "multicluster.linkerd.io/cluster-name"
 LINKED_TRUST_DOMAIN: Final = "multicluster.linkerd.io/trust-domain"
 LINKED_CLUSTER_DOMAIN: Final = "multicluster.linkerd.io/cluster-domain"
 REMOTE_KUBECONFIG: Final = "mirror.linkerd.io/remote-kubeconfig"  # a type of Secret
-
-# The proxy's container and the listen addresses that its environment carries.
-PROXY_CONTAINER: Final = "linkerd-proxy"
-PROXY_INBOUND_LISTEN_ADDR: Final = "LINKERD2_PROXY_INBOUND_LISTEN_ADDR"
-PROXY_ADMIN_LISTEN_ADDR: Final = "LINKERD2_PROXY_ADMIN_LISTEN_ADDR"
-PROXY_CONTROL_LISTEN_ADDR: Final = "LINKERD2_PROXY_CONTROL_LISTEN_ADDR"
-
-# The audience that proxies' ServiceAccount tokens are bound to.
-IDENTITY_AUDIENCE: Final = "identity.l5d.io"

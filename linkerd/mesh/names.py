@@ -1,4 +1,4 @@
-"""Names of the mesh: workload identities, service authorities, and the DNS rules they share."""
+"""Names in the mesh: of services and of workloads, and the rules of DNS that they share."""
 
 import re
 from dataclasses import dataclass
@@ -6,6 +6,12 @@ from typing import Final
 
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _MAX_SUBDOMAIN: Final = 253
+
+DEFAULT_DOMAIN: Final = "cluster.local"
+"""The cluster domain, and the trust domain, where nobody chose another."""
+
+IDENTITY_AUDIENCE: Final = "identity.l5d.io"
+"""What proxies' ServiceAccount tokens are bound to."""
 
 
 def is_dns_label(text: str) -> bool:
@@ -22,6 +28,11 @@ def is_dns_name(text: str) -> bool:
     """Whether `text` is a subdomain that TLS takes for the name of somebody: not one that ends in a
     number, as IPs do."""
     return is_dns_subdomain(text) and not text.rpartition(".")[2].isdigit()
+
+
+def service_name(name: str, namespace: str, cluster_domain: str) -> str:
+    """The full DNS name of a service, for instance `web.shop.svc.cluster.local`."""
+    return f"{name}.{namespace}.svc.{cluster_domain}"
 
 
 @dataclass(frozen=True, slots=True)

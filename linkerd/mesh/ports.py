@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-_MAX_PORT: Final = 65535
+MAX_PORT: Final = 65535
 _RANGE: Final = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", re.ASCII)
 
 
@@ -62,4 +62,4 @@ def _range(item: str, names: Mapping[str, int]) -> tuple[int, int] | None:
         return None
     low = int(match[1])
     high = int(match[2] or match[1])
-    return (low, high) if low <= high <= _MAX_PORT else None
+    return (low, high) if low <= high <= MAX_PORT else None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from linkerd.mesh.names import service_name
 from linkerd.profiles.errors import SourceError
 
 MAX_PARTS: Final = 20_000
@@ -43,7 +44,7 @@ def profile_of(service: str, namespace: str, domain: str, routes: Sequence[Route
     return {
         "apiVersion": "linkerd.io/v1alpha2",
         "kind": "ServiceProfile",
-        "metadata": {"name": f"{service}.{namespace}.svc.{domain}", "namespace": namespace},
+        "metadata": {"name": service_name(service, namespace, domain), "namespace": namespace},
         "spec": {"routes": [_route(route) for route in routes]},
     }
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from linkerd.mesh.names import service_name
+
 _TEMPLATE: Final = """\
 # Fill in and apply: kubectl apply -f FILE
 apiVersion: linkerd.io/v1alpha2
@@ -56,4 +58,4 @@ spec:
 
 def template(service: str, namespace: str, domain: str) -> str:
     """The YAML for a service; its names must be DNS labels."""
-    return _TEMPLATE.format(name=f"{service}.{namespace}.svc.{domain}", namespace=namespace)
+    return _TEMPLATE.format(name=service_name(service, namespace, domain), namespace=namespace)

@@ -13,9 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Union
 
+from linkerd.mesh.ports import MAX_PORT
 from linkerd.runtime.duration import format_go_duration, parse_go_duration
 
-_MAX_PORT: Final = 65535
 _TRUE: Final = frozenset({"1", "t", "T", "true", "True", "TRUE"})
 _FALSE: Final = frozenset({"0", "f", "F", "false", "False", "FALSE"})
 
@@ -40,8 +40,8 @@ def parse_host_port(text: str) -> HostPort:
         host = host[1:-1]
     elif ":" in host:
         raise ValueError("an IPv6 host goes in brackets, as [::1]:8086")
-    if not (port.isascii() and port.isdecimal()) or int(port) > _MAX_PORT:
-        raise ValueError(f"port {port!r} is not a number from 0 to {_MAX_PORT}")
+    if not (port.isascii() and port.isdecimal()) or int(port) > MAX_PORT:
+        raise ValueError(f"port {port!r} is not a number from 0 to {MAX_PORT}")
     return HostPort(host, int(port))
 
 

@@ -17,7 +17,7 @@ from linkerd.kube.reflector import Reflector
 from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.kube.resource import SECRETS
 from linkerd.mesh.labels import LINKED_CLUSTER_NAME, REMOTE_KUBECONFIG
-from linkerd.mesh.names import IdentityDomain, is_dns_subdomain
+from linkerd.mesh.names import DEFAULT_DOMAIN, IdentityDomain, is_dns_subdomain
 from linkerd.mesh.ports import PortSet, parse_ports
 from linkerd.rpc.serving import serve
 from linkerd.runtime.errors import SettingsError
@@ -39,7 +39,6 @@ from services.destination.workloads import WorkloadSlices
 
 NAME: Final = "destination"
 
-_FALLBACK_DOMAIN: Final = "cluster.local"
 _TRANSPORT_HEADER: Final = "transport-header"
 
 _log = get_logger(__name__)
@@ -185,8 +184,8 @@ def make_index(settings: Settings, mesh: Mesh) -> Index:
 
 def _domain(flag: str, text: str) -> str:
     if not text:
-        _log.warning(f"--{flag} is not set; {_FALLBACK_DOMAIN} holds")
-        return _FALLBACK_DOMAIN
+        _log.warning(f"--{flag} is not set; {DEFAULT_DOMAIN} holds")
+        return DEFAULT_DOMAIN
     if not is_dns_subdomain(text):
         raise SettingsError(f"--{flag}: {text!r} is not a DNS name of lower-case labels")
     return text

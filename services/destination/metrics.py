@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from linkerd.kube.reflector_metrics import HOME, ReflectorMetrics
+from linkerd.mesh.names import service_name
 from linkerd.runtime.metrics import PlainCounter
 from linkerd.streams import Topic
 from services.destination.index import Index, Kind
@@ -112,7 +113,7 @@ class IndexCollector(Collector):
         services: dict[Labels, float] = defaultdict(float)
         for view in views:
             namespace, name = view.key
-            profile = f"{name}.{namespace}.svc.{self._cluster_domain}"
+            profile = service_name(name, namespace, self._cluster_domain)
             followers[namespace, profile] += view.topic.subscribers
             updates[namespace, profile] += view.topic.version - 1
             services[namespace, name] += view.topic.subscribers

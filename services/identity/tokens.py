@@ -15,8 +15,7 @@ from typing import Final, Protocol
 from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import ApiError, KubeError, ServerError, TooManyRequests
 from linkerd.kube.reviews import TokenReviewStatus, create_token_review
-from linkerd.mesh.labels import IDENTITY_AUDIENCE
-from linkerd.mesh.names import IdentityDomain, is_dns_label
+from linkerd.mesh.names import IDENTITY_AUDIENCE, IdentityDomain, is_dns_label
 from linkerd.runtime.logs import get_logger
 from services.identity.errors import (
     InvalidRequestError,

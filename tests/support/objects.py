@@ -45,12 +45,14 @@ from linkerd.kube.objects import (
 )
 from linkerd.mesh.labels import (
     CONTROL_PLANE_NS,
+    SERVICE_NAME,
+    TOPOLOGY_ZONE,
+)
+from linkerd.mesh.proxy import (
     PROXY_ADMIN_LISTEN_ADDR,
     PROXY_CONTAINER,
     PROXY_CONTROL_LISTEN_ADDR,
     PROXY_INBOUND_LISTEN_ADDR,
-    SERVICE_NAME,
-    TOPOLOGY_ZONE,
 )
 
 _versions: Final = count(1)

@@ -8,7 +8,7 @@ from msgspec.structs import force_setattr
 
 from linkerd.kube.objects.meta import ObjectMeta
 from linkerd.kube.objects.pool import EMPTY, LABELS, STRINGS, Pool
-from linkerd.mesh.labels import PROXY_CONTAINER
+from linkerd.mesh.proxy import PROXY_CONTAINER
 
 
 class ContainerPort(msgspec.Struct, frozen=True, gc=False, rename="camel"):

@@ -12,6 +12,7 @@ from google.protobuf.json_format import MessageToDict
 from linkerd.kube.objects import ExternalWorkload, Key, Pod, ServiceProfile
 from linkerd.mesh.authority import IpTarget, ServiceTarget, Target
 from linkerd.mesh.labels import OPAQUE_PORTS
+from linkerd.mesh.names import service_name
 from linkerd.streams import Subscription, drain
 from linkerd.stubs.proxy import destination_pb2 as pb
 from services.destination.debug.objects import Json, opaque_by, reference, reference_in
@@ -102,7 +103,7 @@ def _service(context: Context, key: Key, port: int) -> Json:
 
 def _candidates(context: Context, key: Key, client: str, subjects: Subjects) -> Iterator[Json]:
     """The ServiceProfiles that could count, those of the client's namespace before ours."""
-    name = f"{key.name}.{key.namespace}.svc.{context.mesh.cluster_domain}"
+    name = service_name(key.name, key.namespace, context.mesh.cluster_domain)
     for namespace in dict.fromkeys((client, key.namespace)):
         if namespace:
             profile = context.objects.profiles.get(Key(namespace, name))

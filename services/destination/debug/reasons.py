@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from linkerd.kube.objects import Endpoint, EndpointSlice, Key, Service
+from linkerd.mesh.ports import MAX_PORT
 from services.destination.index.audiences import Addresses, Filter, Step
 from services.destination.index.context import Context
 from services.destination.index.merged import EXTERNAL_NAME, port_name
@@ -15,8 +16,6 @@ from services.destination.model.address import Address, Socket
 
 UNEXPLAINED: Final = "this program does not know why"
 """Never said, or a test fails."""
-
-_MAX_PORT: Final = 65535
 
 
 @dataclass(slots=True)
@@ -115,7 +114,7 @@ def _nothing(now: EndpointSlice, wanted: PortName, endpoint: Endpoint) -> str:
     if isinstance(wanted, str):
         if number is None:
             return f"port {wanted!r} is wanted, and the slice has: {there}"
-        if not 0 < number <= _MAX_PORT:
+        if not 0 < number <= MAX_PORT:
             return f"port {wanted!r} of the slice is {number}, which is no port"
     return UNEXPLAINED if endpoint.addresses else "it has no address"
 

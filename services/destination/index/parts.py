@@ -9,6 +9,7 @@ from linkerd.mesh.ip import canonical_ip
 from linkerd.mesh.labels import REMOTE_GATEWAY_IDENTITY, REMOTE_SERVICE_FQ_NAME
 from linkerd.mesh.metric_labels import label_value
 from linkerd.mesh.names import is_dns_name
+from linkerd.mesh.ports import MAX_PORT
 from services.destination.index.addresses import (
     NOWHERE,
     Place,
@@ -27,7 +28,6 @@ from services.destination.model.address import Address, Socket
 PortName = str | int
 """What to look for in a slice: the name of a service's port, or a number as it is."""
 
-_MAX_PORT: Final = 65535
 _NOBODY: Final[Subject] = ()
 
 
@@ -227,7 +227,7 @@ class SlicePart(Dependent):
         if isinstance(wanted, int):
             return wanted
         number = next((port.port for port in now.ports if port.name == wanted), None)
-        if number is not None and not 0 < number <= _MAX_PORT:
+        if number is not None and not 0 < number <= MAX_PORT:
             self._complain(now, "ports", f"{number} is no port; its endpoints are left out")
             return None
         return number

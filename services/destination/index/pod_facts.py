@@ -8,19 +8,22 @@ from linkerd.kube.objects import Container, Key, Pod
 from linkerd.mesh.labels import (
     CONTROL_PLANE_NS,
     POD_TEMPLATE_HASH,
-    PROXY_ADMIN_LISTEN_ADDR,
-    PROXY_CONTAINER,
-    PROXY_CONTROL_LISTEN_ADDR,
-    PROXY_INBOUND_LISTEN_ADDR,
     SKIP_INBOUND_PORTS,
 )
 from linkerd.mesh.metric_labels import is_label_name, label_value
 from linkerd.mesh.names import is_dns_name
 from linkerd.mesh.ports import NO_PORTS, PortSet
+from linkerd.mesh.proxy import (
+    INBOUND_PORTS,
+    PROXY_ADMIN_LISTEN_ADDR,
+    PROXY_CONTAINER,
+    PROXY_CONTROL_LISTEN_ADDR,
+    PROXY_INBOUND_LISTEN_ADDR,
+)
 from linkerd.runtime.values import parse_host_port
 from services.destination.index.objects import Objects
 from services.destination.index.opacity import PODS, Names, Sources, listed_ports, opaque_ports
-from services.destination.model.address import INBOUND_PORTS, Labels, TlsIdentity
+from services.destination.model.address import Labels, TlsIdentity
 
 _WORKLOADS: Final = 4_096  # whose containers are remembered as parsed
 _OWNERS_OF_REPLICA_SETS: Final = frozenset({"Job", "StatefulSet", "DaemonSet", "Deployment"})

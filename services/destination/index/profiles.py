@@ -6,7 +6,7 @@ from dataclasses import replace
 from linkerd.kube.objects import Key, Service
 from linkerd.mesh.ip import canonical_ip
 from linkerd.mesh.labels import OPAQUE_PORTS
-from linkerd.mesh.names import is_dns_name
+from linkerd.mesh.names import is_dns_name, service_name
 from linkerd.mesh.ports import PortSet, parse_ports
 from linkerd.streams import Cursor, Topic
 from services.destination.index import dependencies as on
@@ -221,7 +221,7 @@ def service_profile(
     service = context.objects.services.get(key)
     if service is not None and (service.spec.type == EXTERNAL_NAME or not declares(service, port)):
         return EMPTY_PROFILE
-    name = f"{key.name}.{key.namespace}.svc.{context.mesh.cluster_domain}"
+    name = service_name(key.name, key.namespace, context.mesh.cluster_domain)
     return Profile(
         name=name if is_dns_name(name) else "",
         service=ServicePort(key.namespace, key.name, port),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from linkerd.kube.objects import Key, TrafficSplit
-from linkerd.mesh.names import is_dns_label
+from linkerd.mesh.names import is_dns_label, service_name
 from services.destination.index.context import Context
 from services.destination.index.translation import ProfileError, targets
 from services.destination.model.routes import WeightedTarget
@@ -31,12 +31,12 @@ def split_targets(context: Context, service: Key) -> tuple[WeightedTarget, ...]:
 
 
 def _targets(split: TrafficSplit, domain: str) -> tuple[WeightedTarget, ...]:
-    suffix = f"{split.metadata.namespace}.svc.{domain}"
     weights = []
     for backend in split.spec.backends:
         if not is_dns_label(backend.service):
             raise ProfileError(f"{_BACKENDS}: {backend.service[:100]!r} is no name of a service")
-        weights.append((f"{backend.service}.{suffix}", backend.weight))
+        name = service_name(backend.service, split.metadata.namespace, domain)
+        weights.append((name, backend.weight))
     return targets(weights, _BACKENDS)
 
 

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from linkerd.kube.objects import ExternalWorkload, Key
-from linkerd.mesh.labels import PROXY_CONTAINER
 from linkerd.mesh.metric_labels import is_label_name, label_value
 from linkerd.mesh.names import is_dns_name
 from linkerd.mesh.ports import PortSet
+from linkerd.mesh.proxy import INBOUND_PORT, INBOUND_PORTS, PROXY_CONTAINER
 from services.destination.index.opacity import WORKLOADS, Sources, opaque_ports
-from services.destination.model.address import INBOUND_PORTS, Labels, TlsIdentity
+from services.destination.model.address import Labels, TlsIdentity
 
-_INBOUND: Final = 4143  # where proxies listen unless told otherwise
-_INBOUND_NAME: Final = PROXY_CONTAINER  # of the port where its proxy listens, as of the container
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+", re.ASCII)
 
 
@@ -36,7 +34,7 @@ def workload_facts(sources: Sources, workload: ExternalWorkload) -> WorkloadFact
     """The facts of an ExternalWorkload."""
     ports = workload.spec.ports
     names = {port.name: port.port for port in ports if port.name}
-    identity, inbound = _identity(workload), names.get(_INBOUND_NAME, _INBOUND)
+    identity, inbound = _identity(workload), names.get(PROXY_CONTAINER, INBOUND_PORT)
     return WorkloadFacts(
         key=workload.metadata.key,
         labels=_labels(workload),
@@ -74,5 +72,5 @@ def _problem(identity: TlsIdentity, inbound: int) -> str:
     if not is_dns_name(identity.server_name):
         return f"spec.meshTLS.serverName {identity.server_name[:100]!r} is not a DNS name"
     if inbound not in INBOUND_PORTS:
-        return f"its port {_INBOUND_NAME}, {inbound}, is not from 1 to {INBOUND_PORTS[-1]}"
+        return f"its port {PROXY_CONTAINER}, {inbound}, is not from 1 to {INBOUND_PORTS[-1]}"
     return ""

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
 
 Socket = tuple[str, int]
 """IP (canonical) and port. It is what proxies key their endpoints by, hence so do we: one socket
@@ -13,9 +12,6 @@ WorkloadKey = tuple[str, str]
 
 Labels = tuple[tuple[str, str], ...]
 """Metric labels, in a stable order."""
-
-INBOUND_PORTS: Final = range(1, 65535)
-"""Ports of a proxy that other proxies connect to; they ignore any other."""
 
 
 class Protocol(Enum):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from linkerd.mesh.names import IdentityDomain
+from linkerd.mesh.names import DEFAULT_DOMAIN, IdentityDomain
 from linkerd.mesh.ports import NO_PORTS, PortSet
 
 
@@ -12,7 +12,7 @@ class Mesh:
     pods that belong to another control plane's namespace get no identity."""
 
     identities: IdentityDomain
-    cluster_domain: str = "cluster.local"
+    cluster_domain: str = DEFAULT_DOMAIN
     opaque_ports: PortSet = NO_PORTS  # of workloads and services without an annotation
     h2_upgrade: bool = True
     transport_header: bool = False  # meshed endpoints are reached through their proxy's port

@@ -18,7 +18,7 @@ from linkerd.kube.objects import (
     OwnerReference,
     Service,
 )
-from linkerd.mesh.labels import SERVICE_NAME
+from linkerd.mesh.labels import HEADLESS_SERVICE, SERVICE_NAME, SLICE_MANAGED_BY
 from services.destination.workloads.endpoints import (
     Odd,
     endpoint_of,
@@ -26,7 +26,7 @@ from services.destination.workloads.endpoints import (
     is_headless,
     ports_of,
 )
-from services.destination.workloads.names import HEADLESS, MANAGED_BY, MANAGER, RESERVED
+from services.destination.workloads.names import MANAGER, RESERVED
 from services.destination.workloads.packing import Box, pack
 
 EXTERNAL_NAME: Final = "ExternalName"
@@ -162,8 +162,8 @@ def labels_of(service: Service) -> dict[str, str]:
     """The labels of the service's slices."""
     metadata = service.metadata
     labels = {key: value for key, value in metadata.labels.items() if key not in RESERVED}
-    labels |= {SERVICE_NAME: metadata.name, MANAGED_BY: MANAGER}
-    return labels | ({HEADLESS: ""} if is_headless(service) else {})
+    labels |= {SERVICE_NAME: metadata.name, SLICE_MANAGED_BY: MANAGER}
+    return labels | ({HEADLESS_SERVICE: ""} if is_headless(service) else {})
 
 
 def _has_labels(service: Service, now: EndpointSlice) -> bool:
@@ -171,7 +171,7 @@ def _has_labels(service: Service, now: EndpointSlice) -> bool:
     but for the one that says headless, which is ours."""
     labels = now.metadata.labels
     return labels_of(service).items() <= labels.items() and (
-        is_headless(service) or HEADLESS not in labels
+        is_headless(service) or HEADLESS_SERVICE not in labels
     )
 
 

@@ -18,8 +18,13 @@ from cryptography.x509.oid import NameOID
 
 from dataplane.boot.errors import BootError
 from dataplane.boot.files import KEY, REQUEST, write_key_and_request
-from dataplane.boot.model import DIRECTORY, LOCAL_NAME, TRUST_ANCHORS, Workload
+from dataplane.boot.model import Workload
 from linkerd.delivery.tree import ROOT
+from linkerd.mesh.proxy import (
+    IDENTITY_DIR,
+    IDENTITY_LOCAL_NAME,
+    IDENTITY_TRUST_ANCHORS,
+)
 from tests.support.certificates import DOMAIN, IDENTITY, Credentials
 
 ANCHORS = Credentials.make().anchor.certificate_pem.decode()
@@ -28,7 +33,11 @@ LONG = DOMAIN.workload("a-service-account-with-a-name-of-forty-letters", "shop")
 
 def environment(directory: Path, **other: str | None) -> dict[str, str]:
     """A good one, with changes by the ends of names; None takes a variable away."""
-    names = {"DIR": DIRECTORY, "NAME": LOCAL_NAME, "ANCHORS": TRUST_ANCHORS}
+    names = {
+        "DIR": IDENTITY_DIR,
+        "NAME": IDENTITY_LOCAL_NAME,
+        "ANCHORS": IDENTITY_TRUST_ANCHORS,
+    }
     values = {"DIR": str(directory), "NAME": IDENTITY, "ANCHORS": ANCHORS} | other
     return {names.get(key, key): value for key, value in values.items() if value is not None}
 
@@ -134,14 +143,14 @@ def test_it_leaves_no_parent_behind(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        ({"DIR": None}, DIRECTORY),
+        ({"DIR": None}, IDENTITY_DIR),
         ({"DIR": "/no/such/folder"}, "is not a directory"),
         ({"DIR": __file__}, "is not a directory"),
-        ({"ANCHORS": None}, TRUST_ANCHORS),
-        ({"ANCHORS": " \n"}, TRUST_ANCHORS),
+        ({"ANCHORS": None}, IDENTITY_TRUST_ANCHORS),
+        ({"ANCHORS": " \n"}, IDENTITY_TRUST_ANCHORS),
         ({"ANCHORS": "certificate"}, "not a bundle"),
         ({"ANCHORS": ANCHORS[:100]}, "not a bundle"),
-        ({"NAME": None}, LOCAL_NAME),
+        ({"NAME": None}, IDENTITY_LOCAL_NAME),
         ({"NAME": "short"}, "not a full DNS name"),  # I53
         ({"NAME": IDENTITY + "."}, "not a full DNS name"),
         ({"NAME": IDENTITY.upper()}, "not a full DNS name"),
@@ -161,7 +170,7 @@ def test_nothing_runs_after_a_refusal(tmp_path: Path) -> None:
 
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = map(json.loads, done.stderr.splitlines())
-    assert LOCAL_NAME in line["error"]
+    assert IDENTITY_LOCAL_NAME in line["error"]
     assert list(tmp_path.iterdir()) == []
 
 

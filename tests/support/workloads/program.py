@@ -17,10 +17,11 @@ from linkerd.kube.objects import EndpointSlice, ExternalWorkload, Service
 from linkerd.kube.reflector import Reflector
 from linkerd.kube.resource import ENDPOINT_SLICES, EXTERNAL_WORKLOADS, SERVICES
 from linkerd.local.api import AdminApi
+from linkerd.mesh.labels import SLICE_MANAGED_BY
 from linkerd.runtime.clock import SystemClock
 from services.destination.workloads import WorkloadSlices
 from services.destination.workloads.controller import Controller
-from services.destination.workloads.names import LEASE, MANAGED_BY, MANAGER
+from services.destination.workloads.names import LEASE, MANAGER
 from tests.support.eventually import eventually
 
 DEFINITION: Final = Path(__file__).parents[3] / "deploy/base/crds/externalworkloads.yaml"
@@ -131,7 +132,9 @@ class World:
 
     def slices(self) -> list[Document]:
         found: list[Document] = self.api.request("GET", self.path("endpointslices"))["items"]
-        return [each for each in found if each["metadata"]["labels"].get(MANAGED_BY) == MANAGER]
+        return [
+            each for each in found if each["metadata"]["labels"].get(SLICE_MANAGED_BY) == MANAGER
+        ]
 
     def endpoints(self) -> list[Document]:
         return [endpoint for each in self.slices() for endpoint in each["endpoints"] or []]

@@ -15,8 +15,8 @@ from linkerd.kube.objects import (
     ServicePort,
     WorkloadPort,
 )
-from linkerd.mesh.labels import SERVICE_NAME, TOPOLOGY_ZONE
-from services.destination.workloads.names import HEADLESS, MANAGED_BY, MANAGER
+from linkerd.mesh.labels import HEADLESS_SERVICE, SERVICE_NAME, SLICE_MANAGED_BY, TOPOLOGY_ZONE
+from services.destination.workloads.names import MANAGER
 from services.destination.workloads.plan import plan
 from tests.support.workloads.plans import (
     after,
@@ -98,8 +98,8 @@ class TestEndpoints:
     def test_t170_headless_services_name_their_endpoints(self) -> None:
         now = one(make_service(headless=True), machine("m1"))
         assert [each.hostname for each in now.endpoints] == ["m1"]
-        assert now.metadata.labels[HEADLESS] == ""
-        assert HEADLESS not in one(make_service(), machine("m1")).metadata.labels
+        assert now.metadata.labels[HEADLESS_SERVICE] == ""
+        assert HEADLESS_SERVICE not in one(make_service(), machine("m1")).metadata.labels
 
     def test_both_addresses_of_one_family(self) -> None:
         (found,) = one(make_service(), machine("m1", V4, "192.0.2.8", V4)).endpoints
@@ -123,7 +123,7 @@ class TestFamilies:
         for each in slices:
             assert each.metadata.labels == {
                 SERVICE_NAME: "ledger",
-                MANAGED_BY: MANAGER,
+                SLICE_MANAGED_BY: MANAGER,
                 "team": "fin",
             }
 
@@ -253,9 +253,14 @@ class TestLabels:
             assert update.after.endpoints == update.before.endpoints
 
     def test_t178_reserved_ones_are_not_the_services_to_set(self) -> None:
-        forged = {SERVICE_NAME: "till", MANAGED_BY: "me", HEADLESS: "yes", "team": "fin"}
+        forged = {
+            SERVICE_NAME: "till",
+            SLICE_MANAGED_BY: "me",
+            HEADLESS_SERVICE: "yes",
+            "team": "fin",
+        }
         labels = one(make_service(labels=forged), machine("m1")).metadata.labels
-        assert labels == {SERVICE_NAME: "ledger", MANAGED_BY: MANAGER, "team": "fin"}
+        assert labels == {SERVICE_NAME: "ledger", SLICE_MANAGED_BY: MANAGER, "team": "fin"}
         slices = made(make_service(labels=forged), [machine("m1")])
         assert not plan(make_service(labels=forged), [machine("m1")], slices)
 
@@ -270,7 +275,7 @@ class TestLabels:
         spec = make_service().spec
         service = msgspec.structs.replace(make_service(headless=True), spec=spec)
         (update,) = plan(service, [machine("m1")], slices).update
-        assert HEADLESS not in update.after.metadata.labels
+        assert HEADLESS_SERVICE not in update.after.metadata.labels
 
 
 class TestOddWorkloads:

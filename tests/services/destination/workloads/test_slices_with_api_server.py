@@ -6,7 +6,8 @@ import asyncio
 import pytest
 
 from linkerd.kube.client import KubeClient
-from services.destination.workloads.names import LEASE, MANAGED_BY, MANAGER
+from linkerd.mesh.labels import SLICE_MANAGED_BY
+from services.destination.workloads.names import LEASE, MANAGER
 from tests.support.eventually import eventually
 from tests.support.workloads.program import (
     Replica,
@@ -34,7 +35,7 @@ class TestSlices:
         assert metadata["name"].startswith("linkerd-external-ledger-")
         assert metadata["labels"] == {
             "kubernetes.io/service-name": "ledger",
-            MANAGED_BY: MANAGER,
+            SLICE_MANAGED_BY: MANAGER,
             "team": "fin",
         }
         (owner,) = metadata["ownerReferences"]
@@ -159,7 +160,7 @@ class TestOthers:
         world.machine("m1", "192.0.2.7")
         await world.until(world.slices, "a slice")
         (old,) = world.slices()
-        theirs = {"metadata": {"labels": {MANAGED_BY: "somebody"}}}
+        theirs = {"metadata": {"labels": {SLICE_MANAGED_BY: "somebody"}}}
         world.patch("endpointslices", old["metadata"]["name"], theirs)
         await world.until(world.slices, "another slice")
         assert world.slices()[0]["metadata"]["name"] != old["metadata"]["name"]

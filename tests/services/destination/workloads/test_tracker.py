@@ -4,14 +4,15 @@ import msgspec
 
 from linkerd.kube.events import Applied, Deleted
 from linkerd.kube.objects import EndpointSlice, Key
+from linkerd.mesh.labels import SLICE_MANAGED_BY
 from services.destination.workloads.cluster import Cluster
-from services.destination.workloads.names import MANAGED_BY, MANAGER
+from services.destination.workloads.names import MANAGER
 from services.destination.workloads.tracker import PATIENCE, Tracker
 from tests.support.objects import endpoint_slice
 from tests.support.workloads.plans import machine, make_service
 
 LEDGER, TILL = Key("fin", "ledger"), Key("fin", "till")
-OURS = {MANAGED_BY: MANAGER}
+OURS = {SLICE_MANAGED_BY: MANAGER}
 
 
 def ours(name: str = "s1", of: str = "ledger") -> EndpointSlice:
