@@ -14,12 +14,12 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from linkerd.index import View
 from linkerd.kube.reflector_metrics import HOME, ReflectorMetrics
 from linkerd.mesh.names import service_name
 from linkerd.runtime.metrics import PlainCounter
 from linkerd.streams import Topic
 from services.destination.index import Index, Kind
-from services.destination.index.context import View
 from services.destination.index.origins import Origin
 from services.destination.index.ports import AudienceTopic, PortView
 from services.destination.index.profiles import (

@@ -9,6 +9,7 @@ from typing import Final
 
 from google.protobuf.json_format import MessageToDict
 
+from linkerd.index import Subject
 from linkerd.kube.objects import ExternalWorkload, Key, Pod, ServiceProfile
 from linkerd.mesh.authority import IpTarget, ServiceTarget, Target
 from linkerd.mesh.labels import OPAQUE_PORTS
@@ -17,9 +18,8 @@ from linkerd.streams import Subscription, drain
 from linkerd.stubs.proxy import destination_pb2 as pb
 from services.destination.debug.objects import Json, opaque_by, reference, reference_in
 from services.destination.index import Index, WatchError, filing
-from services.destination.index import dependencies as on
+from services.destination.index import subjects as on
 from services.destination.index.context import Context
-from services.destination.index.dependencies import Subject
 from services.destination.index.facts import of_pod, of_workload
 from services.destination.index.profiles import (
     InstanceProfileView,

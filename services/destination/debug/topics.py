@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from linkerd.index import View
 from linkerd.kube.objects import Key
 from linkerd.streams import Topic
 from services.destination.debug.objects import Json, cluster_name
 from services.destination.index import Index
-from services.destination.index.context import View
 from services.destination.index.origins import Origin
 from services.destination.index.ports import AudienceTopic, PortView
 from services.destination.index.profiles import (

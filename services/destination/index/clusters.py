@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from services.destination.index import dependencies as on
+from services.destination.index import subjects as on
 from services.destination.index.context import Context
 from services.destination.index.origins import HOME
 

@@ -11,6 +11,8 @@
 Messages go to clients: short, names only.
 """
 
+from linkerd.index import UnclearError
+
 
 class WatchError(Exception):
     """Root of the tree."""
@@ -36,5 +38,5 @@ class TooManyPortsError(WatchError):
     """Each port costs as much memory as the service has endpoints, and anybody may ask for any."""
 
 
-class AmbiguousIpError(WatchError):
+class AmbiguousIpError(WatchError, UnclearError):
     """Temporary: an IP has been handed on and both owners are still there."""

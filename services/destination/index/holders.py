@@ -4,10 +4,10 @@ ExternalWorkload."""
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from linkerd.index import Subject
 from linkerd.kube.objects import ExternalWorkload, Key, Pod
-from services.destination.index import dependencies as on
 from services.destination.index import filing
-from services.destination.index.dependencies import Subject
+from services.destination.index import subjects as on
 from services.destination.index.errors import AmbiguousIpError
 from services.destination.index.facts import of_pod, of_workload
 from services.destination.index.objects import Objects

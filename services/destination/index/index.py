@@ -1,21 +1,18 @@
-"""The index: applies events, flushes what they changed, and lets clients subscribe.
+"""The index: what clients may subscribe to."""
 
-It has one owner and never awaits. Reflectors call the listener of their kind with each batch; the
-batch is applied, then what depends on it is computed once and published.
-"""
-
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Final, TypeVar, cast
+from typing import Final
 
-from linkerd.kube.events import Event
+from linkerd import index
+from linkerd.index import Complaints, View
 from linkerd.kube.objects import Key, Service
 from linkerd.mesh.names import IdentityDomain
 from linkerd.streams import Subscription
 from services.destination.index import ports, profiles
 from services.destination.index.audiences import Audience
 from services.destination.index.clusters import Clusters
-from services.destination.index.context import Context, View, make_context
+from services.destination.index.context import Context
 from services.destination.index.errors import (
     NotFoundError,
     NotReadError,
@@ -34,10 +31,7 @@ from services.destination.index.profiles import (
     declares,
     instance,
 )
-from services.destination.index.report import Complaints, Tally
 from services.destination.model.mesh import Mesh
-
-V = TypeVar("V", bound=View)
 
 MAX_UNDECLARED: Final = 16
 """Ports that a service does not declare and is followed at all the same."""
@@ -45,47 +39,27 @@ MAX_UNDECLARED: Final = 16
 _SHOWN: Final = 100  # characters of a name, in a message to a client
 
 
-class Index:
+class Index(index.Index[Kind, Context]):
     """What clients may ask for, by what they ask with. `endpoints` and `profile` say how a step
     from one state to the next is told (the encoders of `wire`)."""
 
     def __init__(self, mesh: Mesh, *, endpoints: ports.Delta, profile: profiles.Delta) -> None:
+        super().__init__(Context(mesh, Complaints()))
         self._endpoints_delta = endpoints
         self._profile_delta = profile
         self._mesh = mesh
-        self.tally = Tally()
-        self.home = make_context(mesh, Complaints(tally=self.tally))
         self.clusters = Clusters(self.home)
-        self.views: dict[Hashable, View] = {}
         self.past_workload_updates = 0  # of views that are gone
-        self._outdated: dict[View, None] = {}
         self._ports: dict[Key, set[int]] = {}  # that services are followed at
 
-    def listener(
-        self, kind: Kind, cluster: Context | None = None
-    ) -> Callable[[Sequence[Event[Any]]], None]:
-        """What the reflector of `kind` (in a linked cluster, or in ours) calls with each batch of
-        events."""
-
-        def on_events(events: Sequence[Event[Any]]) -> None:
-            for event in events:
-                self.apply(kind, event, cluster)
-            self.flush()
-
-        return on_events
-
-    def apply(self, kind: Kind, event: Event[Any], cluster: Context | None = None) -> None:
-        """Takes one event in. Answers change at the next flush."""
-        context = cluster or self.home
-        with context.complaints.guarding(kind):
-            for subject in context.objects.apply(kind, event):
-                context.dependencies.touch(subject)
+    def contexts(self) -> Iterable[Context]:
+        return self.clusters
 
     def open_cluster(self, name: str, identities: IdentityDomain, domain: str) -> Context:
         """Room for what is read of a linked cluster, which nobody sees before it is `linked`.
         `identities` is where its workloads' names live, `domain` the suffix of its names."""
         mesh = replace(self._mesh, identities=identities, cluster_domain=domain)
-        return make_context(mesh, Complaints(name, self.tally))
+        return Context(mesh, Complaints(name, self.tally))
 
     def link(self, name: str, cluster: Context) -> None:
         """The cluster `name` has been read: it counts from now on, instead of what was known."""
@@ -97,17 +71,6 @@ class Index:
         self.clusters.unlink(name)
         self.flush()
 
-    def flush(self) -> None:
-        """Computes what is out of date and publishes what differs."""
-        for context in self.clusters:
-            context.facts.refresh()
-        outdated, self._outdated = self._outdated, {}
-        for view in outdated:
-            # Its last follower may have left while others were woken, and somebody else come.
-            if self.views.get(view.id) is view:
-                with self.home.complaints.guarding(view.id):
-                    view.refresh()
-
     def watch_endpoints(self, key: Key, port: int, audience: Audience) -> Subscription:
         """Follows the endpoints of a port of a service, of ours or of what it stands for. Raises
         NotFoundError, NotServableError, MislabelledError and NotReadError."""
@@ -118,7 +81,7 @@ class Index:
             self._check_origin(key, service)
         if (PortView, key, port) not in self.views and not declares(service, port):
             self._check_ports(key, service)
-        view = self._view((PortView, key, port), lambda: PortView(self.clusters, key, port, self))
+        view = self.view((PortView, key, port), lambda: PortView(self.clusters, key, port, self))
         self._ports.setdefault(key, set()).add(port)
         return view.subscribe(audience, self._endpoints_delta)
 
@@ -149,7 +112,7 @@ class Index:
             raise _no_service(key)
         if service.spec.type == EXTERNAL_NAME and declares(service, port):
             raise _external(key)
-        view = self._view(
+        view = self.view(
             (ServiceProfileView, key, port, client),
             lambda: ServiceProfileView(self.home, self, self._profile_delta, key, port, client),
         )
@@ -158,7 +121,7 @@ class Index:
     def watch_socket(self, ip: str, port: int, client: str = "") -> Subscription:
         """Follows the profile of an IP (canonical) and port, for a client of a namespace. Raises
         AmbiguousIpError."""
-        view = self._view(
+        view = self.view(
             (SocketProfileView, ip, port, client),
             lambda: SocketProfileView(self.home, self, self._profile_delta, ip, port, client),
         )
@@ -171,20 +134,14 @@ class Index:
             raise NotFoundError(
                 f"path: service {_shown(key)} has no pod {hostname[:_SHOWN]} with an IP"
             )
-        view = self._view(
+        view = self.view(
             (InstanceProfileView, key, hostname, port),
             lambda: InstanceProfileView(self.home, self, self._profile_delta, key, hostname, port),
         )
         return view.subscribe()
 
-    def touched(self, view: View) -> None:
-        """As `Owner`."""
-        self._outdated[view] = None
-
     def dropped(self, view: View) -> None:
-        """As `Owner`."""
-        self._outdated.pop(view, None)
-        del self.views[view.id]
+        super().dropped(view)
         if isinstance(view, PortView):
             ports = self._ports[view.key]
             ports.discard(view.port)
@@ -198,12 +155,6 @@ class Index:
         return sum(
             len(view.audiences) if isinstance(view, PortView) else 1 for view in self.views.values()
         )
-
-    def _view(self, key: tuple[type[V], *tuple[Hashable, ...]], make: Callable[[], V]) -> V:
-        view = self.views.get(key)
-        if view is None:
-            view = self.views[key] = make()
-        return cast("V", view)
 
 
 def _no_service(key: Key) -> NotFoundError:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from linkerd.index import NOTHING, Dependent
 from linkerd.kube.objects import EndpointSlice, Key, Service
 from linkerd.mesh.labels import REMOTE_CLUSTER_NAME, REMOTE_SERVICE_FQ_NAME
 from linkerd.mesh.metric_labels import label_value
-from services.destination.index import dependencies as on
+from services.destination.index import subjects as on
 from services.destination.index.audiences import Addresses, Census, differences
 from services.destination.index.context import Context
-from services.destination.index.dependencies import NOTHING, Dependent
 from services.destination.index.parts import PortName, SlicePart
 from services.destination.model.address import Address, Labels, Socket
 

@@ -4,12 +4,12 @@ Kept for everything from the start, so it is lean: the objects are shared with t
 change yields the subjects that it touched.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator
 from enum import Enum
-from typing import Any, Final, TypeVar
 
-from linkerd.kube.events import Applied, Event
+from linkerd import index
+from linkerd.index import Subject, Taker
+from linkerd.index.filing import move, put, refile
 from linkerd.kube.objects import (
     Endpoints,
     EndpointSlice,
@@ -24,13 +24,9 @@ from linkerd.kube.objects import (
     TrafficSplit,
 )
 from linkerd.mesh.labels import TOPOLOGY_ZONE
-from services.destination.index import dependencies as on
 from services.destination.index import filing
-from services.destination.index.dependencies import Subject
+from services.destination.index import subjects as on
 from services.destination.model.address import Socket
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class Kind(Enum):
@@ -49,7 +45,7 @@ class Kind(Enum):
     SPLIT = "TrafficSplit"
 
 
-class Objects:
+class Objects(index.Objects[Kind]):
     """What exists. Readers take the dictionaries as they are and never write to them.
 
     Endpoints objects, where these are read instead of slices, are filed as slices, one a subset.
@@ -72,7 +68,7 @@ class Objects:
         self.splits_of: dict[Key, dict[Key, TrafficSplit]] = {}  # by the service's key
         self.opaque_servers: dict[str, dict[Key, Server]] = {}  # by namespace
         self._instances: dict[Key, dict[str, Key]] = {}  # pods by hostname; derived when asked for
-        self._takers: Final[dict[Kind, Callable[[Key, Any], Iterator[Subject]]]] = {
+        takers: dict[Kind, Taker] = {
             Kind.POD: self._take_pod,
             Kind.SERVICE: self._take_service,
             Kind.SLICE: self._take_slice,
@@ -85,11 +81,7 @@ class Objects:
             Kind.PROFILE: self._take_profile,
             Kind.SPLIT: self._take_split,
         }
-
-    def apply(self, kind: Kind, event: Event[Any]) -> Iterable[Subject]:
-        """Takes an event in, and says what it touched."""
-        now = event.object if isinstance(event, Applied) else None
-        return list(self._takers[kind](event.object.metadata.key, now))
+        super().__init__(takers)
 
     def owner(self, kind: str, key: Key) -> OwnerReference | None:
         """The one owner of a ReplicaSet or Job; None when it is unknown or has not just one."""
@@ -109,33 +101,33 @@ class Objects:
         return found.get(hostname)
 
     def _take_pod(self, key: Key, now: Pod | None) -> Iterator[Subject]:
-        before = _put(self.pods, key, now)
+        before = put(self.pods, key, now)
         yield on.pod(*key)
         was, ips = filing.pod_ips(before), filing.pod_ips(now)
-        for ip in _move(self.pods_by_ip, key, was, ips):
+        for ip in move(self.pods_by_ip, key, was, ips):
             yield on.ip(ip)
         left, sockets = filing.host_ports(before), filing.host_ports(now)
-        for at in _move(self.pods_by_socket, key, left.keys(), sockets.keys()):
+        for at in move(self.pods_by_socket, key, left.keys(), sockets.keys()):
             yield on.socket(*at)
 
     def _take_workload(self, key: Key, now: ExternalWorkload | None) -> Iterator[Subject]:
-        before = _put(self.workloads, key, now)
+        before = put(self.workloads, key, now)
         yield on.workload(*key)
         left, sockets = filing.workload_sockets(before), filing.workload_sockets(now)
-        for at in _move(self.workloads_by_socket, key, left, sockets):
+        for at in move(self.workloads_by_socket, key, left, sockets):
             yield on.socket(*at)
 
     def _take_service(self, key: Key, now: Service | None) -> Iterator[Subject]:
-        before = _put(self.services, key, now)
+        before = put(self.services, key, now)
         yield on.service(*key)
         was, ips = filing.service_ips(before), filing.service_ips(now)
-        for ip in _move(self.services_by_ip, key, was, ips):
+        for ip in move(self.services_by_ip, key, was, ips):
             yield on.ip(ip)
 
     def _take_slice(self, key: Key, now: EndpointSlice | None) -> Iterator[Subject]:
-        before = _put(self.slices, key, now)
+        before = put(self.slices, key, now)
         was, owner = filing.slice_owner(before), filing.slice_owner(now)
-        for service in _refile(self.slices_of, key, was, owner, now):
+        for service in refile(self.slices_of, key, was, owner, now):
             self._instances.pop(service, None)
             yield on.slices(*service)
         left, named = filing.named(was, before), filing.named(owner, now)
@@ -150,7 +142,7 @@ class Objects:
 
     def _take_node(self, key: Key, now: PartialObject | None) -> Iterator[Subject]:
         zone = now.metadata.labels.get(TOPOLOGY_ZONE, "") if now is not None else ""
-        if _put(self.zones, key.name, zone or None) != (zone or None):
+        if put(self.zones, key.name, zone or None) != (zone or None):
             yield on.node(key.name)
 
     def _take_replica_set(self, key: Key, now: PartialObject | None) -> Iterator[Subject]:
@@ -162,62 +154,24 @@ class Objects:
     def _take_owned(self, kind: Kind, key: Key, now: PartialObject | None) -> Iterator[Subject]:
         references = now.metadata.owner_references if now is not None else ()
         owner = references[0] if len(references) == 1 else None
-        if _put(self.owners, (kind.value, key), owner) != owner:
+        if put(self.owners, (kind.value, key), owner) != owner:
             yield on.owner(kind.value, *key)
 
     def _take_profile(self, key: Key, now: ServiceProfile | None) -> Iterator[Subject]:
-        _put(self.profiles, key, now)
+        put(self.profiles, key, now)
         yield on.profile(*key)
 
     def _take_split(self, key: Key, now: TrafficSplit | None) -> Iterator[Subject]:
-        before = _put(self.splits, key, now)
+        before = put(self.splits, key, now)
         was, owner = filing.split_service(before), filing.split_service(now)
-        for service in _refile(self.splits_of, key, was, owner, now):
+        for service in refile(self.splits_of, key, was, owner, now):
             yield on.splits(*service)
 
     def _take_server(self, key: Key, now: Server | None) -> Iterator[Subject]:
         opaque = now if now is not None and now.spec.proxy_protocol == "opaque" else None
         servers = self.opaque_servers.setdefault(key.namespace, {})
-        before = _put(servers, key, opaque)
+        before = put(servers, key, opaque)
         if not servers:
             del self.opaque_servers[key.namespace]
         if before is not None or opaque is not None:
             yield on.servers(key.namespace)
-
-
-def _put(table: dict[K, V], key: K, now: V | None) -> V | None:
-    """Sets or (None) removes an entry; the one that was there."""
-    before = table.pop(key, None) if now is None else table.get(key)
-    if now is not None:
-        table[key] = now
-    return before
-
-
-def _move(
-    table: dict[K, tuple[Key, ...]], key: Key, before: AbstractSet[K], now: AbstractSet[K]
-) -> AbstractSet[K]:
-    """Files `key` under `now` where it was filed under `before`; the entries that changed."""
-    if before == now:  # most often: few pods have ports of their node
-        return frozenset()
-    for place in now - before:
-        table[place] = (*table.get(place, ()), key)
-    for place in before - now:
-        rest = tuple(other for other in table[place] if other != key)
-        _put(table, place, rest or None)
-    return before ^ now
-
-
-def _refile(
-    table: dict[Key, dict[Key, V]], key: Key, was: Key | None, owner: Key | None, now: V | None
-) -> Iterator[Key]:
-    """Files `now` under its owner, not (if that is another) under the one that it had; the owners
-    that are concerned."""
-    if was is not None and was != owner:
-        siblings = table[was]
-        del siblings[key]
-        if not siblings:
-            del table[was]
-        yield was
-    if owner is not None and now is not None:
-        table.setdefault(owner, {})[key] = now
-        yield owner

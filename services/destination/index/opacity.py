@@ -6,11 +6,11 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from linkerd.index import Complaints
 from linkerd.kube.objects import LabelSelector, ObjectMeta, SelectorError, Server, ServerSpec
 from linkerd.mesh.labels import OPAQUE_PORTS
 from linkerd.mesh.ports import PortSet, parse_ports
 from services.destination.index.objects import Objects
-from services.destination.index.report import Complaints
 from services.destination.model.mesh import Mesh
 
 _ANNOTATIONS: Final = 4_096  # that are remembered as parsed

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from linkerd.index import NOTHING, Dependent, Subject
 from linkerd.kube.objects import Endpoint, EndpointSlice, Key, TargetRef
 from linkerd.mesh.ip import canonical_ip
 from linkerd.mesh.labels import REMOTE_GATEWAY_IDENTITY, REMOTE_SERVICE_FQ_NAME
@@ -18,7 +19,6 @@ from services.destination.index.addresses import (
     bare_address,
 )
 from services.destination.index.context import Context
-from services.destination.index.dependencies import NOTHING, Dependent, Subject
 from services.destination.index.facts import Facts, of_pod, of_workload
 from services.destination.index.filing import SUBSET_MARK
 from services.destination.index.pod_facts import PodFacts

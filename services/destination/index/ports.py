@@ -8,9 +8,10 @@ it changes.
 
 from collections.abc import Callable, Sequence
 
+from linkerd.index import NOTHING, Dependent, Owner, Subject, View
 from linkerd.kube.objects import Key
 from linkerd.streams import Cursor, Topic
-from services.destination.index import dependencies as on
+from services.destination.index import subjects as on
 from services.destination.index.audiences import (
     Addresses,
     Audience,
@@ -20,8 +21,7 @@ from services.destination.index.audiences import (
     Selection,
 )
 from services.destination.index.clusters import Clusters
-from services.destination.index.context import Context, Owner
-from services.destination.index.dependencies import NOTHING, Dependent, Subject
+from services.destination.index.context import Context
 from services.destination.index.errors import MislabelledError
 from services.destination.index.merged import MergedPort
 from services.destination.index.origins import HOME, Origin, origins_of
@@ -118,30 +118,25 @@ class AudienceTopic(Dependent):
         self.topic.publish(tuple(selection.current for _, selection in self.parts))
 
 
-class PortView(Dependent):
+class PortView(View):
     """The topics of one port of one service, an audience each."""
 
     __slots__ = (
-        *("_clusters", "_context", "_moved", "_owner", "_terms"),
-        *("audiences", "id", "key", "port", "sources"),
+        *("_clusters", "_context", "_moved", "_terms"),
+        *("audiences", "key", "port", "sources"),
     )
 
     def __init__(self, clusters: Clusters, key: Key, port: int, owner: Owner) -> None:
-        super().__init__()
-        self.id = (PortView, key, port)
+        super().__init__(owner, key, port)
         self.key = key
         self.port = port
         self.audiences: dict[Audience, AudienceTopic] = {}
         self.sources: dict[Origin, Source] = {}
         self._clusters = clusters
         self._context = clusters.home
-        self._owner = owner
         self._moved: dict[AudienceTopic, None] = {}  # whose filters may have changed
         self._terms: list[tuple[Source, bool]] = []
         self._locate()
-
-    def touch(self) -> None:
-        self._owner.touched(self)
 
     def subscribe(self, audience: Audience, delta: Delta) -> Cursor[Endpoints]:
         """A new follower of the topic of `audience`."""
@@ -219,7 +214,7 @@ class PortView(Dependent):
                 source.merged.close()
             self.sources, self._terms = {}, []  # which know the view: it is freed at once so
             self._context.dependencies.watch(self, NOTHING)
-            self._owner.dropped(self)
+            self.owner.dropped(self)
 
     def _place(self, entry: AudienceTopic) -> None:
         """Has the audience use those filters that are its own now, of each source."""

@@ -3,22 +3,20 @@
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
+from linkerd.index import Owner, Subject, TopicView
 from linkerd.kube.objects import Key, Service
 from linkerd.mesh.ip import canonical_ip
 from linkerd.mesh.labels import OPAQUE_PORTS
 from linkerd.mesh.names import is_dns_name, service_name
 from linkerd.mesh.ports import PortSet, parse_ports
-from linkerd.streams import Cursor, Topic
-from services.destination.index import dependencies as on
+from services.destination.index import subjects as on
 from services.destination.index.addresses import (
     UnclearProxyError,
     backed_address,
     node_address,
     unhinted,
 )
-from services.destination.index.context import Context, Owner
-from services.destination.index.dependencies import NOTHING, Dependent, Subject
-from services.destination.index.errors import AmbiguousIpError
+from services.destination.index.context import Context
 from services.destination.index.facts import Facts, of_pod
 from services.destination.index.holders import ambiguous, holder_of
 from services.destination.index.merged import EXTERNAL_NAME
@@ -38,51 +36,14 @@ Delta = Callable[[Profile | None, Profile], Sequence[bytes]]
 """How the step from one profile to another is told to a reader."""
 
 
-class ProfileView(Dependent):
-    """A profile and its topic."""
+class ProfileView(TopicView[Profile]):
+    """A profile and its topic. Raises AmbiguousIpError."""
 
-    __slots__ = ("_context", "_owner", "_unclear", "id", "topic")
+    __slots__ = ("_context",)
 
     def __init__(self, context: Context, owner: Owner, delta: Delta, *key: Hashable) -> None:
-        super().__init__()
-        self.id = (type(self), *key)
         self._context = context
-        self._owner = owner
-        self._unclear = ""  # why the profile cannot be told at the moment
-        try:
-            profile = self.compute()
-        except AmbiguousIpError:
-            context.dependencies.watch(self, NOTHING)
-            raise
-        self.topic: Topic[Profile] = Topic(delta, profile, on_empty=self._close)
-
-    def compute(self) -> Profile:
-        """The profile as of now; watches what it came from. Raises AmbiguousIpError."""
-        raise NotImplementedError
-
-    def touch(self) -> None:
-        self._owner.touched(self)
-
-    def subscribe(self) -> Cursor[Profile]:
-        """A new follower. Raises AmbiguousIpError, as if nobody else had known better times."""
-        if self._unclear:
-            raise AmbiguousIpError(self._unclear)
-        return self.topic.subscribe()
-
-    def refresh(self) -> None:
-        """Computes the profile again and publishes it if it differs."""
-        try:
-            profile = self.compute()
-        except AmbiguousIpError as error:  # for a moment, most likely; until then nothing is said
-            self._unclear = str(error)
-            return
-        self._unclear = ""
-        self.topic.publish(profile)
-
-    def _close(self) -> None:
-        self._context.dependencies.watch(self, NOTHING)
-        self._owner.dropped(self)
-        del self.topic  # which knows the view: it is freed at once so
+        super().__init__(context.dependencies, owner, delta, *key)
 
 
 class ServiceProfileView(ProfileView):

@@ -1,8 +1,8 @@
 """ServiceProfiles, translated once for all who ask."""
 
+from linkerd.index import Complaints
 from linkerd.kube.objects import Key, ServiceProfile
 from services.destination.index.objects import Objects
-from services.destination.index.report import Complaints
 from services.destination.index.translation import ProfileError, translate
 from services.destination.model.profile import DEFAULT_TRAFFIC
 from services.destination.model.routes import Traffic

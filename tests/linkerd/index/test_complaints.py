@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from services.destination.index.report import Complaints
+from linkerd.index.complaints import Complaints
 
 
 @pytest.fixture

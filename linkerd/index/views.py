@@ -1,0 +1,91 @@
+"""What clients follow: computed from subjects, published to topics, gone with the last follower."""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from linkerd.index.dependencies import NOTHING, Dependencies, Dependent
+from linkerd.streams import Cursor, Topic
+
+S = TypeVar("S")
+
+
+class UnclearError(Exception):
+    """Objects contradict each other at the moment; what they said before stays. The message says
+    which objects."""
+
+
+class Owner(Protocol):
+    """Who keeps views; an index."""
+
+    def touched(self, view: "View", /) -> None:
+        """`view` is out of date."""
+
+    def dropped(self, view: "View", /) -> None:
+        """The last follower of `view` has left, and it has let go of everything."""
+
+
+class View(Dependent):
+    """Something that clients follow. `id` is what they ask for it by; first its class."""
+
+    __slots__ = ("id", "owner")
+
+    def __init__(self, owner: Owner, *key: Hashable) -> None:
+        super().__init__()
+        self.owner = owner
+        self.id = (type(self), *key)
+
+    def touch(self) -> None:
+        self.owner.touched(self)
+
+    def refresh(self) -> None:
+        """Takes in what changed and publishes what differs."""
+        raise NotImplementedError
+
+
+class TopicView(View, Generic[S]):
+    """A view with one topic, whose state is computed anew whenever a subject changed. `delta` says
+    how the step from one state to the next is told. Raises UnclearError."""
+
+    __slots__ = ("_dependencies", "_unclear", "topic")
+
+    def __init__(
+        self,
+        dependencies: Dependencies,
+        owner: Owner,
+        delta: Callable[[S | None, S], Sequence[bytes]],
+        *key: Hashable,
+    ) -> None:
+        super().__init__(owner, *key)
+        self._dependencies = dependencies
+        self._unclear: UnclearError | None = None
+        try:
+            state = self.compute()
+        except UnclearError:
+            dependencies.watch(self, NOTHING)
+            raise
+        self.topic: Topic[S] = Topic(delta, state, on_empty=self._close)
+
+    def compute(self) -> S:
+        """The state as of now; watches what it came from, whatever happens. Raises
+        UnclearError."""
+        raise NotImplementedError
+
+    def subscribe(self) -> Cursor[S]:
+        """A new follower. Raises UnclearError, as if nobody else had known better times."""
+        if self._unclear is not None:
+            raise type(self._unclear)(*self._unclear.args)
+        return self.topic.subscribe()
+
+    def refresh(self) -> None:
+        try:
+            state = self.compute()
+        except UnclearError as error:  # for a moment, most likely; until then nothing is said
+            self._unclear = error.with_traceback(None)  # whose frames know the view
+            return
+        self._unclear = None
+        self.topic.publish(state)
+
+    def _close(self) -> None:
+        self._dependencies.watch(self, NOTHING)
+        self.owner.dropped(self)
+        del self.topic  # which knows the view: it is freed at once so
