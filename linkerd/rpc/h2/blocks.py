@@ -1,6 +1,7 @@
 """Header blocks, in and out: bounded where a peer says how much there is to do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from struct import Struct
 from typing import Any, Final
 
 from h2.exceptions import DenialOfServiceError
@@ -17,6 +18,11 @@ _MAX_TABLE_SIZES: Final = (
 _MAX_KNOWN: Final = 8  # blocks of a peer: one a method is usual
 _MAX_KNOWN_BYTES: Final = 64  # of such a block; each stands for a header
 _blocks: dict[tuple[Any, ...], bytes] = {}
+_UPDATE: Final = Struct(">LBLL")  # a WINDOW_UPDATE: length and type, flags, stream, increment
+_UPDATE_TYPE: Final = 8
+_UPDATE_BEGINS: Final = 4 << 8 | _UPDATE_TYPE
+_MOST_UPDATES: Final = 64  # at a time
+_31_BITS: Final = 2**31 - 1
 
 
 class StatelessEncoder(Encoder):
@@ -102,6 +108,24 @@ class FrameBuffer(LibraryBuffer):
         self.continuations = 0
         self._size = 0
         self._seen: object = None
+
+    def updates(self) -> Sequence[tuple[int, int]]:
+        """Takes WINDOW_UPDATEs that come next and are whole and valid, some of them if there are
+        many: stream and increment of each. To make a frame of each would cost five times as much,
+        and they are most of what a client says that only listens."""
+        data = self._data
+        if len(data) < _UPDATE.size or data[3] != _UPDATE_TYPE or self._headers_buffer:
+            return ()
+        found, at, unpack = [], 0, _UPDATE.unpack_from
+        last = min(len(data), _MOST_UPDATES * _UPDATE.size) - _UPDATE.size
+        while at <= last:
+            begins, _flags, stream, increment = unpack(data, at)
+            if begins != _UPDATE_BEGINS or not 0 < increment <= _31_BITS:
+                break
+            found.append((stream & _31_BITS, increment))
+            at += _UPDATE.size
+        del data[:at]
+        return found
 
     def stuck(self) -> bool:
         """Whether the header block that has begun had begun at the last call, too."""

@@ -20,8 +20,10 @@ from typing import Final, Protocol
 BURST: Final = 20_000
 DEBT: Final = 10_000  # in which a peer is only slowed
 PER_SECOND: Final = 200.0
-PER_FRAME: Final = 4  # a client may answer a DATA frame with a PING and two WINDOW_UPDATEs
 CONNECTION_COST: Final = 4
+PER_FRAME: Final = 4  # a client may answer a DATA frame with a PING and two WINDOW_UPDATEs
+_BYTES_A_UNIT: Final = 2048  # it may take a large one by the kilobyte
+_GOOD_FRAME: Final = 512  # bytes
 _LOCAL_SHARE: Final = 5  # how many times one's budget all connections of this host have together
 _MEAGRE: Final = BURST // 10
 _ADDRESSES: Final = 4096  # that are remembered
@@ -36,11 +38,19 @@ class Standing(Enum):
     CLOSED = "closed"
 
 
+def earned(size: int, *, ends: bool) -> int:
+    """What a DATA frame of ours with `size` bytes of a message earns the peer; negative for one
+    that is small only because there was no room for more. `ends`: the message ends with it."""
+    if size < _GOOD_FRAME and not ends:
+        return -1
+    return max(PER_FRAME, size // _BYTES_A_UNIT)
+
+
 class Purse(Protocol):
     """What a connection spends from. `now` is in seconds of any clock that does not go back."""
 
     def earn(self, units: int) -> None:
-        """The peer got something that it may answer."""
+        """The peer got something that it may answer; see `earned`."""
 
     def spend(self, cost: int, now: float) -> Standing:
         """The peer did something useless; how it stands now."""

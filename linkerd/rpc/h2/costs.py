@@ -3,9 +3,9 @@ them.
 
 What brings something costs nothing: a request that is served, the data of its message, the first
 answer to our SETTINGS and PINGs. So does room that we asked for by sending; as room cannot be told
-from useless updates by its size, WINDOW_UPDATEs cost a unit, and DATA frames that we send earn
-more. What only shows when a frame has been acted on (a request that is refused, a stream that is
-over before its answer) has its cost below, too, and is charged by `inbox`.
+from useless updates by its size, WINDOW_UPDATEs cost what they take us, and DATA frames that we
+send earn more. What only shows when a frame has been acted on (a request that is refused, a stream
+that is over before its answer) has its cost below, too, and is charged by `inbox`.
 """
 
 from collections.abc import Callable
@@ -53,6 +53,7 @@ PROVOKED: Final = Cost("provoked", 10)
 BROKEN: Final = Cost("broken", 40)
 """A connection that we must end because the peer broke a rule."""
 
+_UPDATES_A_UNIT: Final = 4
 _GOOD_DATA: Final = 256  # bytes; what is less and ends no request brings little
 _FREE_FIELDS: Final = 48  # of a header list
 _FREE_BYTES: Final = 4096  # of a header block
@@ -63,6 +64,12 @@ def cost_of(frame: Frame, wire: Wire, blocked: int) -> Cost:
     reason, units_of = _COSTS.get(type(frame), _OTHER)
     units = units_of(frame, wire, blocked)
     return Cost(reason, units) if units else FREE
+
+
+def cost_of_updates(count: int, before: int) -> Cost:
+    """What so many WINDOW_UPDATEs cost, `before` which there were others: each fourth costs."""
+    units = (before + count) // _UPDATES_A_UNIT - before // _UPDATES_A_UNIT
+    return Cost("window", units) if units else FREE
 
 
 def cost_of_fields(count: int, resized: int) -> Cost:
@@ -116,5 +123,5 @@ _COSTS: Final[dict[type[Frame], tuple[str, _Units]]] = {
     PriorityFrame: ("priority", _one),
     RstStreamFrame: ("reset", _reset),
     SettingsFrame: ("settings", _settings),
-    WindowUpdateFrame: ("window", _one),
+    WindowUpdateFrame: ("window", _one),  # those that are not valid
 }

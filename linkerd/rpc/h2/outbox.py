@@ -13,7 +13,7 @@ from typing import Final
 from h2.errors import ErrorCodes
 
 from linkerd.rpc.h2 import headers
-from linkerd.rpc.h2.budget import PER_FRAME
+from linkerd.rpc.h2.budget import PER_FRAME, earned
 from linkerd.rpc.h2.queue import LargeMessages
 from linkerd.rpc.h2.sending import Sending
 from linkerd.rpc.h2.streams import Behind, Stream
@@ -21,7 +21,6 @@ from linkerd.rpc.h2.timers import Timers
 from linkerd.rpc.h2.wire import PACK_FRAME, PACK_MESSAGE, PACK_PREFIX, Wire
 
 _MAX_FRAME: Final = 64 << 10  # peers may allow 16 MiB, which would be unfair to other streams
-_GOOD_FRAME: Final = 512  # bytes; smaller ones earn the peer nothing unless they end a message
 _STREAMS_A_LOOK: Final = 16  # between two looks at the clock
 
 
@@ -50,7 +49,7 @@ class Outbox:
         self._parts: list[bytes | memoryview] = []
         self._polled: dict[Behind, int] = {}
         self._max_frame = 0
-        self._frames = 0
+        self._earned = 0
         self._closed = False
 
     @property
@@ -81,6 +80,18 @@ class Outbox:
         if not self._ready:
             self._touch()
         self._ready.append(sending)
+
+    def widen(self, stream_id: int, increment: int) -> bool:
+        """The peer makes room for a stream (0: for all together); False when it is for the library
+        to judge that, and nothing has been done."""
+        sending = self._sendings.get(stream_id)
+        if sending is None:
+            return not stream_id and self._wire.widen(None, increment)
+        if not self._wire.widen(sending.wire, increment):
+            return False
+        if sending.blocked and self._wire.room(sending.wire) > 0:
+            self._unblock(sending)
+        return True
 
     def room(self, stream_id: int) -> None:
         """The peer has made room for a stream. A message that is partly sent goes first: to finish
@@ -160,7 +171,7 @@ class Outbox:
 
     def _fill(self, room: int, until: float) -> None:
         self._max_frame = min(self._wire.max_outbound_frame_size, _MAX_FRAME)
-        self._frames = looked = 0
+        self._earned = looked = 0
         wire, ready, ends = self._wire, self._ready, self._ends
         while room > 0:
             if ends:
@@ -175,7 +186,7 @@ class Outbox:
             looked += 1
             if not looked % _STREAMS_A_LOOK and self._timers.time() >= until:
                 break
-        self._earn(self._frames * PER_FRAME)
+        self._earn(self._earned)
         for behind, count in self._polled.items():
             behind.metrics.sent.inc(count)
         self._polled.clear()
@@ -225,7 +236,7 @@ class Outbox:
         self._parts.append(message)
         self._wire.outbound_flow_control_window -= total
         sending.wire.outbound_flow_control_window -= total
-        self._frames += 1
+        self._earned += PER_FRAME
         return total
 
     def _continue(self, sending: Sending, room: int) -> int:
@@ -245,8 +256,7 @@ class Outbox:
         sending.rest = rest[taken:] if taken < len(rest) or sending.lead else None
         self._wire.outbound_flow_control_window -= size
         sending.wire.outbound_flow_control_window -= size
-        if size >= _GOOD_FRAME or sending.rest is None:
-            self._frames += 1
+        self._earned += earned(size, ends=sending.rest is None)
         if sending.rest is None:
             self._large.through(sending)
         return size

@@ -6,13 +6,14 @@ next turn. `send` gives what is to be written. What the peer does wrong costs it
 HTTP/2 says, the connection, and nobody else anything.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from h2 import events
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
+from hyperframe.frame import Frame, WindowUpdateFrame
 
 from linkerd.rpc.h2 import costs
 from linkerd.rpc.h2.budget import Purse, Standing
@@ -61,6 +62,7 @@ class Session:
         self._touch = touch
         self._starved = True  # no whole frame has come
         self._moved = False  # windows, all at once
+        self._updates = 0  # of windows, one by one
         self._wire = Wire(options.max_connection_streams)
         self._streams: dict[int, Stream] = {}
         self._till = Till(purse, peer, timers, metrics)
@@ -111,10 +113,10 @@ class Session:
 
     def step(self, until: float, calls: int) -> int:
         """Works off what has come, until it is `until` or so many `calls` have begun; how many
-        have. One frame is always taken."""
+        have. Something is always taken."""
         begun = self._inbox.begun
         while not self.over and not self._starved and self._inbox.begun - begun < calls:
-            self._take_one()
+            self._take_some()
             if self._till.standing is Standing.CLOSED:
                 self.end(ErrorCodes.ENHANCE_YOUR_CALM)
             if self._timers.time() >= until:
@@ -185,19 +187,36 @@ class Session:
         self._outbox.close()
         self._touch()
 
-    def _take_one(self) -> None:
+    def _take_some(self) -> None:
+        """A frame, or WINDOW_UPDATEs that follow each other."""
         try:
+            if updates := self._wire.incoming_buffer.updates():
+                self._widen(updates)
+                return
             frame = self._wire.next_frame()
             if frame is None:
                 self._starved = True
                 return
             self._till.charge(costs.cost_of(frame, self._wire, self._outbox.blocked))
             if self._till.standing is not Standing.CLOSED:
-                for event in self._wire.take(frame):
-                    if not self._inbox.take(event):
-                        self._on(event)
+                self._act_on(frame)
         except ProtocolError as error:
             self._break(error)
+
+    def _act_on(self, frame: Frame) -> None:
+        for event in self._wire.take(frame):
+            if not self._inbox.take(event):
+                self._on(event)
+
+    def _widen(self, updates: Sequence[tuple[int, int]]) -> None:
+        self._till.charge(costs.cost_of_updates(len(updates), self._updates))
+        self._updates += len(updates)
+        if self._till.standing is Standing.CLOSED:
+            return
+        widen = self._outbox.widen
+        for stream_id, increment in updates:
+            if not widen(stream_id, increment):
+                self._act_on(WindowUpdateFrame(stream_id, window_increment=increment))
 
     def _break(self, error: ProtocolError) -> None:
         """The peer has broken the protocol."""

@@ -134,6 +134,26 @@ class Wire(H2Connection):
         self._prepare_for_sending(frames)
         return events
 
+    def widen(self, stream: H2Stream | None, increment: int) -> bool:
+        """The peer makes room on an open stream; None: on the connection. False when that is more
+        than it may, and nothing has been done.
+
+        As the library does for a WINDOW_UPDATE, which also asks two state machines in which it
+        changes nothing."""
+        if stream is None:
+            window = self.outbound_flow_control_window + increment
+            if window > LARGEST_FLOW_CONTROL_WINDOW:
+                return False
+            self.outbound_flow_control_window = window
+            return True
+        window = stream.outbound_flow_control_window + increment
+        if window > self._most_window:
+            if self.base_window + window > LARGEST_FLOW_CONTROL_WINDOW:
+                return False
+            self._most_window = window
+        stream.outbound_flow_control_window = window
+        return True
+
     def room(self, stream: H2Stream) -> int:
         """How many bytes the peer takes on `stream` at the moment, as far as that is concerned."""
         return self.base_window + stream.outbound_flow_control_window

@@ -63,7 +63,7 @@ FLOODS = {
     "settings": frame(4, 0, 0, b"\0\4\0\0\xff\xff") * MANY,
     "priority": frame(2, 0, 1, b"\0\0\0\3\x0f") * MANY,
     "unknown": frame(99, 0, 0) * MANY,
-    "tiny-updates": frame(8, 0, 0, b"\0\0\0\1") * MANY,
+    "tiny-updates": frame(8, 0, 0, b"\0\0\0\1") * 4 * MANY,  # of which four cost a unit
     "rapid-reset": b"".join(
         frame(1, 5, stream, BLOCK) + frame(3, 0, stream, b"\0\0\0\x08") for stream in ids()
     ),
@@ -76,7 +76,7 @@ FLOODS = {
     "resets-of-closed": frame(1, 5, 1, BLOCK) + frame(3, 0, 1, bytes(4)) * MANY,
     "settings-acks": frame(4, 1, 0) * MANY,
     "ping-acks": frame(6, 1, 0, bytes(8)) * MANY,
-    "updates-of-1024": frame(8, 0, 0, b"\0\0\4\0") * MANY,
+    "updates-of-1024": frame(8, 0, 0, b"\0\0\4\0") * 4 * MANY,
     "data-of-a-byte": frame(1, 4, 1, BLOCK) + frame(0, 0, 1, b"\0") * MANY,
     "many-headers": b"".join(
         frame(1, 5, stream, BLOCK + b"\x90" * 300) for stream in range(1, 101, 2)

@@ -1,10 +1,15 @@
-"""Header blocks as the library decodes them, whatever came before."""
+"""Header blocks as the library decodes them, and WINDOW_UPDATEs as it reads them, whatever came
+before."""
 
+import pytest
+from h2.exceptions import ProtocolError
 from hpack import Decoder, Encoder, HPACKError
+from hyperframe.frame import WindowUpdateFrame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkerd.rpc.h2.blocks import BoundedDecoder
+from linkerd.rpc.h2.blocks import BoundedDecoder, FrameBuffer
+from tests.support.http2 import frame
 
 LIMIT = 16 << 10
 NAMES = st.sampled_from(["a", "b", ":path", "te", "x-long-name"])
@@ -51,3 +56,61 @@ def test_a_repeated_block_is_decoded_once() -> None:
     decoder.decode(encoder.encode(fields), raw=True)
     first = decoder.decode(encoder.encode(fields), raw=True)
     assert decoder.decode(encoder.encode(fields), raw=True) is first
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+UPDATES = st.builds(
+    lambda flags, stream, by: frame(8, flags, stream, by.to_bytes(4)),
+    st.sampled_from([0, 1, 0xFF]),
+    st.sampled_from([0, 1, 2**31 - 1, 2**31 + 5]),
+    st.sampled_from([1, 1024, 2**31 - 1]),
+)
+OTHERS = st.sampled_from([frame(6, 0, 0, bytes(8)), frame(0, 0, 1, b"x"), frame(99, 0, 0)])
+
+
+def taken(data: bytes, *, ours: bool) -> list[tuple[int, int] | type]:
+    """Streams and increments of WINDOW_UPDATEs, and the types of other frames."""
+    buffer = FrameBuffer(16384)
+    buffer.add_data(PREFACE + data)
+    found: list[tuple[int, int] | type] = []
+    while True:
+        if ours:
+            found += buffer.updates()
+        each = next(buffer, None)
+        if each is None:
+            return found
+        if isinstance(each, WindowUpdateFrame):
+            found.append((each.stream_id, each.window_increment))
+        else:
+            found.append(type(each))
+
+
+@given(st.lists(st.one_of(UPDATES, OTHERS), max_size=150), st.integers(0, 12))
+def test_updates_of_windows(frames: list[bytes], cut: int) -> None:
+    data = b"".join(frames)
+    data = data[: len(data) - cut]
+    assert taken(data, ours=True) == taken(data, ours=False)
+
+
+def test_only_whole_and_valid_updates_are_taken_together() -> None:
+    valid = frame(8, 0, 1, b"\0\0\0\1")
+    for other in (
+        valid[:12],
+        frame(8, 0, 1, bytes(4)),  # no room
+        frame(8, 0, 1, b"\x80\0\0\1"),  # the library judges the reserved bit
+        frame(8, 0, 1, b"\0\0\0\0\1"),
+    ):
+        buffer = FrameBuffer(16384)
+        buffer.add_data(PREFACE + valid + other)
+        assert buffer.updates() == [(1, 1)]
+        assert not buffer.updates()
+
+
+def test_no_updates_are_taken_within_a_header_block() -> None:
+    buffer = FrameBuffer(16384)
+    buffer.add_data(PREFACE + frame(1, 0, 1, b"\x83"))
+    assert next(buffer, None) is None
+    buffer.add_data(frame(8, 0, 1, b"\0\0\0\1"))
+    assert not buffer.updates()
+    with pytest.raises(ProtocolError):
+        next(buffer)

@@ -2,7 +2,18 @@
 
 import pytest
 
-from linkerd.rpc.h2.budget import BURST, DEBT, PER_SECOND, Budget, Budgets, Purse, Standing
+from linkerd.rpc.h2.budget import (
+    BURST,
+    DEBT,
+    PER_FRAME,
+    PER_SECOND,
+    Budget,
+    Budgets,
+    Purse,
+    Standing,
+    earned,
+)
+from linkerd.rpc.h2.costs import cost_of_updates
 
 GOOD, SLOWED, CLOSED = Standing.GOOD, Standing.SLOWED, Standing.CLOSED
 HERE = "10.0.0.1"
@@ -20,6 +31,22 @@ def test_a_budget_is_spent_earned_and_comes_back_with_time() -> None:
     assert budget.spend(DEBT, 1.0) is CLOSED
     assert budget.spend(BURST, 1e6) is GOOD
     assert budget.spend(1, 1e6) is SLOWED  # never more than the burst
+
+
+def test_who_takes_large_messages_by_the_kilobyte_pays_no_more_than_it_earns() -> None:
+    for size in (1024, 4096, 16384):
+        updates = 2 * size // 1024  # of the stream and of the connection
+        assert cost_of_updates(updates, 3).units <= earned(size, ends=False)
+
+
+def test_who_takes_them_byte_by_byte_pays() -> None:
+    assert earned(1, ends=False) < 0
+    assert earned(1, ends=True) == earned(512, ends=False) == PER_FRAME
+
+
+def test_updates_cost_the_same_however_many_are_looked_at_together() -> None:
+    at_once = cost_of_updates(100, 0).units
+    assert sum(cost_of_updates(1, before).units for before in range(100)) == at_once == 25
 
 
 def admitted(budgets: Budgets, peer: str, now: float = 0.0) -> Purse:
