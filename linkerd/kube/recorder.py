@@ -24,6 +24,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from linkerd.kube.client import MERGE_PATCH, KubeClient
+from linkerd.kube.controller.rate import TokenBucket
 from linkerd.kube.errors import KubeError, NotFound
 from linkerd.runtime.clock import Clock
 from linkerd.runtime.logs import get_logger
@@ -94,23 +95,6 @@ class _Similar:
     """Their hashes."""
 
 
-@dataclass(slots=True)
-class _Bucket:
-    """Tokens that fill up with time."""
-
-    tokens: float
-    last: float
-
-    def take(self, now: float, rate: float, most: float) -> bool:
-        """Whether there was a token."""
-        self.tokens = min(most, self.tokens + (now - self.last) * rate)
-        self.last = now
-        if self.tokens < 1:
-            return False
-        self.tokens -= 1
-        return True
-
-
 class _Recent(Generic[V]):
     """The TRACKED keys used last."""
 
@@ -156,13 +140,12 @@ class EventRecorder:
         self._component = component
         self._instance = instance
         self._clock = clock
-        self._rate = rate
         self._queue: deque[_Write] = deque()
         self._filled = asyncio.Event()
         self._similar: _Recent[_Similar] = _Recent()
-        self._buckets: _Recent[_Bucket] = _Recent()
+        self._buckets: _Recent[TokenBucket] = _Recent()
         self._sent: _Recent[_Sent] = _Recent()
-        self._all = _Bucket(_ALL_BURST, clock.monotonic())
+        self._all = TokenBucket(rate, _ALL_BURST, clock.monotonic())
         self.outcomes = PlainCounter(
             "kube_events_total",
             "Kubernetes Events by what became of them: sent, dropped (limits), failed.",
@@ -173,8 +156,8 @@ class EventRecorder:
     def record(self, about: ObjectRef, type_: EventType, reason: str, message: str) -> None:
         """Says that something happened to an object. Returns at once."""
         now = self._clock.monotonic()
-        bucket = self._buckets.get(about, _Bucket(BURST, now))
-        if len(self._queue) >= QUEUE or not bucket.take(now, REFILL, BURST):
+        bucket = self._buckets.get(about, TokenBucket(REFILL, BURST, now))
+        if len(self._queue) >= QUEUE or not bucket.take(now):
             self.outcomes.labels("dropped").inc()
             return
         said, identity = self._combine(_Said(about, type_, reason, message[:_MAX_MESSAGE]), now)
@@ -186,7 +169,7 @@ class EventRecorder:
         while True:
             await self._filled.wait()
             while self._queue:
-                await self._wait_for_turn()
+                await self._clock.sleep(self._all.reserve(self._clock.monotonic()))
                 await self._send(self._queue.popleft())
             self._filled.clear()
 
@@ -205,10 +188,6 @@ class EventRecorder:
             return replace(said, message=combined), key
         similar.messages.add(digest)
         return said, said
-
-    async def _wait_for_turn(self) -> None:
-        while not self._all.take(self._clock.monotonic(), self._rate, _ALL_BURST):
-            await self._clock.sleep(1 / self._rate)
 
     async def _send(self, write: _Write) -> None:
         try:

@@ -22,7 +22,7 @@ from linkerd.mesh.ports import PortSet, parse_ports
 from linkerd.rpc.serving import serve
 from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.logs import get_logger
-from linkerd.runtime.process import CLEANUP_SECONDS, Process
+from linkerd.runtime.process import Process
 from linkerd.runtime.settings import CommonSettings, GrpcEngine, HostPort, setting
 from services.destination.clusters import MEMORY, ClusterStore, LinkCollector
 from services.destination.debug import DebugPages, ages_of
@@ -148,8 +148,7 @@ async def start(settings: Settings, process: Process) -> None:
         _read_links(client, index, process, metrics, settings),
     )
     if keeper is not None:
-        process.start("keep slices of workloads", keeper.run())
-        process.defer(keeper.stop, seconds=2 * CLEANUP_SECONDS)
+        keeper.leader.start(process, "keep slices of workloads")
     caches.open()
     await serve(settings, process, Destination(index, mesh.cluster_domain).table())
 
@@ -271,7 +270,7 @@ async def _read_cluster(
         kind: Reflector(
             client,
             resource,
-            chained(index.listener(kind), keeper.listener(kind.value) if keeper else None),
+            chained(index.listener(kind), keeper.listeners.get(kind.value) if keeper else None),
             missing_ok=kind in OPTIONAL,
             forbidden_ok=kind in FOREIGN,
             clock=process.clock,

@@ -90,6 +90,11 @@ class Election:
         self._log = _log.bind(name=lock.name)
 
     @property
+    def name(self) -> str:
+        """Which Lease it is about."""
+        return self._lock.name
+
+    @property
     def leading(self) -> bool:
         """Whether we lead now."""
         return self._leading

@@ -1,8 +1,9 @@
 """Keys that wait to be worked on, each once, with a delay after failures.
 
 As client-go's work queue: a key that is added while it is worked on comes again afterwards, never
-twice at a time. Failures of one key are tried again after 5 ms, doubling up to 1000 s, and all
-retries together are limited to 10 a second after a burst of 100.
+twice at a time, so a queue holds no more than there are keys. Failures of one key are tried again
+after 5 ms, doubling up to 1000 s, and all retries together are limited to 10 a second after a burst
+of 100.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from collections import deque
 from typing import Final
 
 from linkerd.kube.controller.queue_metrics import QueueMetrics
+from linkerd.kube.controller.rate import TokenBucket
 from linkerd.kube.objects import Key
 from linkerd.runtime.clock import Clock
 
@@ -21,12 +23,11 @@ _MOST_DOUBLINGS: Final = 32
 
 
 class RateLimiter:
-    """How long a key that failed has to wait."""
+    """How long a key that failed has to wait. Times are monotonic seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
         self._failures: dict[Key, int] = {}
-        self._tokens = BURST
-        self._last = 0.0
+        self._all = TokenBucket(RETRIES_PER_SECOND, BURST, now)
 
     def failures(self, key: Key) -> int:
         """Failures of the key since it was forgotten."""
@@ -37,18 +38,11 @@ class RateLimiter:
         self._failures.pop(key, None)
 
     def next_delay(self, key: Key, now: float) -> float:
-        """Seconds to wait after one more failure; `now` is monotonic."""
+        """Seconds to wait after one more failure."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         own = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures, _MOST_DOUBLINGS))
-        return max(own, self._reserve(now))
-
-    def _reserve(self, now: float) -> float:
-        """Takes a token, on credit if need be; how long until it is there."""
-        self._tokens = min(BURST, self._tokens + (now - self._last) * RETRIES_PER_SECOND)
-        self._last = now
-        self._tokens -= 1
-        return max(0.0, -self._tokens / RETRIES_PER_SECOND)
+        return max(own, self._all.reserve(now))
 
 
 class WorkQueue:
@@ -57,7 +51,7 @@ class WorkQueue:
     def __init__(self, clock: Clock, metrics: QueueMetrics) -> None:
         self._clock = clock
         self._metrics = metrics
-        self._limiter = RateLimiter()
+        self._limiter = RateLimiter(self._clock.monotonic())
         self._ready: deque[Key] = deque()
         self._waiting: set[Key] = set()  # in `_ready`, or to come again when done
         self._active: set[Key] = set()
@@ -92,8 +86,13 @@ class WorkQueue:
         return self._limiter.failures(key)
 
     def forget(self, key: Key) -> None:
-        """It worked, or is given up: the next failure is a first one."""
+        """It worked: the next failure is a first one."""
         self._limiter.forget(key)
+
+    def drop(self, key: Key) -> None:
+        """It is given up after too many failures, until it is added again."""
+        self._limiter.forget(key)
+        self._metrics.dropped()
 
     async def get(self) -> Key:
         """The next key, once there is one. `done` must follow."""
@@ -120,7 +119,7 @@ class WorkQueue:
         self._drop_delayed()
         self._ready.clear()
         self._waiting.clear()
-        self._limiter = RateLimiter()
+        self._limiter = RateLimiter(self._clock.monotonic())
         self._metrics.cleared()
         if not self._active:
             self._idle.set()

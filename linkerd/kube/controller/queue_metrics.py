@@ -1,6 +1,5 @@
-"""The metrics of a work queue, by the names that Kubernetes' controllers use."""
+"""The metrics of work queues, by the names that Kubernetes' controllers use."""
 
-from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -12,38 +11,45 @@ _BUCKETS: Final = tuple(10.0**exponent for exponent in range(-8, 2))
 _LABELS: Final = ("name",)
 
 
-class QueueMetrics:
-    """Told of what happens in one queue. All times are monotonic seconds."""
+class QueueFamilies:
+    """The families that all queues of a registry share; each has series of its own name."""
 
-    def __init__(self, name: str, clock: Clock, registry: CollectorRegistry) -> None:
-        self._added: dict[Key, float] = {}
-        self._began: dict[Key, float] = {}
-        self._clock = clock
-
+    def __init__(self, registry: CollectorRegistry) -> None:
         def gauge(what: str, documentation: str) -> Gauge:
             return Gauge(f"workqueue_{what}", documentation, _LABELS, registry=registry)
 
         def counter(what: str, documentation: str) -> Counter:
-            family = Counter(f"workqueue_{what}", documentation, _LABELS, registry=registry)
-            return family.labels(name)
+            return Counter(f"workqueue_{what}", documentation, _LABELS, registry=registry)
 
         def histogram(what: str, documentation: str) -> Histogram:
-            family = Histogram(
-                f"workqueue_{what}", documentation, _LABELS, registry=registry, buckets=_BUCKETS
-            )
-            return family.labels(name)
+            name = f"workqueue_{what}"
+            return Histogram(name, documentation, _LABELS, registry=registry, buckets=_BUCKETS)
 
-        def asked(what: str, documentation: str, ask: Callable[[], float]) -> None:
-            gauge(what, documentation).labels(name).set_function(ask)
+        self.depth = gauge("depth", "Keys that wait for a worker.")
+        self.adds = counter("adds", "Keys that were added.")
+        self.retries = counter("retries", "Keys that were to be tried again.")
+        self.drops = counter("drops", "Keys that were given up after too many failures.")
+        self.queued = histogram("queue_duration_seconds", "Time from being added to the worker.")
+        self.worked = histogram("work_duration_seconds", "Time that work on a key took.")
+        self.unfinished = gauge("unfinished_work_seconds", "Time spent so far on keys in work.")
+        self.longest = gauge("longest_running_processor_seconds", "The longest of these.")
 
-        self._depth = gauge("depth", "Keys that wait for a worker.").labels(name)
-        self._adds = counter("adds", "Keys that were added.")
-        self._retries = counter("retries", "Keys that were to be tried again.")
-        self._drops = counter("drops", "Keys that were given up after too many failures.")
-        self._queued = histogram("queue_duration_seconds", "Time from being added to the worker.")
-        self._worked = histogram("work_duration_seconds", "Time that work on a key took.")
-        asked("unfinished_work_seconds", "Time spent so far on keys in work.", self._unfinished)
-        asked("longest_running_processor_seconds", "The longest of these.", self._longest)
+
+class QueueMetrics:
+    """Told of what happens in one queue. All times are monotonic seconds."""
+
+    def __init__(self, name: str, families: QueueFamilies, clock: Clock) -> None:
+        self._added: dict[Key, float] = {}
+        self._began: dict[Key, float] = {}
+        self._clock = clock
+        self._depth = families.depth.labels(name)
+        self._adds = families.adds.labels(name)
+        self._retries = families.retries.labels(name)
+        self._drops = families.drops.labels(name)
+        self._queued = families.queued.labels(name)
+        self._worked = families.worked.labels(name)
+        families.unfinished.labels(name).set_function(self._unfinished)
+        families.longest.labels(name).set_function(self._longest)
 
     def added(self, key: Key, now: float) -> None:
         """It waits, or waits to wait."""

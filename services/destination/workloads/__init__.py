@@ -1,29 +1,33 @@
 """Slices of ExternalWorkloads: kept by one replica, whichever holds the Lease."""
 
-import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from linkerd.kube.client import KubeClient
+from linkerd.kube.controller.controller import Controller, ControllerMetrics
 from linkerd.kube.controller.election import Election, LeaseMetrics, LeaseTimes
+from linkerd.kube.controller.leader import Leader
 from linkerd.kube.controller.lease import LeaseLock
+from linkerd.kube.controller.queue_metrics import QueueFamilies, QueueMetrics
 from linkerd.kube.events import Event
+from linkerd.kube.resource import ENDPOINT_SLICES, EXTERNAL_WORKLOADS, SERVICES
 from linkerd.runtime.clock import Clock
-from services.destination.workloads.controller import Controller
-from services.destination.workloads.names import LEASE
-
-_DRAIN: Final = 5.0  # seconds that an orderly end spends on what waits
-
+from linkerd.runtime.metrics import PlainCounter
+from services.destination.workloads.cluster import Cluster
+from services.destination.workloads.complaints import Complaints
+from services.destination.workloads.names import LEASE, QUEUE
+from services.destination.workloads.planner import SlicePlanner
 
 Listener = Callable[[Sequence[Event[Any]]], None]
 
+_PREFIX = "workload_slices"  # of metrics
+
 
 class WorkloadSlices:
-    """Chain `listener` behind those of the reflectors, start `run` when these have synced, and
-    defer `stop`."""
+    """Chain `listeners` behind those of the reflectors, and start `leader` when these have
+    synced."""
 
     def __init__(
         self,
@@ -37,52 +41,32 @@ class WorkloadSlices:
         times: LeaseTimes | None = None,
     ) -> None:
         """`namespace` is the control plane's. `queue_metrics`: whether `registry` has them."""
-        self._clock = clock
-        self.controller = Controller(
+        odd = PlainCounter(
+            f"{_PREFIX}_complaints_total", "Odd workloads that were logged.", [], registry
+        )
+        cluster = Cluster()
+        families = QueueFamilies(registry if queue_metrics else CollectorRegistry())
+        self.controller = controller = Controller(
+            SlicePlanner(cluster, Complaints(odd.labels())),
             client,
             clock,
-            registry,
-            queue_metrics=registry if queue_metrics else CollectorRegistry(),
+            what="slices of the service",
+            metrics=ControllerMetrics(_PREFIX, registry),
+            queue_metrics=QueueMetrics(QUEUE, families, clock),
         )
-        self.election = Election(
-            LeaseLock(client, namespace, LEASE),
-            identity,
-            metrics=LeaseMetrics(registry),
-            clock=clock,
-            times=times,
+        self.leader = Leader(
+            controller,
+            Election(
+                LeaseLock(client, namespace, LEASE),
+                identity,
+                metrics=LeaseMetrics(registry),
+                clock=clock,
+                times=times,
+            ),
         )
-        self._running: asyncio.Task[None] | None = None
-
-    def listener(self, kind: str) -> Listener | None:
-        """What the reflector of a kind (Kubernetes' name of it) is to call with each batch of
-        events; None for kinds that do not matter here. It never raises."""
-        takers: dict[str, Listener] = {
-            "Service": self.controller.take_services,
-            "ExternalWorkload": self.controller.take_workloads,
-            "EndpointSlice": self.controller.take_slices,
+        self.listeners: Mapping[str, Listener] = {
+            SERVICES.kind: controller.listener(SERVICES, cluster.take_service),
+            EXTERNAL_WORKLOADS.kind: controller.listener(EXTERNAL_WORKLOADS, cluster.take_workload),
+            ENDPOINT_SLICES.kind: controller.listener(ENDPOINT_SLICES, cluster.take_slice),
         }
-        return takers.get(kind)
-
-    async def run(self) -> None:
-        """Competes for the Lease, and keeps slices while it has it, until `stop`."""
-        self._running = asyncio.create_task(
-            self.election.run(self.controller.lead), name="workload slices election"
-        )
-        try:
-            await asyncio.wait((self._running,))
-        finally:
-            self._running.cancel()
-            await asyncio.wait((self._running,))
-        if not self._running.cancelled():
-            self._running.result()
-
-    async def stop(self) -> None:
-        """An orderly end: finishes what waits, then gives the Lease back, and `run` returns."""
-        running = self._running
-        if running is None:
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_DRAIN):
-                await self.controller.drained()
-        running.cancel()
-        await asyncio.wait((running,))
+        """By kind: what its reflector is to call with each batch of events."""

@@ -12,7 +12,6 @@ from linkerd.kube.objects import EndpointSlice, ExternalWorkload, Key, KubeObjec
 from linkerd.mesh.labels import SERVICE_NAME
 from services.destination.workloads.changes import concerned
 from services.destination.workloads.names import is_ours
-from services.destination.workloads.tracker import Tracker
 
 T = TypeVar("T", bound=KubeObject)
 G = TypeVar("G")
@@ -58,12 +57,11 @@ class Cluster:
     """Services and workloads by namespace, our slices by service. Methods that take an event
     return the keys of the services that it concerns."""
 
-    def __init__(self, tracker: Tracker) -> None:
+    def __init__(self) -> None:
         self.services: _Grouped[str, Service] = _Grouped()
         self.workloads: _Grouped[str, ExternalWorkload] = _Grouped()
         self.slices: _Grouped[Key, EndpointSlice] = _Grouped()
         self._service_of: dict[Key, Key] = {}  # of our slices
-        self._tracker = tracker
 
     def service(self, key: Key) -> Service | None:
         """The service of that key."""
@@ -90,10 +88,8 @@ class Cluster:
         return {Key(key.namespace, name) for name in names}
 
     def take_slice(self, event: Event[EndpointSlice]) -> set[Key]:
-        """It came, changed or went. None of our business unless it is ours, or was; what we wrote
-        ourselves concerns nobody."""
-        metadata = event.object.metadata
-        key = metadata.key
+        """It came, changed or went. None of our business unless it is ours, or was."""
+        key = event.object.metadata.key
         owner = _service_of(event.object) if isinstance(event, Applied) else None
         before = self._service_of.pop(key, None)
         if before is not None and before != owner:
@@ -101,9 +97,7 @@ class Cluster:
         if owner is not None:
             self.slices.put(owner, key.name, event.object)
             self._service_of[key] = owner
-        version = metadata.resource_version if owner is not None else None
-        services = {each for each in (before, owner) if each is not None}
-        return {each for each in services if not self._tracker.saw(each, key.name, version)}
+        return {each for each in (before, owner) if each is not None}
 
     def all_concerned(self) -> set[Key]:
         """All services that have, or may need, slices of ours."""

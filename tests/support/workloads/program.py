@@ -20,7 +20,6 @@ from linkerd.local.api import AdminApi
 from linkerd.mesh.labels import SLICE_MANAGED_BY
 from linkerd.runtime.clock import SystemClock
 from services.destination.workloads import WorkloadSlices
-from services.destination.workloads.controller import Controller
 from services.destination.workloads.names import LEASE, MANAGER
 from tests.support.eventually import eventually
 
@@ -41,7 +40,7 @@ class Replica:
 
     @property
     def leading(self) -> bool:
-        return self.slices.election.leading
+        return self.slices.leader.leading
 
     def writes(self, operation: str) -> float:
         name, labels = "workload_slices_writes_total", {"operation": operation}
@@ -52,7 +51,7 @@ class Replica:
         return self.registry.get_sample_value(f"workqueue_{name}", labels) or 0.0
 
     async def stop(self) -> None:
-        await self.slices.stop()
+        await self.slices.leader.stop()
 
 
 @asynccontextmanager
@@ -61,13 +60,12 @@ async def replica(client: KubeClient, namespace: str, identity: str) -> AsyncIte
     made = WorkloadSlices(client, namespace, identity, SystemClock(), registry, times=QUICK)
     running = Replica(made, registry)
     reflectors: list[Reflector[Any]] = [
-        Reflector(client, SERVICES, made.controller.take_services, namespace=namespace),
-        Reflector(client, EXTERNAL_WORKLOADS, made.controller.take_workloads, namespace=namespace),
-        Reflector(client, ENDPOINT_SLICES, made.controller.take_slices, namespace=namespace),
+        Reflector(client, resource, made.listeners[resource.kind], namespace=namespace)
+        for resource in (SERVICES, EXTERNAL_WORKLOADS, ENDPOINT_SLICES)
     ]
     running.tasks = [asyncio.create_task(each.run()) for each in reflectors]
     await asyncio.gather(*(each.wait_synced() for each in reflectors))
-    running.tasks.append(asyncio.create_task(made.run()))
+    running.tasks.append(asyncio.create_task(made.leader.run()))
     try:
         yield running
     finally:
@@ -156,23 +154,22 @@ class Blind:
     def __init__(self, client: KubeClient, world: World) -> None:
         self.world = world
         self.registry = CollectorRegistry()
-        clock = SystemClock()
-        queue = self.registry
-        self.controller = Controller(client, clock, self.registry, queue_metrics=queue)
+        made = WorkloadSlices(client, world.namespace, "blind", SystemClock(), self.registry)
+        self.controller, self.listeners = made.controller, made.listeners
 
     def take(self, name: str) -> None:
         """An event of a machine that is on the server."""
         found = self.world.api.request("GET", self.world.path("externalworkloads", name))
-        self.controller.take_workloads([Applied(msgspec.convert(found, ExternalWorkload))])
+        self.listeners["ExternalWorkload"]([Applied(msgspec.convert(found, ExternalWorkload))])
 
     def take_service(self) -> None:
         found = self.world.api.request("GET", self.world.path("services", "ledger"))
-        self.controller.take_services([Applied(msgspec.convert(found, Service))])
+        self.listeners["Service"]([Applied(msgspec.convert(found, Service))])
 
     def show(self) -> None:
         """The reflector has caught up."""
         slices = msgspec.convert(self.world.slices(), list[EndpointSlice])
-        self.controller.take_slices([Applied(each) for each in slices])
+        self.listeners["EndpointSlice"]([Applied(each) for each in slices])
 
     @property
     def created(self) -> float:

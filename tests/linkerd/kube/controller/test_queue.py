@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from linkerd.kube.controller.queue import RateLimiter, WorkQueue
-from linkerd.kube.controller.queue_metrics import QueueMetrics
+from linkerd.kube.controller.queue_metrics import QueueFamilies, QueueMetrics
 from linkerd.kube.objects import Key
 from tests.support.clock import FakeClock, settle
 
@@ -19,7 +19,9 @@ class Desk:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.registry = CollectorRegistry()
-        self.queue = WorkQueue(self.clock, QueueMetrics("q", self.clock, self.registry))
+        self.queue = WorkQueue(
+            self.clock, QueueMetrics("q", QueueFamilies(self.registry), self.clock)
+        )
 
     def value(self, name: str) -> float | None:
         return self.registry.get_sample_value(f"workqueue_{name}", {"name": "q"})
@@ -77,13 +79,13 @@ class TestRetries:
         assert desk.queue.failures(A) == 0
 
     def test_the_longest_delay(self) -> None:
-        limiter = RateLimiter()
+        limiter = RateLimiter(0.0)
         delays = [limiter.next_delay(A, 1000.0 * n) for n in range(100)]
         assert delays[17] == pytest.approx(655.36)
         assert set(delays[18:]) == {1000}
 
     def test_all_together_get_ten_a_second(self) -> None:
-        limiter = RateLimiter()
+        limiter = RateLimiter(0.0)
         delays = [limiter.next_delay(Key("fin", str(n)), 0.0) for n in range(130)]
         assert set(delays[:100]) == {0.005}
         assert delays[100:] == pytest.approx([(n + 1) / 10 for n in range(30)])
@@ -145,13 +147,21 @@ class TestMetrics:
         desk.queue.done(A)
         desk.queue.done(B)
         desk.queue.retry(A)
+        desk.queue.drop(B)
         assert desk.value("queue_duration_seconds_sum") == 8
         assert desk.value("work_duration_seconds_sum") == 4
         assert desk.value("work_duration_seconds_count") == 2
         assert desk.value("unfinished_work_seconds") == 0
-        assert (desk.value("retries_total"), desk.value("drops_total")) == (1, 0)
+        assert (desk.value("retries_total"), desk.value("drops_total")) == (1, 1)
         buckets = [
             s for m in desk.registry.collect() for s in m.samples if "work_duration" in s.name
         ]
         bounds = [s.labels["le"] for s in buckets if "le" in s.labels]
         assert (bounds[0], bounds[-2], len(bounds)) == ("1e-08", "10.0", 11)
+
+    async def test_queues_of_one_registry_are_told_apart(self) -> None:
+        families, clock = QueueFamilies(registry := CollectorRegistry()), FakeClock()
+        queues = [WorkQueue(clock, QueueMetrics(name, families, clock)) for name in "ab"]
+        queues[1].add(A)
+        depths = [registry.get_sample_value("workqueue_depth", {"name": name}) for name in "ab"]
+        assert depths == [0, 1]

@@ -10,8 +10,9 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from linkerd.kube.client import KubeClient
+from linkerd.kube.controller.controller import MOST_RETRIES
 from linkerd.kube.events import Applied
-from services.destination.workloads.controller import MOST_RETRIES, Controller
+from services.destination.workloads import WorkloadSlices
 from tests.support.eventually import eventually
 from tests.support.reflecting import ImpatientClock
 from tests.support.workloads.plans import machine, make_service
@@ -31,9 +32,8 @@ class Bench:
 
     def __init__(self, client: KubeClient) -> None:
         self.registry = CollectorRegistry()
-        self.controller = Controller(
-            client, ImpatientClock(), self.registry, queue_metrics=self.registry
-        )
+        made = WorkloadSlices(client, "linkerd", "me", ImpatientClock(), self.registry)
+        self.controller, self.listeners = made.controller, made.listeners
 
     def value(self, name: str) -> float | None:
         return self.registry.get_sample_value(name)
@@ -61,8 +61,8 @@ async def lead(bench: Bench, until: Any, what: str) -> None:
 
 
 async def test_what_cannot_be_written_is_given_up_after_fifteen_retries(bench: Bench) -> None:
-    bench.controller.take_services([Applied(make_service()), Applied(make_service("idle"))])
-    bench.controller.take_workloads([Applied(machine("m1"))])
+    bench.listeners["Service"]([Applied(make_service()), Applied(make_service("idle"))])
+    bench.listeners["ExternalWorkload"]([Applied(machine("m1"))])
     with capture_logs() as logs:
         await lead(bench, lambda: bench.queue_value("drops_total") == 2, "the drops")
     assert bench.queue_value("retries_total") == 2 * MOST_RETRIES
@@ -73,8 +73,8 @@ async def test_what_cannot_be_written_is_given_up_after_fifteen_retries(bench: B
 
 
 async def test_who_does_not_lead_does_nothing(bench: Bench) -> None:
-    bench.controller.take_services([Applied(make_service())])
-    bench.controller.take_workloads([Applied(machine("m1"))])
+    bench.listeners["Service"]([Applied(make_service())])
+    bench.listeners["ExternalWorkload"]([Applied(machine("m1"))])
     assert bench.queue_value("adds_total") == 0
     async with asyncio.timeout(5):
         await bench.controller.drained()
@@ -84,6 +84,6 @@ async def test_an_event_that_cannot_be_taken_in_is_counted_and_the_next_one_is(
     bench: Bench,
 ) -> None:
     broken: Sequence[Any] = [Applied(None), Applied(make_service(selector=None))]
-    bench.controller.take_services(broken)
+    bench.listeners["Service"](broken)
     assert bench.value("workload_slices_failures_total") == 1
     await lead(bench, lambda: bench.queue_value("work_duration_seconds_count") == 1, "the work")
