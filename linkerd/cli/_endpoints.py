@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import yaml
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 
 from linkerd.cli._screen import table
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.stubs.proxy import net_pb2
+from linkerd.wire.net import ip_text
 
 _COLUMNS: Final = ("NAMESPACE", "IP", "PORT", "POD", "SERVICE")
 
@@ -38,13 +39,13 @@ def describe(address: pb.WeightedAddr, labels: dict[str, str]) -> Endpoint:
 
 def bare(address: net_pb2.TcpAddress) -> Endpoint:
     """An endpoint of which only the address is known."""
-    return {"namespace": "", "ip": _ip(address.ip), "port": address.port, "pod": "", "service": ""}
-
-
-def _ip(ip: net_pb2.IPAddress) -> str:
-    if ip.HasField("ipv6"):
-        return str(ipaddress.IPv6Address(ip.ipv6.first << 64 | ip.ipv6.last))
-    return str(ipaddress.IPv4Address(ip.ipv4))
+    return {
+        "namespace": "",
+        "ip": ip_text(address.ip),
+        "port": address.port,
+        "pod": "",
+        "service": "",
+    }
 
 
 def order(endpoint: Endpoint) -> tuple[Any, ...]:
@@ -87,9 +88,6 @@ def _readable(value: Any) -> Any:
         return [_readable(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if isinstance(value.get("ipv4"), int):
-        return str(ipaddress.IPv4Address(value["ipv4"]))
-    if isinstance(halves := value.get("ipv6"), dict):
-        first, last = int(halves.get("first", 0)), int(halves.get("last", 0))
-        return str(ipaddress.IPv6Address(first << 64 | last))
+    if isinstance(value.get("ipv4"), int) or isinstance(value.get("ipv6"), dict):
+        return ip_text(ParseDict(value, net_pb2.IPAddress()))
     return {key: _readable(item) for key, item in value.items()}

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from linkerd.mesh.ip import canonical_ip
+from linkerd.mesh.addresses import canonical_ip
 from linkerd.mesh.ports import MAX_PORT
 
 DEFAULT_PORT: Final = 80
@@ -20,7 +20,7 @@ _DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
 
 
 class AuthorityError(ValueError):
-    """The path is no authority that this cluster could know. The message is fit for the client."""
+    """It is no authority that this cluster could know. The message is fit for the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ class IpTarget:
 Target = ServiceTarget | IpTarget
 
 
-def parse_authority(path: str, cluster_domain: str) -> Target:
-    """Reads the `path` of a request. Without a port, 80 is meant. Raises AuthorityError."""
-    host, port = _split(path) if ":" in path else (path, DEFAULT_PORT)
+def parse_authority(text: str, cluster_domain: str) -> Target:
+    """What `text` means in a cluster; without a port, 80. Raises AuthorityError."""
+    host, port = _split(text) if ":" in text else (text, DEFAULT_PORT)
     ip = canonical_ip(host)
     if ip is not None:
         return IpTarget(ip, port)
@@ -54,7 +54,7 @@ def parse_authority(path: str, cluster_domain: str) -> Target:
     tail = ["svc", *cluster_domain.split(".")]
     names = labels[: -len(tail)]
     if labels[-len(tail) :] != tail or len(names) not in {2, 3} or not all(names):
-        raise _error(path, f"not a service of .svc.{cluster_domain}")
+        raise _error(text, f"not a service of .svc.{cluster_domain}")
     return ServiceTarget(names[-1], names[-2], port, names[0] if len(names) == 3 else "")
 
 
@@ -72,6 +72,17 @@ def is_target(authority: str) -> bool:
     return known and (not colon or _is_port(port))
 
 
+def with_port(authority: str, port: int) -> str:
+    """The authority (a name or an IP) as `host:port`, IPv6 hosts in brackets; a port that it has
+    stays."""
+    bracketed = authority.startswith("[")
+    if bracketed and authority.endswith("]"):
+        return f"{authority}:{port}"
+    if bracketed or authority.count(":") == 1:
+        return authority
+    return f"[{authority}]:{port}" if ":" in authority else f"{authority}:{port}"
+
+
 def _is_port(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= MAX_PORT
 
@@ -82,30 +93,30 @@ def _is_name(host: str) -> bool:
     return known and not labels[-1].isdigit()
 
 
-def _split(path: str) -> tuple[str, int]:
-    """Host and port of a path that has a colon, as Go's net.SplitHostPort does it."""
-    if path.startswith("["):
-        host, bracket, rest = path[1:].partition("]")
+def _split(text: str) -> tuple[str, int]:
+    """Host and port of a text that has a colon, as Go's net.SplitHostPort does it."""
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
         if not bracket:
-            raise _error(path, "missing ']'")
+            raise _error(text, "missing ']'")
         if not rest.startswith(":"):
-            raise _error(path, "missing port")
+            raise _error(text, "missing port")
     else:
-        host, _, rest = path.partition(":")
+        host, _, rest = text.partition(":")
         rest = ":" + rest
     if ":" in rest[1:]:
-        raise _error(path, "too many colons")
+        raise _error(text, "too many colons")
     if set("[]") & set(host + rest):
-        raise _error(path, "unexpected bracket")
-    return host, _port(path, rest[1:])
+        raise _error(text, "unexpected bracket")
+    return host, _port(text, rest[1:])
 
 
-def _port(path: str, text: str) -> int:
+def _port(authority: str, text: str) -> int:
     if _DECIMAL.fullmatch(text) and 0 < int(text) <= MAX_PORT:
         return int(text)
-    raise _error(path, f"the port must be a number from 1 to {MAX_PORT}")
+    raise _error(authority, f"the port must be a number from 1 to {MAX_PORT}")
 
 
-def _error(path: str, reason: str) -> AuthorityError:
-    shown = path if len(path) <= _SHOWN else path[:_SHOWN] + "..."
-    return AuthorityError(f'path: invalid authority "{shown}": {reason}')
+def _error(authority: str, reason: str) -> AuthorityError:
+    shown = authority if len(authority) <= _SHOWN else authority[:_SHOWN] + "..."
+    return AuthorityError(f'invalid authority "{shown}": {reason}')

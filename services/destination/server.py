@@ -13,6 +13,7 @@ from linkerd.kube.objects import Key
 from linkerd.mesh.authority import (
     AuthorityError,
     IpTarget,
+    Target,
     parse_authority,
 )
 from linkerd.mesh.context_token import ContextToken, parse_context
@@ -58,7 +59,7 @@ class Destination:
 
     async def get(self, request: pb.GetDestination, _call: Call) -> Subscription:
         """The endpoints of a service's port, for a client where the context token says."""
-        target = parse_authority(request.path, self._cluster_domain)
+        target = self._target(request)
         if isinstance(target, IpTarget):
             raise AuthorityError(f'path: "{target.ip}" is an IP; Get takes the name of a service')
         audience = Audience(target.hostname, _context(request).node)
@@ -67,7 +68,7 @@ class Destination:
 
     async def get_profile(self, request: pb.GetDestination, _call: Call) -> Subscription:
         """How traffic to a service, a pod of it, or an IP is to be treated."""
-        target = parse_authority(request.path, self._cluster_domain)
+        target = self._target(request)
         client = _context(request).namespace
         if isinstance(target, IpTarget):
             return self._index.watch_socket(target.ip, target.port, client)
@@ -75,6 +76,12 @@ class Destination:
         if target.hostname:
             return self._index.watch_instance(key, target.hostname, target.port)
         return self._index.watch_service(key, target.port, client)
+
+    def _target(self, request: pb.GetDestination) -> Target:
+        try:
+            return parse_authority(request.path, self._cluster_domain)
+        except AuthorityError as error:
+            raise AuthorityError(f"path: {error}") from None
 
 
 def _context(request: pb.GetDestination) -> ContextToken:

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from linkerd.kube.objects import Key
-from linkerd.mesh.authority import ServiceTarget
+from linkerd.mesh.addresses import Socket
+from linkerd.mesh.authority import ServiceTarget, with_port
 from services.destination.debug import reasons
 from services.destination.debug.objects import (
     Json,
@@ -14,7 +15,6 @@ from services.destination.debug.objects import (
     plain,
     reference,
     reference_in,
-    socket_text,
     target,
 )
 from services.destination.debug.reasons import Outcome, Traced, TracedSlice
@@ -24,7 +24,6 @@ from services.destination.index.context import Context
 from services.destination.index.merged import port_name
 from services.destination.index.origins import HOME, Origin, origins_of
 from services.destination.index.ports import PortView, Source
-from services.destination.model.address import Socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +215,6 @@ def _outcome(outcome: Outcome) -> Json:
     if outcome.why:
         shown["why"] = outcome.why
     if outcome.address is not None:
-        shown["address"] = socket_text(*outcome.address.socket)
+        shown["address"] = with_port(*outcome.address.socket)
         shown |= describe(outcome.address)
     return shown

@@ -172,11 +172,6 @@ def _makes_opaque(
     return port in workload_facts(sources, bare).opaque
 
 
-def socket_text(ip: str, port: int) -> str:
-    """As URLs have it."""
-    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
-
-
 def describe(address: Address) -> Json:
     """How proxies are told to reach an endpoint."""
     identity, hint = address.identity, address.hint

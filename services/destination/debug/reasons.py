@@ -7,12 +7,13 @@ from typing import Final
 import msgspec
 
 from linkerd.kube.objects import Endpoint, EndpointSlice, Key, Service
+from linkerd.mesh.addresses import Socket
 from linkerd.mesh.ports import MAX_PORT
 from services.destination.index.audiences import Addresses, Filter, Step
 from services.destination.index.context import Context
 from services.destination.index.merged import EXTERNAL_NAME, port_name
 from services.destination.index.parts import PortName, SlicePart
-from services.destination.model.address import Address, Socket
+from services.destination.model.address import Address
 
 UNEXPLAINED: Final = "this program does not know why"
 """Never said, or a test fails."""

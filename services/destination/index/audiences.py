@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
-from services.destination.model.address import Address, Labels, Socket
+from linkerd.mesh.addresses import Socket
+from services.destination.model.address import Address, Labels
 from services.destination.model.endpoints import EndpointSet
 
 Addresses = Mapping[Socket, Address]

@@ -17,9 +17,8 @@ from linkerd.kube.objects import (
     Service,
     TrafficSplit,
 )
-from linkerd.mesh.ip import canonical_ip
+from linkerd.mesh.addresses import Socket, canonical_ip, is_ipv6
 from linkerd.mesh.labels import SERVICE_NAME
-from services.destination.model.address import Socket
 
 _TCP: Final = "TCP"  # what proxies carry
 _UNSPECIFIED: Final = ("0.0.0.0", "::")  # noqa: S104  # as pods say it; nothing is bound here
@@ -52,12 +51,12 @@ def host_ports(pod: Pod | None) -> Mapping[Socket, int]:
         return {}
     found: dict[Socket, int] = {}
     ips = _canonical(pod.status.host_addresses)
-    families = {_is_ipv6(ip) for ip in pod.status.ips} or {False, True}
+    families = {is_ipv6(ip) for ip in pod.status.ips} or {False, True}
     for port in ports:
         if port.protocol == _TCP:
             bound = canonical_ip(port.host_ip)
             for ip in ips:
-                if _is_ipv6(ip) in families and _carries(ip, port.host_ip, bound):
+                if is_ipv6(ip) in families and _carries(ip, port.host_ip, bound):
                     found.setdefault((ip, port.host_port), port.container_port)
     return found
 
@@ -65,12 +64,8 @@ def host_ports(pod: Pod | None) -> Mapping[Socket, int]:
 def _carries(ip: str, written: str, bound: str | None) -> bool:
     """Whether an address of the node is meant by a `hostIP`, as written and in canonical form."""
     if bound in _UNSPECIFIED:
-        return _is_ipv6(ip) == _is_ipv6(bound)
+        return is_ipv6(ip) == is_ipv6(bound)
     return not written or ip == bound
-
-
-def _is_ipv6(ip: str) -> bool:
-    return ":" in ip
 
 
 def workload_sockets(workload: ExternalWorkload | None) -> AbstractSet[Socket]:

@@ -5,13 +5,14 @@ from typing import Final
 
 from linkerd.index import NOTHING, Dependent
 from linkerd.kube.objects import EndpointSlice, Key, Service
+from linkerd.mesh.addresses import Socket
 from linkerd.mesh.labels import REMOTE_CLUSTER_NAME, REMOTE_SERVICE_FQ_NAME
 from linkerd.mesh.metric_labels import label_value
 from services.destination.index import subjects as on
 from services.destination.index.audiences import Addresses, Census, differences
 from services.destination.index.context import Context
 from services.destination.index.parts import PortName, SlicePart
-from services.destination.model.address import Address, Labels, Socket
+from services.destination.model.address import Address, Labels
 
 EXTERNAL_NAME: Final = "ExternalName"
 _LOCAL: Final = "Local"

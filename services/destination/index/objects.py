@@ -23,10 +23,10 @@ from linkerd.kube.objects import (
     ServiceProfile,
     TrafficSplit,
 )
+from linkerd.mesh.addresses import Socket
 from linkerd.mesh.labels import TOPOLOGY_ZONE
 from services.destination.index import filing
 from services.destination.index import subjects as on
-from services.destination.model.address import Socket
 
 
 class Kind(Enum):

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from linkerd.index import NOTHING, Dependent, Subject
 from linkerd.kube.objects import Endpoint, EndpointSlice, Key, TargetRef
-from linkerd.mesh.ip import canonical_ip
+from linkerd.mesh.addresses import Socket, canonical_ip
 from linkerd.mesh.labels import REMOTE_GATEWAY_IDENTITY, REMOTE_SERVICE_FQ_NAME
 from linkerd.mesh.metric_labels import label_value
 from linkerd.mesh.names import is_dns_name
@@ -23,7 +23,7 @@ from services.destination.index.facts import Facts, of_pod, of_workload
 from services.destination.index.filing import SUBSET_MARK
 from services.destination.index.pod_facts import PodFacts
 from services.destination.index.workload_facts import WorkloadFacts
-from services.destination.model.address import Address, Socket
+from services.destination.model.address import Address
 
 PortName = str | int
 """What to look for in a slice: the name of a service's port, or a number as it is."""

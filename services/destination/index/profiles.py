@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from linkerd.index import Owner, Subject, TopicView
 from linkerd.kube.objects import Key, Service
-from linkerd.mesh.ip import canonical_ip
+from linkerd.mesh.addresses import canonical_ip
 from linkerd.mesh.labels import OPAQUE_PORTS
 from linkerd.mesh.names import is_dns_name, service_name
 from linkerd.mesh.ports import PortSet, parse_ports

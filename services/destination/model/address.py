@@ -3,9 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
-Socket = tuple[str, int]
-"""IP (canonical) and port. It is what proxies key their endpoints by, hence so do we: one socket
-is one endpoint, whichever pod, slice or family it comes from."""
+from linkerd.mesh.addresses import Socket, is_ipv6
 
 WorkloadKey = tuple[str, str]
 """Namespace and name of a pod."""
@@ -73,10 +71,10 @@ class Address:
 
     @property
     def socket(self) -> Socket:
-        """What identifies this endpoint."""
+        """What identifies this endpoint, whichever pod, slice or family it comes from."""
         return self.ip, self.port
 
     @property
     def is_ipv6(self) -> bool:
         """Whether the IP is an IPv6 literal."""
-        return ":" in self.ip
+        return is_ipv6(self.ip)

@@ -4,7 +4,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from itertools import count
 from typing import Final
 
-from services.destination.model.address import Address, Labels, Socket
+from linkerd.mesh.addresses import Socket
+from services.destination.model.address import Address, Labels
 
 LOCAL: Final = "local"
 REMOTE: Final = "remote"

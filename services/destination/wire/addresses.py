@@ -1,12 +1,11 @@
 """One endpoint as a WeightedAddr."""
 
-from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration as PbDuration
 
 from linkerd.stubs.proxy import destination_pb2 as pb
-from linkerd.stubs.proxy import net_pb2
+from linkerd.wire.net import tcp_address
 from linkerd.wire.splice import submessage
 from services.destination.model.address import Address, Protocol, ProtocolHint, TlsIdentity
 from services.destination.model.endpoints import LOCAL
@@ -39,7 +38,7 @@ class AddressEncoder:
         if where is not None:
             labels["zone_locality"] = where
         return pb.WeightedAddr(
-            addr=tcp_address(address),
+            addr=tcp_address(address.ip, address.port),
             weight=_LOCAL_WEIGHT if self._zone_weights and where == LOCAL else _WEIGHT,
             metric_labels=labels,
             tls_identity=_identity(address.identity) if address.identity else None,
@@ -51,18 +50,7 @@ class AddressEncoder:
 
 def removed(address: Address) -> bytes:
     """`address` as an item of an AddrSet."""
-    return submessage(_ADDRS, tcp_address(address).SerializeToString())
-
-
-def tcp_address(address: Address) -> net_pb2.TcpAddress:
-    """IPv4 as one big-endian number, IPv6 as two halves."""
-    packed = inet_pton(AF_INET6 if address.is_ipv6 else AF_INET, address.ip)
-    if not address.is_ipv6:
-        ip = net_pb2.IPAddress(ipv4=int.from_bytes(packed))
-    else:
-        first, last = int.from_bytes(packed[:8]), int.from_bytes(packed[8:])
-        ip = net_pb2.IPAddress(ipv6=net_pb2.IPv6(first=first, last=last))
-    return net_pb2.TcpAddress(ip=ip, port=address.port)
+    return submessage(_ADDRS, tcp_address(address.ip, address.port).SerializeToString())
 
 
 def http2_message(params: Http2Params) -> pb.Http2ClientParams:

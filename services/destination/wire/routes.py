@@ -5,6 +5,7 @@ from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 
+from linkerd.mesh.authority import with_port
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.stubs.proxy import http_types_pb2
 from services.destination.model.routes import (
@@ -88,16 +89,6 @@ def budget_message(budget: RetryBudget) -> pb.RetryBudget:
 def target_message(authority: str, weight: int, port: int) -> pb.WeightedDst:
     """A target; without a port of its own, that of the request."""
     return pb.WeightedDst(authority=with_port(authority, port), weight=weight)
-
-
-def with_port(authority: str, port: int) -> str:
-    """The authority as `host:port`, IPv6 hosts in brackets."""
-    bracketed = authority.startswith("[")
-    if bracketed and authority.endswith("]"):
-        return f"{authority}:{port}"
-    if bracketed or authority.count(":") == 1:
-        return authority
-    return f"[{authority}]:{port}" if ":" in authority else f"{authority}:{port}"
 
 
 def _class_message(item: ResponseClass) -> pb.ResponseClass:

@@ -12,9 +12,12 @@ from linkerd.mesh.authority import (
     ServiceTarget,
     is_target,
     parse_authority,
+    with_port,
 )
+from linkerd.mesh.names import service_name
 
 DOMAIN = "mesh.test"
+LABELS = st.from_regex(r"[a-z]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +80,7 @@ def test_valid(path: str, target: object) -> None:
     ],
 )
 def test_invalid(path: str) -> None:
-    with pytest.raises(AuthorityError, match=r"^path: invalid authority"):
+    with pytest.raises(AuthorityError, match=r"^invalid authority"):
         parse_authority(path, DOMAIN)
 
 
@@ -125,3 +128,24 @@ def test_ips_come_back(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, port: 
 )
 def test_where_traffic_can_be_sent(text: str, *, holds: bool) -> None:
     assert is_target(text) == holds
+
+
+@pytest.mark.parametrize(
+    ("authority", "full"),
+    [
+        ("ledger.fin", "ledger.fin:80"),
+        ("ledger.fin:90", "ledger.fin:90"),
+        ("10.9.8.7", "10.9.8.7:80"),
+        ("fd00::5", "[fd00::5]:80"),
+        ("[fd00::5]", "[fd00::5]:80"),
+        ("[fd00::5]:90", "[fd00::5]:90"),
+    ],
+)
+def test_a_port_of_its_own_stays(authority: str, full: str) -> None:
+    assert with_port(authority, 80) == full
+
+
+@given(LABELS, LABELS, st.integers(1, 65535))
+def test_a_services_full_name_leads_to_it(name: str, namespace: str, port: int) -> None:
+    full = with_port(service_name(name, namespace, DOMAIN), port)
+    assert parse_authority(full, DOMAIN) == ServiceTarget(namespace, name, port)

@@ -20,7 +20,7 @@ from linkerd.kube.objects import (
     ServiceProfile,
     TrafficSplit,
 )
-from linkerd.mesh.authority import IpTarget, parse_authority
+from linkerd.mesh.authority import IpTarget, parse_authority, with_port
 from linkerd.mesh.names import IdentityDomain
 from linkerd.mesh.ports import PortSet
 from linkerd.streams import Subscription, drain
@@ -83,11 +83,11 @@ class EndpointStream:
     @property
     def sockets(self) -> set[str]:
         """What the proxy would balance over."""
-        return {_join(*socket) for socket in self.reader.known}
+        return {with_port(*socket) for socket in self.reader.known}
 
     def address(self, socket: str) -> pb.WeightedAddr:
         """What the proxy knows about an endpoint."""
-        known = {_join(*at): raw for at, raw in self.reader.known.items()}
+        known = {with_port(*at): raw for at, raw in self.reader.known.items()}
         return pb.WeightedAddr.FromString(known[socket])
 
 
@@ -187,14 +187,10 @@ class LinkedWorld:
         self._world.index.link(self.name, self.context)
 
 
-def _join(ip: str, port: int) -> str:
-    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
-
-
 def _text(update: pb.Update) -> str:
     kind = update.WhichOneof("update")
     if kind == "add":
         addresses = [item.addr for item in update.add.addrs]
     else:
         addresses = list(update.remove.addrs)
-    return " ".join([str(kind), *sorted(_join(*socket_of(item)) for item in addresses)])
+    return " ".join([str(kind), *sorted(with_port(*socket_of(item)) for item in addresses)])

@@ -16,9 +16,8 @@ from structlog.testing import capture_logs
 
 from linkerd.kube.events import Applied, Deleted
 from linkerd.kube.objects import Key
-from linkerd.mesh.authority import ServiceTarget
+from linkerd.mesh.authority import ServiceTarget, with_port
 from services.destination.debug import endpoints, reasons
-from services.destination.debug.objects import socket_text
 from services.destination.index import Index, Kind, WatchError
 from services.destination.index.context import Context
 from tests.support.destination.world import DOMAIN, World
@@ -201,7 +200,7 @@ def test_every_endpoint_is_in_or_has_one_reason(seed: int, steps: int) -> None:
     every = [outcome for each in found for outcome in reasons.outcomes(each.slices)]
     listed = [o.address.socket for o in every if o.address is not None and not o.why]
     if fresh is not None:
-        assert sorted(socket_text(*at) for at in listed) == sorted(fresh)  # and each once
+        assert sorted(with_port(*at) for at in listed) == sorted(fresh)  # and each once
         assert shown["agrees"]
     else:
         assert shown["answer"]["error"]

@@ -1,6 +1,10 @@
-"""IP literals, in one canonical spelling, so that they may be compared and used as keys."""
+"""IPs and sockets. IPs are text in one canonical spelling, so that they may be compared and used as
+keys."""
 
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+
+Socket = tuple[str, int]
+"""IP (canonical) and port. It is what proxies key their endpoints by."""
 
 
 def canonical_ip(text: str) -> str | None:
@@ -8,8 +12,13 @@ def canonical_ip(text: str) -> str | None:
 
     IPv6 with a zone suffix is not one; an IPv4-mapped IPv6 literal stays IPv6.
     """
-    family = AF_INET6 if ":" in text else AF_INET
+    family = AF_INET6 if is_ipv6(text) else AF_INET
     try:
         return inet_ntop(family, inet_pton(family, text))
     except (OSError, ValueError):  # ValueError: an embedded NUL or a surrogate
         return None
+
+
+def is_ipv6(ip: str) -> bool:
+    """Which of the two an IP literal is."""
+    return ":" in ip
