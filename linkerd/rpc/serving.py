@@ -8,14 +8,14 @@ from linkerd.rpc.methods import ServiceTable
 from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import CLEANUP_SECONDS, Process
-from linkerd.runtime.settings import CommonSettings
+from linkerd.runtime.settings import GrpcSettings
 
 _GRACE: Final = 5.0  # seconds for unary calls to finish once the server stops; a token review's
 _log = get_logger(__name__)
 
 
 async def serve(
-    settings: CommonSettings,
+    settings: GrpcSettings,
     process: Process,
     *tables: ServiceTable,
     limits: ServerOptions | None = None,

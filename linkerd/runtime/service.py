@@ -13,12 +13,12 @@ from linkerd.runtime.admin import AdminServer
 from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.logs import configure_logging, get_logger
 from linkerd.runtime.process import Process, run
-from linkerd.runtime.settings import CommonSettings, JobSettings, describe, load
+from linkerd.runtime.settings import JobSettings, ServiceSettings, describe, load
 from linkerd.runtime.standard_streams import open_standard_streams
 from linkerd.version import VERSION
 
 J = TypeVar("J", bound=JobSettings)
-S = TypeVar("S", bound=CommonSettings)
+S = TypeVar("S", bound=ServiceSettings)
 
 _UNFINISHED: Final = 1
 _USAGE: Final = 2
@@ -99,7 +99,7 @@ def _refuse(name: str, error: SettingsError) -> int:
     return _USAGE
 
 
-async def _start_admin(settings: CommonSettings, process: Process) -> None:
+async def _start_admin(settings: ServiceSettings, process: Process) -> None:
     admin = AdminServer(
         settings.admin_addr,
         readiness=process.readiness,

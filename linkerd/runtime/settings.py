@@ -21,10 +21,11 @@ from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.values import HostPort, Parser, parse_host_port, parser_for, show
 
 __all__ = [
-    "CommonSettings",
     "GrpcEngine",
+    "GrpcSettings",
     "HostPort",
     "JobSettings",
+    "ServiceSettings",
     "SettingsError",
     "describe",
     "load",
@@ -90,29 +91,35 @@ class JobSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommonSettings(JobSettings):
-    """What every service has; subclasses override the defaults of the addresses."""
+class ServiceSettings(JobSettings):
+    """What every service has, whatever it serves."""
 
-    addr: HostPort = setting(default=HostPort("", 8080), doc="Address that serves gRPC.")
     admin_addr: HostPort = setting(
         default=HostPort("", 9990), doc="Address of /ping, /live, /ready and /metrics (HTTP)."
     )
+    enable_pprof: bool = setting(
+        default=False, doc="Serve profiling pages under /debug/ on the admin address."
+    )
+    lame_duck: timedelta = setting(
+        default=timedelta(0),
+        doc="How long to keep serving, unready, after SIGTERM, while clients learn of it.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrpcSettings(ServiceSettings):
+    """What a service of gRPC has; subclasses override the defaults of the addresses."""
+
+    addr: HostPort = setting(default=HostPort("", 8080), doc="Address that serves gRPC.")
     grpc_engine: GrpcEngine = setting(
         default="grpcio",
         doc="What serves gRPC: gRPC core, or the lighter engine for many streams.",
-    )
-    enable_pprof: bool = setting(
-        default=False, doc="Serve profiling pages under /debug/ on the admin address."
     )
     enable_reflection: bool = setting(
         default=False, doc="Serve gRPC reflection, so that grpcurl knows the methods."
     )
     enable_channelz: bool = setting(
         default=False, doc="Serve gRPC channelz, the state of every connection; engine grpcio only."
-    )
-    lame_duck: timedelta = setting(
-        default=timedelta(0),
-        doc="How long to keep serving, unready, after SIGTERM, while clients learn of it.",
     )
     grpc_connection_age: timedelta = setting(
         default=timedelta(hours=6),

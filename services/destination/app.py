@@ -23,7 +23,7 @@ from linkerd.rpc.serving import serve
 from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
-from linkerd.runtime.settings import CommonSettings, GrpcEngine, HostPort, setting
+from linkerd.runtime.settings import GrpcEngine, GrpcSettings, HostPort, setting
 from services.destination.clusters import MEMORY, ClusterStore, LinkCollector
 from services.destination.debug import DebugPages, ages_of
 from services.destination.index import Index
@@ -45,7 +45,7 @@ _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(CommonSettings):
+class Settings(GrpcSettings):
     """The flags of the destination service. Names and defaults are upstream's where it has them."""
 
     addr: HostPort = setting(default=HostPort("", 8086), doc="Address that serves gRPC.")

@@ -12,14 +12,14 @@ from linkerd.rpc.server import Server
 from linkerd.rpc.serving import serve
 from linkerd.runtime.clock import SystemClock
 from linkerd.runtime.process import Process
-from linkerd.runtime.settings import CommonSettings, load
+from linkerd.runtime.settings import GrpcSettings, load
 from linkerd.stubs.proxy import destination_pb2, destination_pb2_grpc
 from tests.support.cut import CutProxy
 from tests.support.rpc import World
 
 
-def settings(*flags: str) -> CommonSettings:
-    return load(CommonSettings, ["--addr=127.0.0.1:0", *flags], {}, prog="test", version="0")
+def settings(*flags: str) -> GrpcSettings:
+    return load(GrpcSettings, ["--addr=127.0.0.1:0", *flags], {}, prog="test", version="0")
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ import pytest
 
 from linkerd.runtime.process import Process
 from linkerd.runtime.service import launch
-from linkerd.runtime.settings import CommonSettings
+from linkerd.runtime.settings import GrpcSettings
 
 
-async def start(_settings: CommonSettings, process: Process) -> None:
+async def start(_settings: GrpcSettings, process: Process) -> None:
     """A service whose set-up lasts until it is told a line."""
     gate = process.readiness.gate("caches")
     await asyncio.to_thread(sys.stdin.readline)
@@ -136,4 +136,4 @@ def test_help_and_version() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(launch(CommonSettings, start, name="destination"))
+    sys.exit(launch(GrpcSettings, start, name="destination"))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from linkerd.runtime.settings import (
-    CommonSettings,
+    GrpcSettings,
     HostPort,
     SettingsError,
     describe,
@@ -21,7 +21,7 @@ from linkerd.runtime.settings import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(CommonSettings):
+class Settings(GrpcSettings):
     """What a service might declare."""
 
     addr: HostPort = HostPort("", 8086)
@@ -37,7 +37,7 @@ class Settings(CommonSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Needy(CommonSettings):
+class Needy(GrpcSettings):
     """Has a required flag."""
 
     issuer: Path = setting(doc="Issuer.")
@@ -172,7 +172,7 @@ def test_secrets_are_not_told() -> None:
         raise ValueError(f"no number: {text}")
 
     @dataclass(frozen=True, kw_only=True)
-    class Secretive(CommonSettings):
+    class Secretive(GrpcSettings):
         pin: int = setting(default=0, doc="Pin.", secret=True, parse=strict)
 
     with pytest.raises(SettingsError) as caught:

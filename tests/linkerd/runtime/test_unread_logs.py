@@ -24,7 +24,7 @@ from linkerd.runtime.errors import StartError
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
 from linkerd.runtime.service import launch
-from linkerd.runtime.settings import CommonSettings, setting
+from linkerd.runtime.settings import GrpcSettings, setting
 from tests.support.eventually import eventually
 
 PROGRAM: Final = (sys.executable, "-m", "tests.linkerd.runtime.test_unread_logs")
@@ -35,7 +35,7 @@ LINES: Final = 12_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(CommonSettings):
+class Settings(GrpcSettings):
     """`fails` makes the start end with an error."""
 
     fails: bool = setting(default=False, doc="Whether the start fails.")
