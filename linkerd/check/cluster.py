@@ -1,6 +1,7 @@
 """The cluster that is looked at: a client that connects when it is first used."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Any, Final, Self
 
 import msgspec
@@ -8,11 +9,12 @@ import msgspec
 from linkerd.kube.access import Access
 from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import NotFound, ProtocolError
+from linkerd.kube.lists import Lister
+from linkerd.kube.resource import PODS
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON has it."""
 
-_PAGE: Final = 500
 _SECONDS: Final = 30.0
 
 
@@ -69,12 +71,9 @@ class Cluster:
 
     async def pods(self, namespace: str = "", selector: str = "") -> AsyncIterator[Object]:
         """Pods of one namespace, or of all, that the label selector picks. Raises KubeError."""
-        path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
-        query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
-        while True:
-            page = await self.get(path, query)
-            for pod in page.get("items") or ():
-                yield pod
-            if not (more := page.get("metadata", {}).get("continue")):
-                return
-            query["continue"] = more
+        pods = PODS.narrowed(namespace, labels=selector)
+        lister = Lister(await self.connect(), pods, timeout=self._seconds)
+        async with aclosing(lister.pages()) as pages:
+            async for page in pages:
+                for pod in page.items or ():
+                    yield msgspec.json.decode(pod, type=Object)

@@ -60,7 +60,7 @@ class Intake(Generic[T]):
         """`objects`: how many a list may have. `quota`: what counts the memory of all that is
         kept, and makes methods raise OverQuota."""
         self._resource = resource
-        self._decoder = ObjectDecoder(resource.type)
+        self._decoder = ObjectDecoder(resource.struct)
         self._store: Store[T] = Store()
         self._meter = meter
         self._lag = lag

@@ -8,7 +8,7 @@ Deleted. While the server is away the store stays as it is, for as long as it ta
 `age_seconds` grows; when it comes back, all reflectors go on at once.
 
 Who calls: a service starts `run` as a core task, waits for `wait_synced`, and reads `store`.
-`on_events` is called synchronously with all events of one read (of a part of a page, in lists),
+Its listener is called synchronously with all events of one read (of a part of a page, in lists),
 never with none; `store` shows the state after all of them by then. It must not raise: that ends
 `run`, and with it the process.
 """
@@ -16,6 +16,8 @@ never with none; `store` shows the state after all of them by then. It must not 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Generic, NoReturn, TypeVar
 
@@ -23,11 +25,12 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from linkerd.kube.client import KubeClient
-from linkerd.kube.decode import Page, decode_page
-from linkerd.kube.errors import Forbidden, Gone, KubeError, NotFound, TooLarge, Unreachable
+from linkerd.kube.decode import Page
+from linkerd.kube.errors import Forbidden, Gone, KubeError, NotFound, Unreachable
 from linkerd.kube.events import Event
+from linkerd.kube.informer_metrics import InformerLags
 from linkerd.kube.intake import Intake
-from linkerd.kube.lag import UpdateLag
+from linkerd.kube.lists import Lister
 from linkerd.kube.objects import Key, KubeObject
 from linkerd.kube.quota import Quota
 from linkerd.kube.recovery import Recovery
@@ -40,72 +43,68 @@ T = TypeVar("T", bound=KubeObject)
 _log = structlog.stdlib.get_logger(__name__)
 
 _SLICE: Final = 100  # objects decoded and told about before other tasks get a turn
-_LIST_TIMEOUT: Final = 60.0  # seconds for one page
 _WATCH_SECONDS: Final = (300, 600)  # how long we ask the server to keep a watch, spread
 _HEALTHY: Final = 5.0  # seconds that a watch must live for earlier failures to be forgotten
 # Seconds of silence after which a watch is taken for dead. The server sends a bookmark about once
 # a minute; a dead TCP peer is noticed sooner by the kernel (see transport.py), so this is for
 # proxies in between that keep a connection open to nobody.
-IDLE: Final = 180.0
+_IDLE: Final = 180.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReflectorOptions:
+    """What the reflectors of one cluster have in common.
+
+    `cluster` names it in metrics and logs. `quota` is what its server may take of us, in all
+    reflectors together; beyond it `run` raises OverQuota. `lags`: whether, and where, it is
+    observed how long updates take to reach us. `idle_timeout`: seconds.
+    """
+
+    cluster: str = HOME
+    clock: Clock = field(default_factory=SystemClock)
+    metrics: ReflectorMetrics = field(default_factory=lambda: ReflectorMetrics(CollectorRegistry()))
+    lags: InformerLags | None = None
+    quota: Quota = field(default_factory=Quota)
+    random: Random = field(default_factory=Random)  # spreads load, guards nothing
+    idle_timeout: float = _IDLE
 
 
 class Reflector(Generic[T]):
-    """The last known state of one resource (of one namespace, or of all), kept up to date."""
+    """The last known state of one resource, kept up to date."""
 
     def __init__(
         self,
         client: KubeClient,
         resource: Resource[T],
-        on_events: Callable[[Sequence[Event[T]]], None],
-        *,
-        namespace: str | None = None,
-        label_selector: str | None = None,
-        field_selector: str | None = None,
-        missing_ok: bool = False,
-        forbidden_ok: bool = False,
-        cluster: str = HOME,
-        clock: Clock | None = None,
-        metrics: ReflectorMetrics | None = None,
-        lag: Callable[[float], None] | None = None,
-        random: Random | None = None,
-        idle_timeout: float = IDLE,
-        quota: Quota | None = None,
+        listener: Callable[[Sequence[Event[T]]], None],
+        options: ReflectorOptions | None = None,
     ) -> None:
-        """`missing_ok`: a resource that the server does not have (a CRD that is not installed)
-        counts as synced and empty; it is asked for again now and then; `forbidden_ok`: so does one
-        that we may not read. `cluster` names it in metrics and logs. `lag` hears how long, in
-        seconds, each update took to reach us. `idle_timeout`: seconds. `quota` is what its server
-        may take of us, in all reflectors together; beyond it `run` raises OverQuota."""
+        options = options or ReflectorOptions()
         self._client = client
-        self._quota = quota or Quota()
-        self._page = client.limits.page  # objects a list request; bounds memory on both sides
+        self._options = options
+        self._quota = options.quota
         self._resource = resource
-        self._on_events = on_events
-        versions = (resource.version, *resource.alternatives)
-        self._paths = deque(resource.path(namespace, version=version) for version in versions)
+        self._listener = listener
+        self._lister = Lister(client, resource, quota=options.quota)
+        self._versions = deque(resource.versions)  # the first is asked for at present
         self._missing: set[str] = set()  # those of them that the server lacked, one after another
-        self._selectors = _without_none(labelSelector=label_selector, fieldSelector=field_selector)
-        self._dispensable = (NotFound,) * missing_ok + (Forbidden,) * forbidden_ok
-        self._clock = clock or SystemClock()
-        self._random = random or Random()  # noqa: S311  # spreads load, guards nothing
-        self._idle_timeout = idle_timeout
+        self._clock = options.clock
+        self._random = options.random
         self._recovery = Recovery(client.presence, self._clock, self._random)
         self._heard_at = self._clock.monotonic()
         self._trouble: str | None = None
         self._synced = asyncio.Event()
-        self._meter = (metrics or ReflectorMetrics(CollectorRegistry())).of(
-            resource.plural, namespace or "", cluster
-        )
+        self._meter = options.metrics.of(resource.plural, resource.namespace, options.cluster)
         self._intake = Intake(
             resource,
             self._meter,
-            UpdateLag(lag, self._clock) if lag is not None else None,
+            options.lags.of(resource, self._clock) if options.lags is not None else None,
             quota=self._quota,
             objects=client.limits.objects,
         )
-        self._log = _log.bind(resource=resource.plural, namespace=namespace or "")
-        if cluster != HOME:
-            self._log = self._log.bind(cluster=cluster)
+        self._log = _log.bind(resource=resource.plural, namespace=resource.namespace)
+        if options.cluster != HOME:
+            self._log = self._log.bind(cluster=options.cluster)
 
     @property
     def store(self) -> Mapping[Key, T]:
@@ -145,53 +144,18 @@ class Reflector(Generic[T]):
             error.__traceback__ = None  # its frames hold what was being read
             await self._recover(error)
 
-    @property
-    def _path(self) -> str:
-        """Where the resource is, under the version that is asked for at present."""
-        return self._paths[0]
-
     async def _list(self) -> None:
         self._meter.lists.inc()
         self._intake.begin_list()
-        page = await self._fetch("")
-        pages = 1
-        while token := page.metadata.continue_:
-            pages += 1
-            if pages > self._client.limits.pages:
-                raise TooLarge(f"{self._path}: a list of more than {pages - 1} pages")
-            ahead = asyncio.create_task(self._fetch(token), name=f"list {self._path}")
-            try:
+        version = ""
+        async with aclosing(self._lister.pages(self._versions[0])) as pages:
+            async for page in pages:
+                self._heard()
                 await self._take_page(page)
-                page = await ahead
-            finally:
-                ahead.cancel()
-                await asyncio.gather(ahead, return_exceptions=True)
-        await self._take_page(page)
-        self._tell(self._intake.end_list(page.metadata.resource_version))
+                version = page.metadata.resource_version
+        self._tell(self._intake.end_list(version))
         self._synced.set()
         self._log.debug("listed", count=len(self.store), resource_version=self._intake.version)
-
-    async def _fetch(self, token: str) -> Page:
-        query = {**self._selectors, "limit": str(self._page)}
-        if token:
-            query["continue"] = token
-        try:
-            body = await self._client.request(
-                "GET",
-                self._path,
-                query=query,
-                accept=self._resource.accept_list,
-                timeout=_LIST_TIMEOUT,
-            )
-        except TooLarge:
-            self._page = max(1, self._page // 4)  # the objects are larger than others
-            raise
-        async with self._quota.turn():
-            page = decode_page(body)
-            if (size := len(page.items or ())) > self._client.limits.objects:
-                raise TooLarge(f"{self._path}: a page of {size} objects")
-        self._heard()
-        return page
 
     async def _take_page(self, page: Page) -> None:
         items = page.items or []
@@ -200,18 +164,19 @@ class Reflector(Generic[T]):
                 self._tell(self._intake.take_items(items[start : start + _SLICE]))
 
     async def _watch(self, version: str) -> None:
+        resource = self._resource
         query = {
-            **self._selectors,
+            **resource.selectors,
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
             "timeoutSeconds": str(self._random.randint(*_WATCH_SECONDS)),
         }
         async with self._client.stream(
-            self._path,
+            resource.path(resource.namespace, version=self._versions[0]),
             query=query,
-            accept=self._resource.accept_object,
-            idle_timeout=self._idle_timeout,
+            accept=resource.accept_object,
+            idle_timeout=self._options.idle_timeout,
         ) as batches:
             self._meter.watches.inc()
             opened = self._clock.monotonic()
@@ -238,7 +203,7 @@ class Reflector(Generic[T]):
 
     def _tell(self, events: Sequence[Event[T]]) -> None:
         if events:
-            self._on_events(events)
+            self._listener(events)
 
     def _heard(self) -> None:
         if self._trouble is not None:
@@ -261,11 +226,11 @@ class Reflector(Generic[T]):
     def _turn_to_another_version(self) -> bool:
         """The resource is not there under this version; the next one is asked for from now on.
         False when that makes every version once."""
-        self._missing.add(self._path)
-        if len(self._paths) > 1:
-            self._paths.rotate(-1)
+        self._missing.add(self._versions[0])
+        if len(self._versions) > 1:
+            self._versions.rotate(-1)
             self._intake.expire()
-        if len(self._missing) < len(self._paths):
+        if len(self._missing) < len(self._versions):
             return True
         self._missing.clear()
         return False
@@ -273,7 +238,7 @@ class Reflector(Generic[T]):
     def _note(self, error: KubeError, delay: float) -> None:
         """Logs a trouble when it begins or changes, not each time that it persists. A server that
         does not show what may be missing is no trouble."""
-        if isinstance(error, self._dispensable) and not self.store:
+        if self._is_dispensable(error) and not self.store:
             self._heard()
             if not self.synced:
                 self._log.info("the cluster does not show this resource; taken as empty")
@@ -291,6 +256,8 @@ class Reflector(Generic[T]):
             age_seconds=round(self.age_seconds, 1),
         )
 
-
-def _without_none(**items: str | None) -> dict[str, str]:
-    return {name: value for name, value in items.items() if value is not None}
+    def _is_dispensable(self, error: KubeError) -> bool:
+        resource = self._resource
+        return (resource.may_be_missing and isinstance(error, NotFound)) or (
+            resource.may_be_forbidden and isinstance(error, Forbidden)
+        )

@@ -1,6 +1,7 @@
-"""Which resources we read, and where the API server keeps them."""
+"""The kinds that we read: where the API server keeps them, and what there is to know of reading
+them. One table for all services; each takes from it what it needs."""
 
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar, cast
 from urllib.parse import quote
 
 import msgspec
@@ -21,31 +22,68 @@ from linkerd.kube.objects import (
 )
 
 T = TypeVar("T", bound=KubeObject)
+S = TypeVar("S", bound=KubeObject)
 
 _PARTIAL: Final = "application/json;as={kind};g=meta.k8s.io;v=v1,application/json"
 
 
-class Resource(msgspec.Struct, Generic[T], frozen=True):
-    """A resource of the API and the Struct that its objects decode into.
+class Resource(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """What is read of one kind: where the API server keeps it, which objects, and the Struct that
+    they decode into, which has those fields alone that its reader needs.
 
-    `metadata_only` asks the server to leave out everything but the metadata. `alternatives` are
-    other versions that the Struct reads, for servers that do not have `version`.
+    A service's table is made of those below: `into` another Struct, `narrowed` to some objects,
+    `dispensable` where it can do without.
     """
 
-    group: str
-    version: str
+    group: str = ""
+    versions: tuple[str, ...] = ("v1",)
+    """Those that the Struct reads; a server that lacks the first is asked for the next."""
     plural: str
     kind: str
-    type: type[T]
+    struct: type[T]
     namespaced: bool = True
     metadata_only: bool = False
-    alternatives: tuple[str, ...] = ()
+    """The server is asked to leave out everything but the metadata."""
+    may_be_missing: bool = False
+    """Where the server does not have it (a CRD that is not installed) there is none of it, until a
+    later look finds it."""
+    may_be_forbidden: bool = False
+    """Where we may not read it there is none of it."""
+    namespace: str = ""
+    """Empty: all of them."""
+    label_selector: str = ""
+    field_selector: str = ""
+    cache: str = ""
+    """Its name in `<cache>_cache_size`."""
+    lag: str = ""
+    """Its name in `<lag>_informer_lag_seconds`; empty where it has none."""
+
+    def into(self, struct: "type[S]", *, metadata_only: bool = False) -> "Resource[S]":
+        """The same objects, with the fields of another Struct."""
+        changed = msgspec.structs.replace(self, struct=struct, metadata_only=metadata_only)
+        return cast("Resource[S]", changed)
+
+    def narrowed(self, namespace: str = "", *, labels: str = "", fields: str = "") -> "Resource[T]":
+        """Only the objects of one namespace, or those that selectors choose, as kubectl takes
+        them."""
+        return msgspec.structs.replace(
+            self, namespace=namespace, label_selector=labels, field_selector=fields
+        )
+
+    def dispensable(self) -> "Resource[T]":
+        """May be missing, and we may be forbidden to read it."""
+        return msgspec.structs.replace(self, may_be_missing=True, may_be_forbidden=True)
+
+    @property
+    def version(self) -> str:
+        """The version that is preferred."""
+        return self.versions[0]
 
     def path(
         self, namespace: str | None = None, name: str | None = None, *, version: str | None = None
     ) -> str:
         """The path of the collection (of one namespace, or of all) or of one object, under
-        `version` or the usual one."""
+        `version` or the preferred one."""
         version = version or self.version
         root = f"/apis/{self.group}/{version}" if self.group else f"/api/{version}"
         parts = [root]
@@ -55,6 +93,12 @@ class Resource(msgspec.Struct, Generic[T], frozen=True):
         if name is not None:
             parts.append(quote(name, safe=""))
         return "/".join(parts)
+
+    @property
+    def selectors(self) -> dict[str, str]:
+        """The query that asks for those objects alone."""
+        query = {"labelSelector": self.label_selector, "fieldSelector": self.field_selector}
+        return {name: selector for name, selector in query.items() if selector}
 
     @property
     def accept_list(self) -> str:
@@ -70,36 +114,91 @@ class Resource(msgspec.Struct, Generic[T], frozen=True):
         return _PARTIAL.format(kind=kind) if self.metadata_only else "application/json"
 
 
-PODS: Final = Resource("", "v1", "pods", "Pod", Pod)
-SERVICES: Final = Resource("", "v1", "services", "Service", Service)
-SECRETS: Final = Resource("", "v1", "secrets", "Secret", Secret)
-CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap", ConfigMap)
+PODS: Final = Resource(plural="pods", kind="Pod", struct=Pod, cache="pod", lag="pods")
+SERVICES: Final = Resource(
+    plural="services", kind="Service", struct=Service, cache="service", lag="services"
+)
+SECRETS: Final = Resource(plural="secrets", kind="Secret", struct=Secret)
+CONFIG_MAPS: Final = Resource(plural="configmaps", kind="ConfigMap", struct=ConfigMap)
 NODES: Final = Resource(
-    "", "v1", "nodes", "Node", PartialObject, namespaced=False, metadata_only=True
+    plural="nodes",
+    kind="Node",
+    struct=PartialObject,
+    namespaced=False,
+    metadata_only=True,
+    cache="node",
 )
 NAMESPACES: Final = Resource(
-    "", "v1", "namespaces", "Namespace", PartialObject, namespaced=False, metadata_only=True
+    plural="namespaces",
+    kind="Namespace",
+    struct=PartialObject,
+    namespaced=False,
+    metadata_only=True,
 )
 REPLICA_SETS: Final = Resource(
-    "apps", "v1", "replicasets", "ReplicaSet", PartialObject, metadata_only=True
+    group="apps",
+    plural="replicasets",
+    kind="ReplicaSet",
+    struct=PartialObject,
+    metadata_only=True,
+    cache="replicaset",
 )
-JOBS: Final = Resource("batch", "v1", "jobs", "Job", PartialObject, metadata_only=True)
+JOBS: Final = Resource(
+    group="batch",
+    plural="jobs",
+    kind="Job",
+    struct=PartialObject,
+    metadata_only=True,
+    cache="job",
+)
 ENDPOINT_SLICES: Final = Resource(
-    "discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", EndpointSlice
+    group="discovery.k8s.io",
+    plural="endpointslices",
+    kind="EndpointSlice",
+    struct=EndpointSlice,
+    cache="endpointslices",
+    lag="endpointslices",
 )
-ENDPOINTS: Final = Resource("", "v1", "endpoints", "Endpoints", Endpoints)
+ENDPOINTS: Final = Resource(
+    plural="endpoints", kind="Endpoints", struct=Endpoints, cache="endpoints", lag="endpoints"
+)
 SERVICE_PROFILES: Final = Resource(
-    "linkerd.io", "v1alpha2", "serviceprofiles", "ServiceProfile", ServiceProfile
+    group="linkerd.io",
+    versions=("v1alpha2",),
+    plural="serviceprofiles",
+    kind="ServiceProfile",
+    struct=ServiceProfile,
+    may_be_missing=True,
+    cache="serviceprofile",
+    lag="serviceprofiles",
 )
-SERVERS: Final = Resource("policy.linkerd.io", "v1beta3", "servers", "Server", Server)
+SERVERS: Final = Resource(
+    group="policy.linkerd.io",
+    versions=("v1beta3",),
+    plural="servers",
+    kind="Server",
+    struct=Server,
+    may_be_missing=True,
+    cache="server",
+    lag="servers",
+)
 EXTERNAL_WORKLOADS: Final = Resource(
-    "workload.linkerd.io", "v1beta1", "externalworkloads", "ExternalWorkload", ExternalWorkload
+    group="workload.linkerd.io",
+    versions=("v1beta1",),
+    plural="externalworkloads",
+    kind="ExternalWorkload",
+    struct=ExternalWorkload,
+    may_be_missing=True,
+    cache="externalworkload",
+    lag="externalworkload",
 )
 TRAFFIC_SPLITS: Final = Resource(
-    "split.smi-spec.io",
-    "v1alpha1",
-    "trafficsplits",
-    "TrafficSplit",
-    TrafficSplit,
-    alternatives=("v1alpha2",),
+    group="split.smi-spec.io",
+    versions=("v1alpha1", "v1alpha2"),
+    plural="trafficsplits",
+    kind="TrafficSplit",
+    struct=TrafficSplit,
+    may_be_missing=True,
+    may_be_forbidden=True,  # of another project: whoever installs us need not know of it
+    cache="trafficsplit",
 )

@@ -13,7 +13,9 @@ from typing import Final
 from linkerd.kube.client import KubeClient
 from linkerd.kube.connecting import connect
 from linkerd.kube.controller.replica import holder_identity
-from linkerd.kube.reflector import Reflector
+from linkerd.kube.informer_metrics import CacheSizes, InformerLags
+from linkerd.kube.reading import read
+from linkerd.kube.reflector import ReflectorOptions
 from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.kube.resource import SECRETS
 from linkerd.mesh.labels import LINKED_CLUSTER_NAME, REMOTE_KUBECONFIG
@@ -27,11 +29,11 @@ from linkerd.runtime.settings import GrpcEngine, GrpcSettings, HostPort, setting
 from services.destination.clusters import MEMORY, ClusterStore, LinkCollector
 from services.destination.debug import DebugPages, ages_of
 from services.destination.index import Index
-from services.destination.metrics import CacheCollector, IndexCollector, lag_histograms
+from services.destination.metrics import IndexCollector
 from services.destination.model.http2 import Http2Params, parse_http2_params
 from services.destination.model.mesh import Mesh
 from services.destination.server import Destination
-from services.destination.sources import FOREIGN, OPTIONAL, chained, sources
+from services.destination.sources import chained, sources
 from services.destination.wire.addresses import AddressEncoder
 from services.destination.wire.endpoints import EndpointDeltas
 from services.destination.wire.profiles import ProfileDeltas
@@ -138,14 +140,23 @@ async def start(settings: Settings, process: Process) -> None:
     process.registry.register(IndexCollector(index, mesh.cluster_domain))
     client = await connect(settings.kubeconfig, process)
     metrics = ReflectorMetrics(process.registry)
-    process.registry.register(CacheCollector(metrics))
+    kinds = sources(slices=settings.enable_endpoint_slices)
+    process.registry.register(CacheSizes(metrics, kinds.values()))
     if settings.enable_debug_pages:
         debug = DebugPages(index, mesh.cluster_domain, partial(ages_of, metrics))
         process.pages.update(debug.pages())
     keeper = _slice_keeper(settings, client, process)
+    slices = keeper.listeners if keeper is not None else {}
+    options = ReflectorOptions(
+        clock=process.clock, metrics=metrics, lags=InformerLags(process.registry)
+    )
+    listeners = {
+        resource: chained(index.listener(kind), slices.get(kind.value))
+        for kind, resource in kinds.items()
+    }
     await asyncio.gather(
-        _read_cluster(client, index, process, metrics, keeper),
-        _read_links(client, index, process, metrics, settings),
+        read(process, client, listeners, options),
+        _read_links(client, index, process, options, settings),
     )
     if keeper is not None:
         keeper.leader.start(process, "keep slices of workloads")
@@ -223,7 +234,7 @@ async def _read_links(
     client: KubeClient,
     index: Index,
     process: Process,
-    metrics: ReflectorMetrics,
+    options: ReflectorOptions,
     settings: Settings,
 ) -> None:
     """Starts to read linked clusters; returns when all have been read, or have had their time."""
@@ -234,51 +245,16 @@ async def _read_links(
         index,
         settings.controller_namespace,
         clock=process.clock,
-        metrics=metrics,
+        metrics=options.metrics,
         slices=settings.enable_endpoint_slices,
         memory=settings.linked_cluster_memory_mib << 20,
     )
     process.registry.register(LinkCollector(store))
     process.defer(store.close)
-    secrets = Reflector(
-        client,
-        SECRETS,
-        store.on_secrets,
-        namespace=settings.linked_clusters_namespace or settings.controller_namespace,
-        label_selector=LINKED_CLUSTER_NAME,
-        field_selector=f"type={REMOTE_KUBECONFIG}",
-        forbidden_ok=True,
-        clock=process.clock,
-        metrics=metrics,
+    secrets = SECRETS.narrowed(
+        settings.linked_clusters_namespace or settings.controller_namespace,
+        labels=LINKED_CLUSTER_NAME,
+        fields=f"type={REMOTE_KUBECONFIG}",
     )
-    process.start("reflect linked clusters", secrets.run())
-    await secrets.wait_synced()
+    await read(process, client, {secrets.dispensable(): store.on_secrets}, options)
     await store.settled(settings.linked_clusters_wait)
-
-
-async def _read_cluster(
-    client: KubeClient,
-    index: Index,
-    process: Process,
-    metrics: ReflectorMetrics,
-    keeper: WorkloadSlices | None,
-) -> None:
-    """Starts a reflector of every kind; returns when all have synced."""
-    found = sources(slices=keeper is not None)
-    lags = lag_histograms(process.registry, found)
-    reflectors = {
-        kind: Reflector(
-            client,
-            resource,
-            chained(index.listener(kind), keeper.listeners.get(kind.value) if keeper else None),
-            missing_ok=kind in OPTIONAL,
-            forbidden_ok=kind in FOREIGN,
-            clock=process.clock,
-            metrics=metrics,
-            lag=lags[kind].observe if kind in lags else None,
-        )
-        for kind, resource in found.items()
-    }
-    for kind, reflector in reflectors.items():
-        process.start(f"reflect {kind.value}", reflector.run())
-    await asyncio.gather(*(reflector.wait_synced() for reflector in reflectors.values()))

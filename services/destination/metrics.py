@@ -10,16 +10,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from linkerd.index import View
-from linkerd.kube.reflector_metrics import HOME, ReflectorMetrics
+from linkerd.kube.reflector_metrics import HOME
 from linkerd.mesh.names import service_name
 from linkerd.runtime.metrics import PlainCounter
 from linkerd.streams import Topic
-from services.destination.index import Index, Kind
+from services.destination.index import Index
 from services.destination.index.origins import Origin
 from services.destination.index.ports import AudienceTopic, PortView
 from services.destination.index.profiles import (
@@ -30,29 +30,6 @@ from services.destination.index.profiles import (
 from services.destination.model.endpoints import Endpoints
 
 CLUSTER: Final = HOME
-_CACHES: Final = {
-    "endpoints": "endpoints",
-    "endpointslices": "endpointslices",
-    "externalworkloads": "externalworkload",
-    "jobs": "job",
-    "nodes": "node",
-    "pods": "pod",
-    "replicasets": "replicaset",
-    "servers": "server",
-    "serviceprofiles": "serviceprofile",
-    "services": "service",
-    "trafficsplits": "trafficsplit",
-}
-_LAGS: Final = {
-    Kind.ENDPOINTS: "endpoints",
-    Kind.EXTERNAL_WORKLOAD: "externalworkload",
-    Kind.POD: "pods",
-    Kind.PROFILE: "serviceprofiles",
-    Kind.SERVER: "servers",
-    Kind.SERVICE: "services",
-    Kind.SLICE: "endpointslices",
-}
-_LAG_BUCKETS: Final = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 1000)  # seconds
 _ENDPOINTS: Final = ("cluster", "namespace", "service", "port", "hostname", "nodename")
 _PROFILE: Final = ("namespace", "profile")
 _SERVICE: Final = ("namespace", "name")
@@ -199,41 +176,3 @@ def _counter(
     for place, value in values.items():
         counter.labels(*place).value = value
     return counter.collect()
-
-
-class CacheCollector(Collector):
-    """`<kind>_cache_size{cluster}`: how many objects are known of each cluster that is read."""
-
-    def __init__(self, metrics: ReflectorMetrics) -> None:
-        self._metrics = metrics
-
-    def describe(self) -> Iterable[Metric]:
-        """As that of `IndexCollector`."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """A family for each kind."""
-        found: dict[str, dict[Labels, float]] = defaultdict(dict)
-        for family in self._metrics.objects.collect():
-            for sample in family.samples:
-                name = _CACHES.get(sample.labels["resource"])
-                if name is not None:
-                    found[name][(sample.labels["cluster"],)] = sample.value
-        for name in sorted(found):
-            documentation = f"Objects that are known: {name}."
-            yield _gauge(f"{name}_cache_size", documentation, ("cluster",), found[name])
-
-
-def lag_histograms(registry: CollectorRegistry, kinds: Iterable[Kind]) -> dict[Kind, Histogram]:
-    """`<kind>_informer_lag_seconds`, of those kinds whose lag is worth knowing: from when an object
-    was updated until we heard of it."""
-    return {
-        kind: Histogram(
-            f"{_LAGS[kind]}_informer_lag_seconds",
-            f"From an update of a {kind.value} to its event here.",
-            buckets=_LAG_BUCKETS,
-            registry=registry,
-        )
-        for kind in kinds
-        if kind in _LAGS
-    }

@@ -1,9 +1,10 @@
-"""Which kinds the index is fed with, and where the API server keeps them."""
+"""Which kinds the index is fed with, of our cluster and of linked ones."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from linkerd.kube.events import Event
+from linkerd.kube.reading import Listener
 from linkerd.kube.resource import (
     ENDPOINT_SLICES,
     ENDPOINTS,
@@ -20,38 +21,36 @@ from linkerd.kube.resource import (
 )
 from services.destination.index import Kind
 
-Listener = Callable[[Sequence[Event[Any]]], None]
-
-_ALWAYS: Final[Mapping[Kind, Resource[Any]]] = {
+_ANYWHERE: Final[Mapping[Kind, Resource[Any]]] = {
     Kind.SERVICE: SERVICES,
     Kind.POD: PODS,
-    Kind.NODE: NODES,
     Kind.REPLICA_SET: REPLICA_SETS,
     Kind.JOB: JOBS,
-    Kind.EXTERNAL_WORKLOAD: EXTERNAL_WORKLOADS,
     Kind.SERVER: SERVERS,
+}
+_ONLY_OURS: Final[Mapping[Kind, Resource[Any]]] = {
+    Kind.NODE: NODES,
+    Kind.EXTERNAL_WORKLOAD: EXTERNAL_WORKLOADS,
     Kind.PROFILE: SERVICE_PROFILES,
     Kind.SPLIT: TRAFFIC_SPLITS,
 }
-OPTIONAL: Final = frozenset({Kind.EXTERNAL_WORKLOAD, Kind.SERVER, Kind.PROFILE, Kind.SPLIT})
-"""Kinds whose definition may not be installed; there are none of them then."""
-
-FOREIGN: Final = frozenset({Kind.SPLIT})
-"""Kinds of other projects, which we may not be allowed to read; there are none of them then."""
-
-
-_ONLY_OURS: Final = frozenset({Kind.NODE, Kind.EXTERNAL_WORKLOAD, Kind.PROFILE, Kind.SPLIT})
+_DISPENSABLE: Final = frozenset({Kind.REPLICA_SET, Kind.JOB, Kind.SERVER})
+"""What an older link may not be allowed to read, or an older cluster not have."""
 
 
 def sources(*, slices: bool) -> Mapping[Kind, Resource[Any]]:
     """What to read: endpoints from EndpointSlices or else from Endpoints, never from both."""
-    where = {Kind.SLICE: ENDPOINT_SLICES} if slices else {Kind.ENDPOINTS: ENDPOINTS}
-    return {**_ALWAYS, **where}
+    return {**_ANYWHERE, **_ONLY_OURS, **_endpoints(slices=slices)}
 
 
 def linked_sources(*, slices: bool) -> Mapping[Kind, Resource[Any]]:
     """What to read of a linked cluster: what its endpoints are made of."""
-    return {k: where for k, where in sources(slices=slices).items() if k not in _ONLY_OURS}
+    found = {**_ANYWHERE, **_endpoints(slices=slices)}
+    return {k: where.dispensable() if k in _DISPENSABLE else where for k, where in found.items()}
+
+
+def _endpoints(*, slices: bool) -> Mapping[Kind, Resource[Any]]:
+    return {Kind.SLICE: ENDPOINT_SLICES} if slices else {Kind.ENDPOINTS: ENDPOINTS}
 
 
 def chained(first: Listener, second: Listener | None) -> Listener:

@@ -5,17 +5,19 @@ Only metadata is asked for: the ConfigMap's values, for instance, never come her
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 
-from linkerd.kube.client import KubeClient
-from linkerd.kube.decode import Malformed, ObjectDecoder, decode_page
+from linkerd.kube.client import JSON, KubeClient
+from linkerd.kube.decode import Malformed, ObjectDecoder
 from linkerd.kube.errors import ConfigError, KubeError, ProtocolError
+from linkerd.kube.lists import Lister
 from linkerd.kube.objects import ObjectMeta, PartialObject
-from linkerd.kube.resource import NAMESPACES, SERVICE_PROFILES, Resource
+from linkerd.kube.resource import CONFIG_MAPS, NAMESPACES, SERVICE_PROFILES, Resource
 from linkerd.kube.reviews import self_subject_access_review
 from linkerd.mesh.labels import EXTENSION
 from linkerd.runtime.logs import get_logger
@@ -32,17 +34,8 @@ from services.heartbeat.model import (
 CONFIG: Final = "linkerd-config"
 """The ConfigMap that is made at installation."""
 
-_PROFILES: Final = Resource(
-    SERVICE_PROFILES.group,
-    SERVICE_PROFILES.version,
-    SERVICE_PROFILES.plural,
-    SERVICE_PROFILES.kind,
-    PartialObject,
-    metadata_only=True,
-)
-_CONFIG_MAPS: Final = Resource(
-    "", "v1", "configmaps", "ConfigMap", PartialObject, metadata_only=True
-)
+_PROFILES: Final = SERVICE_PROFILES.into(PartialObject, metadata_only=True)
+_CONFIG_MAPS: Final = CONFIG_MAPS.into(PartialObject, metadata_only=True)
 _PAGE_SIZE: Final = 500
 
 T = TypeVar("T")
@@ -111,7 +104,7 @@ class Cluster:
 
     async def extensions(self) -> Parameters:
         """A parameter for each value of the extension label on namespaces. Raises KubeError."""
-        found = self._list(NAMESPACES, NAMESPACES.path(), labelSelector=EXTENSION)
+        found = self._list(NAMESPACES.narrowed(labels=EXTENSION))
         names = {meta.labels.get(EXTENSION) async for meta in found}
         return {f"{EXTENSION_PREFIX}{name}": "1" for name in names if name}
 
@@ -127,29 +120,22 @@ class Cluster:
             _log.warning("left out", parameter=SERVICE_PROFILE_COUNT, error="we may not list them")
             return {}
         count = 0
-        async for _ in self._list(_PROFILES, _PROFILES.path(namespace)):
+        async for _ in self._list(_PROFILES.narrowed(namespace or "")):
             count += 1
         return {SERVICE_PROFILE_COUNT: str(count)}
 
-    async def _list(
-        self, resource: Resource[PartialObject], path: str, **query: str
-    ) -> AsyncIterator[ObjectMeta]:
-        decoder = ObjectDecoder(PartialObject)
-        query = {**query, "limit": str(self._page_size)}
-        while True:
-            page = decode_page(await self._get(path, resource.accept_list, **query))
-            for item in map(decoder.decode, page.items or ()):
-                if isinstance(item, Malformed):
-                    raise ProtocolError(f"{resource.kind}: {item.problem}")
-                yield item.metadata
-            if not page.metadata.continue_:
-                return
-            query["continue"] = page.metadata.continue_
+    async def _list(self, resource: Resource[PartialObject]) -> AsyncIterator[ObjectMeta]:
+        decoder = ObjectDecoder(resource.struct)
+        lister = Lister(self._client, resource, size=self._page_size, timeout=self._timeout)
+        async with aclosing(lister.pages()) as pages:
+            async for page in pages:
+                for item in map(decoder.decode, page.items or ()):
+                    if isinstance(item, Malformed):
+                        raise ProtocolError(f"{resource.kind}: {item.problem}")
+                    yield item.metadata
 
-    async def _get(self, path: str, accept: str = "application/json", **query: str) -> bytes:
-        return await self._client.request(
-            "GET", path, query=query, accept=accept, timeout=self._timeout
-        )
+    async def _get(self, path: str, accept: str = JSON) -> bytes:
+        return await self._client.request("GET", path, accept=accept, timeout=self._timeout)
 
 
 async def _attempt(names: str, read: Callable[[], Awaitable[Parameters]]) -> Parameters:

@@ -57,7 +57,11 @@ _READERS: Final = 1
 """Threads, of their own, so that nobody's signature waits for large requests to be parsed."""
 
 _TOKEN_REVIEWS: Final = Resource(
-    "authentication.k8s.io", "v1", "tokenreviews", "TokenReview", PartialObject, namespaced=False
+    group="authentication.k8s.io",
+    plural="tokenreviews",
+    kind="TokenReview",
+    struct=PartialObject,
+    namespaced=False,
 )
 
 _log = get_logger(__name__)

@@ -10,7 +10,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 from linkerd.kube.client import KubeClient
 from linkerd.kube.events import Applied, Event
 from linkerd.kube.objects import Key, KubeObject
-from linkerd.kube.reflector import Reflector
+from linkerd.kube.reflector import Reflector, ReflectorOptions
 from linkerd.kube.resource import Resource
 
 T = TypeVar("T", bound=KubeObject)
@@ -62,7 +62,7 @@ class Follower(Generic[T]):
         self._woken = asyncio.Event()
 
     def take(self, events: Sequence[Event[T]]) -> None:
-        """The reflector's `on_events`; fails on events that do not follow from those before."""
+        """The reflector's listener; fails on events that do not follow from those before."""
         self.batches.append(list(events))
         for event in events:
             key = event.object.metadata.key
@@ -108,10 +108,10 @@ def _version(item: KubeObject) -> int:
 async def reflecting(
     client: KubeClient, resource: Resource[T], **options: Any
 ) -> AsyncGenerator[Follower[T]]:
-    """A follower of a reflector that runs inside the block; `options` are the Reflector's. What
+    """A follower of a reflector that runs inside the block; `options` are ReflectorOptions'. What
     ended the reflector before its time is raised at the end of the block."""
     follower: Follower[T] = Follower()
-    follower.reflector = Reflector(client, resource, follower.take, **options)
+    follower.reflector = Reflector(client, resource, follower.take, ReflectorOptions(**options))
     name = f"reflector {resource.plural}"
     follower.task = asyncio.create_task(follower.reflector.run(), name=name)
     try:

@@ -2,28 +2,26 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 from linkerd.kube.backoff import Backoff
 from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import ConfigError
 from linkerd.kube.quota import GuestQuota, OverQuota
-from linkerd.kube.reflector import Reflector
+from linkerd.kube.reading import read_until_failure
+from linkerd.kube.reflector import ReflectorOptions
 from linkerd.kube.reflector_metrics import ReflectorMetrics
-from linkerd.kube.resource import Resource
 from linkerd.mesh.names import IdentityDomain
 from linkerd.runtime.clock import Clock
 from linkerd.runtime.logs import get_logger
 from linkerd.version import VERSION
 from services.destination.clusters.links import Link
-from services.destination.index import Index, Kind
+from services.destination.index import Index
 from services.destination.index.context import Context
 from services.destination.sources import linked_sources
-
-_DISPENSABLE: Final = frozenset({Kind.REPLICA_SET, Kind.JOB, Kind.SERVER})
-"""What an older link may not be allowed to read, or an older cluster not have."""
 
 _TOO_LARGE: Final = 60.0  # seconds until one that was too large is tried again, at least
 
@@ -109,48 +107,27 @@ class Reading:
         return backoff.next_delay()
 
     async def _read(self) -> BaseException | None:
-        """Reads until something fails; what did. Not a TaskGroup, whose end leaves a cycle, and in
-        it all that was read, to the garbage collector, which seldom runs. Raises ConfigError."""
+        """Reads until something fails; what did. Raises ConfigError."""
         link = self.link
         context = self._index.open_cluster(link.name, self._identities, link.cluster_domain)
         client = await KubeClient.of_kubeconfig(
             link.kubeconfig, user_agent=f"linkerd-destination/{VERSION}", clock=self._clock
         )
         self.quota = GuestQuota(self._memory, self._clock)
+        options = ReflectorOptions(
+            cluster=link.name, clock=self._clock, metrics=self._metrics, quota=self.quota
+        )
+        kinds = {
+            resource: self._index.listener(kind, context)
+            for kind, resource in self._sources.items()
+        }
         async with client:
             self._log.info("reading a linked cluster", server=client.server)
-            reflectors = [
-                self._reflector(client, kind, resource, context)
-                for kind, resource in self._sources.items()
-            ]
-            work = [self._tell(reflectors, context), *(each.run() for each in reflectors)]
-            tasks = [asyncio.create_task(each) for each in work]
-            try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-                return next(filter(None, (t.exception() for t in tasks if t.done())), None)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+            return await read_until_failure(
+                client, kinds, options, partial(self._know_whole, context)
+            )
 
-    async def _tell(self, reflectors: Sequence[Reflector[Any]], context: Context) -> None:
-        """Says that the cluster is known whole, when it is."""
-        await asyncio.gather(*(reflector.wait_synced() for reflector in reflectors))
+    def _know_whole(self, context: Context) -> None:
         self.context = context
         self.current = True
         self._on_read(self)
-
-    def _reflector(
-        self, client: KubeClient, kind: Kind, resource: Resource[Any], context: Context
-    ) -> Reflector[Any]:
-        return Reflector(
-            client,
-            resource,
-            self._index.listener(kind, context),
-            missing_ok=kind in _DISPENSABLE,
-            forbidden_ok=kind in _DISPENSABLE,
-            cluster=self.link.name,
-            clock=self._clock,
-            metrics=self._metrics,
-            quota=self.quota,
-        )

@@ -20,7 +20,7 @@ async def test_deep_and_malformed_objects_spoil_only_themselves(
     kube: KubeClient, namespace: str
 ) -> None:
     group = f"{namespace}.example.org"
-    things = Resource(group, "v1", "things", "Thing", ServiceProfile)
+    things = Resource(group=group, plural="things", kind="Thing", struct=ServiceProfile)
     await kube.request("POST", _CRDS, body=msgspec.json.encode(_crd(group)))
     try:
         await _until_served(kube, things, namespace)
@@ -30,7 +30,7 @@ async def test_deep_and_malformed_objects_spoil_only_themselves(
         )
         await _create_thing(kube, things, namespace, "wrong", b'{"routes":"banana"}')
         await _create_thing(kube, things, namespace, "good", b'{"routes":[{"name":"r"}]}')
-        async with reflecting(kube, things, namespace=namespace) as follower:
+        async with reflecting(kube, things.narrowed(namespace)) as follower:
             await follower.reflector.wait_synced()
             assert follower.names == ["good"]
             mended = {"spec": {"routes": [{"name": "mended"}]}}
@@ -66,7 +66,7 @@ def _crd(group: str) -> dict[str, Any]:
 
 async def _until_served(kube: KubeClient, things: Resource[Any], namespace: str) -> None:
     """A CRD is served some moments after it was made; the reflector waits for that too."""
-    async with reflecting(kube, things, namespace=namespace) as follower:
+    async with reflecting(kube, things.narrowed(namespace)) as follower:
         async with asyncio.timeout(30):
             await follower.reflector.wait_synced()
 

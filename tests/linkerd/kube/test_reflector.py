@@ -217,9 +217,9 @@ async def test_recreated_under_the_same_name_between_lists(pods: Following, peer
         assert [type(event) for event in follower.events] == [Applied, Deleted, Applied]
 
 
-async def test_selectors_and_namespace(client: KubeClient, peer: ApiPeer) -> None:
-    options = {"label_selector": "a=b", "field_selector": "metadata.name=x"}
-    async with reflecting(client, PODS, **options) as follower:
+async def test_selectors(client: KubeClient, peer: ApiPeer) -> None:
+    some = PODS.narrowed(labels="a=b", fields="metadata.name=x")
+    async with reflecting(client, some) as follower:
         await follower.reflector.wait_synced()
         await peer.until_watched()
     for query in peer.queries:

@@ -225,7 +225,7 @@ async def test_troubles_are_logged_when_they_begin_and_end(
 async def test_a_missing_resource_may_count_as_empty(
     client: KubeClient, peer: ApiPeer, clock: ImpatientClock
 ) -> None:
-    async with reflecting(client, JOBS, clock=clock, missing_ok=True) as follower:
+    async with reflecting(client, JOBS.dispensable(), clock=clock) as follower:
         await follower.reflector.wait_synced()
         assert follower.names == []
     async with reflecting(client, JOBS, clock=clock) as strict:

@@ -12,8 +12,8 @@ from linkerd.kube.resource import JOBS, PODS
 from tests.support.api_peer import ApiPeer
 from tests.support.reflecting import ImpatientClock, reflecting
 
-ELSEWHERE: Final = msgspec.structs.replace(PODS, version="v9", alternatives=("v8", "v1"))
-NOWHERE: Final = msgspec.structs.replace(JOBS, alternatives=("v2",))
+ELSEWHERE: Final = msgspec.structs.replace(PODS, versions=("v9", "v8", "v1"))
+NOWHERE: Final = msgspec.structs.replace(JOBS, versions=("v1", "v2"))
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def test_another_version_is_asked_for_at_once(
 ) -> None:
     peer.put("a")
     with capture_logs() as logs:
-        async with reflecting(client, ELSEWHERE, clock=clock, missing_ok=True) as follower:
+        async with reflecting(client, ELSEWHERE.dispensable(), clock=clock) as follower:
             await follower.reflector.wait_synced()
             assert follower.names == ["a"]
             await peer.until_watched()
@@ -41,7 +41,7 @@ async def test_a_version_that_is_no_longer_served_gives_way_to_another(
     client: KubeClient, peer: ApiPeer, clock: ImpatientClock
 ) -> None:
     peer.put("a")
-    resource = msgspec.structs.replace(PODS, alternatives=("v9",))
+    resource = msgspec.structs.replace(PODS, versions=("v1", "v9"))
     async with reflecting(client, resource, clock=clock) as follower:
         await follower.until(lambda f: f.names == ["a"])
         await peer.until_watched()
@@ -55,7 +55,7 @@ async def test_a_version_that_is_no_longer_served_gives_way_to_another(
 async def test_under_no_version_it_counts_as_empty_and_is_asked_for_now_and_then(
     client: KubeClient, peer: ApiPeer, clock: ImpatientClock
 ) -> None:
-    async with reflecting(client, NOWHERE, clock=clock, missing_ok=True) as follower:
+    async with reflecting(client, NOWHERE.dispensable(), clock=clock) as follower:
         with capture_logs() as logs:
             async with asyncio.timeout(10):
                 await follower.reflector.wait_synced()

@@ -6,12 +6,13 @@ import subprocess
 import pytest
 from prometheus_client import CollectorRegistry
 
+from linkerd.kube.informer_metrics import CacheSizes, InformerLags
 from linkerd.kube.reflector_metrics import ReflectorMetrics
+from linkerd.kube.resource import PODS
 from linkerd.mesh.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY
+from linkerd.runtime.clock import SystemClock
 from linkerd.runtime.metrics import exposition, registry
-from services.destination.index import Kind
-from services.destination.metrics import CacheCollector, IndexCollector, lag_histograms
-from services.destination.sources import sources
+from services.destination.metrics import IndexCollector
 from tests.support.destination.world import DOMAIN, World
 from tests.support.objects import endpoint, endpoint_slice, pod, service
 from tests.support.prometheus import ABSENT
@@ -119,53 +120,6 @@ def test_streams_that_are_behind() -> None:
     assert "destination_streams_behind 1.0" in scrape(world)
 
 
-def test_cache_sizes() -> None:
-    source, pods = CollectorRegistry(), {1, 2}
-    metrics = ReflectorMetrics(CollectorRegistry())
-    metrics.of("pods", "").attach(lambda: 0, lambda: len(pods))
-    detach = metrics.of("pods", "", "north").attach(lambda: 0, lambda: 7)
-    metrics.of("endpointslices", "").attach(lambda: 0, lambda: 0)
-    metrics.of("secrets", "linkerd").attach(lambda: 0, lambda: 1)
-    source.register(CacheCollector(metrics))
-    pods.add(3)
-    lines = exposition(source).decode().splitlines()
-    assert 'pod_cache_size{cluster="local"} 3.0' in lines
-    assert 'pod_cache_size{cluster="north"} 7.0' in lines
-    assert 'endpointslices_cache_size{cluster="local"} 0.0' in lines
-    assert not [line for line in lines if "secret" in line]
-    detach()
-    assert "north" not in exposition(source).decode()
-
-
-def test_every_kind_that_is_read_has_a_cache_size() -> None:
-    metrics = ReflectorMetrics(CollectorRegistry())
-    kinds = [*sources(slices=True).values(), *sources(slices=False).values()]
-    for each in kinds:
-        metrics.of(each.plural, "").attach(lambda: 0, lambda: 0)
-    families = list(CacheCollector(metrics).collect())
-    assert len(families) == len({each.plural for each in kinds})
-
-
-def test_lags() -> None:
-    """Upstream's names and bounds; of Nodes and the like it has none."""
-    source = CollectorRegistry()
-    lags = lag_histograms(source, sources(slices=True))
-    lags[Kind.POD].observe(3)
-    lines = exposition(source).decode().splitlines()
-    assert "pods_informer_lag_seconds_count 1.0" in lines
-    assert 'pods_informer_lag_seconds_bucket{le="2.5"} 0.0' in lines
-    assert [line for line in lines if line.startswith("pods_informer_lag_seconds_bucket")][-1] == (
-        'pods_informer_lag_seconds_bucket{le="+Inf"} 1.0'
-    )
-    assert {line.split()[2] for line in lines if line.startswith("# TYPE")} == {
-        f"{name}_informer_lag_seconds"
-        for name in (
-            *("endpointslices", "externalworkload", "pods"),
-            *("serviceprofiles", "servers", "services"),
-        )
-    }
-
-
 @pytest.mark.skipif(shutil.which("promtool") is None, reason=ABSENT)
 def test_prometheus_finds_nothing_odd_but_upstreams_names() -> None:
     """Counters without `_total` are upstream's; so are the labels that repeat a metric's name."""
@@ -174,9 +128,9 @@ def test_prometheus_finds_nothing_odd_but_upstreams_names() -> None:
     world.get(LEDGER), world.profile(LEDGER)
     metrics = ReflectorMetrics(source)
     metrics.of("pods", "").attach(lambda: 0, lambda: 0)
-    source.register(CacheCollector(metrics))
+    source.register(CacheSizes(metrics, [PODS]))
     source.register(IndexCollector(world.index, DOMAIN))
-    lag_histograms(source, Kind)
+    InformerLags(source).of(PODS, SystemClock())
     done = subprocess.run(
         ["promtool", "check", "metrics"],
         input=exposition(source),

@@ -192,7 +192,7 @@ class Server:
         elif kind in SCHEMAS and random.random() < 0.5:
             document = maker.from_schema(crd_schema(*SCHEMAS[kind]))
         else:
-            document = maker.from_struct(self.kinds[kind].type)
+            document = maker.from_struct(self.kinds[kind].struct)
         if (chance := random.random()) < 0.4:
             document = spoil(document, random)
         elif chance < 0.9:

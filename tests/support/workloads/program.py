@@ -60,7 +60,7 @@ async def replica(client: KubeClient, namespace: str, identity: str) -> AsyncIte
     made = WorkloadSlices(client, namespace, identity, SystemClock(), registry, times=QUICK)
     running = Replica(made, registry)
     reflectors: list[Reflector[Any]] = [
-        Reflector(client, resource, made.listeners[resource.kind], namespace=namespace)
+        Reflector(client, resource.narrowed(namespace), made.listeners[resource.kind])
         for resource in (SERVICES, EXTERNAL_WORKLOADS, ENDPOINT_SLICES)
     ]
     running.tasks = [asyncio.create_task(each.run()) for each in reflectors]

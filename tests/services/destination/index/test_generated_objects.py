@@ -160,7 +160,7 @@ def test_what_is_generated_decodes_now_and_then(kind: Kind) -> None:
     resource = sources(slices=kind is not Kind.ENDPOINTS)[kind]
     intake = Intake(resource, METER)
     for number in range(200):
-        document = maker.from_struct(resource.type)
+        document = maker.from_struct(resource.struct)
         document["metadata"]["name"] = f"n{number}"
         intake.take_line(watch_line("ADDED", json.dumps(document).encode()))
     assert len(intake.objects) > 100

@@ -180,7 +180,7 @@ PROFILES: Final = [
 def decode(kind: Kind, manifest: dict[str, Any], *, slices: bool) -> Any:
     """What the reflector would make of it; None if it would leave it out."""
     raw = json.dumps(manifest, allow_nan=False).encode()
-    item = ObjectDecoder(sources(slices=slices)[kind].type).decode(raw)
+    item = ObjectDecoder(sources(slices=slices)[kind].struct).decode(raw)
     return None if isinstance(item, Malformed) else item
 
 
