@@ -4,11 +4,12 @@ An object that is malformed stays so through many recomputations; its owner want
 another only when what is wrong with it changes.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
+
+from cachetools import LRUCache
 
 from linkerd.runtime.logs import get_logger
 
@@ -33,7 +34,7 @@ class Complaints:
     counted. `tally` may be shared with other clusters."""
 
     def __init__(self, cluster: str = "", tally: Tally | None = None) -> None:
-        self._said: OrderedDict[tuple[str, str, str], dict[str, str]] = OrderedDict()
+        self._said: LRUCache[tuple[str, str, str], dict[str, str]] = LRUCache(_REMEMBERED)
         self._log = _log.bind(cluster=cluster) if cluster else _log
         self.tally = tally or Tally()
         self._linked = bool(cluster)
@@ -47,8 +48,6 @@ class Complaints:
         if said.get(part) == problem or (part not in said and len(said) >= _PARTS):
             return
         said[part] = problem
-        if len(self._said) > _REMEMBERED:
-            self._said.popitem(last=False)
         self.tally.complaints += 1
         self._lines += 1
         if self._linked and self._lines > _LINES:

@@ -10,17 +10,19 @@ when it is told a thousand times, so
 - an object gets `BURST` writes at once and one every five minutes after that;
 - all objects together get `rate` writes a second, and a queue that is full drops.
 
-Whatever is left out is counted. Bookkeeping is bounded by `TRACKED` objects, oldest out first.
+Whatever is left out is counted. Bookkeeping is bounded by `TRACKED` objects; those go
+first that were not heard of for longest.
 """
 
 import asyncio
 import secrets
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Literal
 
 import msgspec
+from cachetools import LRUCache
 from prometheus_client import CollectorRegistry
 
 from linkerd.kube.client import MERGE_PATCH, KubeClient
@@ -43,7 +45,6 @@ _MAX_MESSAGE: Final = 1024  # what the API server takes
 _COMBINED: Final = "(combined from similar events): "
 
 EventType = Literal["Normal", "Warning"]
-V = TypeVar("V")
 
 _log = get_logger(__name__)
 
@@ -95,34 +96,6 @@ class _Similar:
     """Their hashes."""
 
 
-class _Recent(Generic[V]):
-    """The TRACKED keys used last."""
-
-    def __init__(self) -> None:
-        self._values: OrderedDict[Any, V] = OrderedDict()
-
-    def get(self, key: object, default: V) -> V:
-        """The value of a key, which becomes `default` if there was none."""
-        value = self._values.setdefault(key, default)
-        self._values.move_to_end(key)
-        if len(self._values) > TRACKED:
-            self._values.popitem(last=False)
-        return value
-
-    def find(self, key: object) -> V | None:
-        """The value of a key, if there is one."""
-        return self._values.get(key)
-
-    def put(self, key: object, value: V) -> None:
-        """Replaces the value of a key."""
-        self._values.pop(key, None)
-        self.get(key, value)
-
-    def forget(self, key: object) -> None:
-        """Drops a key, if it is there."""
-        self._values.pop(key, None)
-
-
 class EventRecorder:
     """Records Events of one component. Start `run` as a task; `instance` is the pod's name."""
 
@@ -142,9 +115,9 @@ class EventRecorder:
         self._clock = clock
         self._queue: deque[_Write] = deque()
         self._filled = asyncio.Event()
-        self._similar: _Recent[_Similar] = _Recent()
-        self._buckets: _Recent[TokenBucket] = _Recent()
-        self._sent: _Recent[_Sent] = _Recent()
+        self._similar: LRUCache[_Said, _Similar] = LRUCache(TRACKED)
+        self._buckets: LRUCache[ObjectRef, TokenBucket] = LRUCache(TRACKED)
+        self._sent: LRUCache[_Said, _Sent] = LRUCache(TRACKED)
         self._all = TokenBucket(rate, _ALL_BURST, clock.monotonic())
         self.outcomes = PlainCounter(
             "kube_events_total",
@@ -156,7 +129,7 @@ class EventRecorder:
     def record(self, about: ObjectRef, type_: EventType, reason: str, message: str) -> None:
         """Says that something happened to an object. Returns at once."""
         now = self._clock.monotonic()
-        bucket = self._buckets.get(about, TokenBucket(REFILL, BURST, now))
+        bucket = self._buckets.setdefault(about, TokenBucket(REFILL, BURST, now))
         if len(self._queue) >= QUEUE or not bucket.take(now):
             self.outcomes.labels("dropped").inc()
             return
@@ -176,7 +149,7 @@ class EventRecorder:
     def _combine(self, said: _Said, now: float) -> tuple[_Said, _Said]:
         """The event, and what it is the same Event as."""
         key = replace(said, message="")
-        similar = self._similar.get(key, _Similar(now))
+        similar = self._similar.setdefault(key, _Similar(now))
         if now - similar.last > WINDOW:
             similar.messages.clear()
         similar.last = now
@@ -199,7 +172,7 @@ class EventRecorder:
             self.outcomes.labels("sent").inc()
 
     async def _write(self, write: _Write) -> None:
-        sent = self._sent.find(write.identity)
+        sent = self._sent.get(write.identity)
         if sent is None or not await self._count_up(sent, write):
             await self._create(write)
 
@@ -211,7 +184,7 @@ class EventRecorder:
             body=msgspec.json.encode(self._document(sent.name, write)),
             timeout=_TIMEOUT,
         )
-        self._sent.put(write.identity, sent)
+        self._sent[write.identity] = sent
 
     async def _count_up(self, sent: _Sent, write: _Write) -> bool:
         """False when the Event is gone: the API server keeps them for an hour."""
@@ -229,7 +202,7 @@ class EventRecorder:
                 timeout=_TIMEOUT,
             )
         except NotFound:
-            self._sent.forget(write.identity)
+            self._sent.pop(write.identity, None)
             return False
         sent.count += 1
         return True

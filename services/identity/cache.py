@@ -6,9 +6,10 @@ kept. The verdict on a token covers everything that is later decided by: identit
 """
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
+
+from cachetools import TLRUCache
 
 from linkerd.kube.reviews import TokenReviewStatus
 from linkerd.runtime.clock import Clock
@@ -19,6 +20,13 @@ MAX_ENTRIES: Final = 10_000
 MAX_SECONDS: Final = 60.0
 
 
+class _Verdict(NamedTuple):
+    """`end`: of its use, on the monotonic clock; its age counts from when it was asked for."""
+
+    status: TokenReviewStatus
+    end: float
+
+
 class CachedReviewer:
     """A Reviewer that remembers what another one said, for `seconds`."""
 
@@ -27,36 +35,22 @@ class CachedReviewer:
         self._metrics = metrics
         self._clock = clock
         self._seconds = min(seconds, MAX_SECONDS)
-        self._verdicts: OrderedDict[bytes, tuple[float, TokenReviewStatus]] = OrderedDict()
+        self._verdicts: TLRUCache[bytes, _Verdict] = TLRUCache(
+            MAX_ENTRIES, ttu=lambda _key, verdict, _now: verdict.end, timer=clock.monotonic
+        )
 
     async def __call__(self, token: str, audiences: Sequence[str]) -> TokenReviewStatus:
-        """As in Reviewer."""
+        """What the API server says of a token, or said a moment ago. Raises as the other one."""
         key, now = _key(token, audiences), self._clock.monotonic()
-        self._drop_old(now)
         known = self._verdicts.get(key)
-        if known is not None and known[0] > now:
+        if known is not None:
             self._metrics.cache.labels("hit").inc()
-            return known[1]
+            return known.status
         self._metrics.cache.labels("miss").inc()
         status = await self._review(token, audiences)
         if status.authenticated and not status.error:
-            self._keep(key, now, status)
+            self._verdicts[key] = _Verdict(status, now + self._seconds)
         return status
-
-    def _keep(self, key: bytes, now: float, status: TokenReviewStatus) -> None:
-        """Its age counts from when it was asked for."""
-        self._verdicts.pop(key, None)
-        self._verdicts[key] = (now + self._seconds, status)
-        if len(self._verdicts) > MAX_ENTRIES:
-            self._verdicts.popitem(last=False)
-
-    def _drop_old(self, now: float) -> None:
-        """From the front: entries are nearly in the order of their age."""
-        while self._verdicts:
-            key, (end, _) = next(iter(self._verdicts.items()))
-            if end > now:
-                return
-            del self._verdicts[key]
 
 
 def _key(token: str, audiences: Sequence[str]) -> bytes:

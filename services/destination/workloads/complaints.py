@@ -1,7 +1,8 @@
 """What is said of odd workloads: a line each, and another only when something else is wrong."""
 
-from collections import OrderedDict
 from typing import Final
+
+from cachetools import LRUCache
 
 from linkerd.kube.objects import ExternalWorkload, Key
 from linkerd.runtime.logs import get_logger
@@ -15,7 +16,7 @@ class Complaints:
     """Remembers what was said of which workload, for the last 10,000 of them."""
 
     def __init__(self, count: PlainCount) -> None:
-        self._said: OrderedDict[tuple[Key, str], str] = OrderedDict()
+        self._said: LRUCache[tuple[Key, str], str] = LRUCache(_REMEMBERED)
         self._count = count
 
     def about(self, workload: ExternalWorkload, part: str, problem: str) -> None:
@@ -24,8 +25,6 @@ class Complaints:
         if self._said.get((key, part)) == problem:
             return
         self._said[key, part] = problem
-        if len(self._said) > _REMEMBERED:
-            self._said.popitem(last=False)
         self._count.inc()
         _log.warning(
             "external workload cannot be used as it is",

@@ -162,7 +162,7 @@ class TestLimits:
     async def test_books_are_bounded(self, made: Recording) -> None:
         for number in range(10_000):
             made.recorder.record(account("shop", f"web-{number}"), "Normal", "Issued", "one")
-        kept = made.recorder._buckets._values, made.recorder._similar._values
+        kept = made.recorder._buckets, made.recorder._similar
         assert [len(books) for books in kept] == [4096, QUEUE]  # those that were queued at all
 
     async def test_a_window_ends(self, made: Recording) -> None:
