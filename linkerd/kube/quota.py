@@ -49,7 +49,6 @@ class GuestQuota(Quota):
         return True
 
     def take(self, size: int) -> None:
-        """As `Quota.take`."""
         self.used += size
         if self.used > self._memory:
             raise OverQuota(f"what it has takes more than {self._memory} bytes of memory")

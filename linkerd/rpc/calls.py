@@ -63,18 +63,18 @@ class GrpcCall:
 
     @property
     def metadata(self) -> Mapping[str, str | bytes]:
-        """As `Call.metadata`; empty when the call has ended."""
+        """What the client sent along; empty when the call has ended."""
         return dict(self._context.invocation_metadata() or ()) if self._context else {}
 
     @property
     def peer(self) -> str:
-        """As `Call.peer`; empty when the call ended before it was first asked for."""
+        """The client's address; empty when the call ended before it was first asked for."""
         if not self._peer and self._context is not None:
             self._peer = unquote(self._context.peer())
         return self._peer
 
     def time_remaining(self) -> float | None:
-        """As `Call.time_remaining`; None when the call has ended."""
+        """Seconds until the client's deadline; None without one, and when the call has ended."""
         return self._context.time_remaining() if self._context else None
 
     def ended(self) -> None:

@@ -23,13 +23,10 @@ class SystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime:
-        """As `Clock.now`."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """As `Clock.monotonic`."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """As `Clock.sleep`."""
         await asyncio.sleep(max(0.0, seconds))

@@ -122,7 +122,7 @@ class Cursor(Generic[S]):
         self._resting = False
 
     def poll(self) -> bytes | None:
-        """As `Subscription.poll`; None after close."""
+        """What the reader lacks; None when it is in step, and after close."""
         topic = self._topic
         if topic is None:
             return None
@@ -141,11 +141,9 @@ class Cursor(Generic[S]):
             self._advance(topic)
 
     def on_wake(self, wake: Callable[[], None]) -> None:
-        """As `Subscription.on_wake`."""
         self._wake = wake
 
     def close(self) -> None:
-        """As `Subscription.close`."""
         topic, self._topic = self._topic, None
         if topic is None:
             return

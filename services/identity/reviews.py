@@ -60,7 +60,6 @@ class GuardedReviewer:
         self.breaker = Breaker(clock, self._random, self._circuit_changed)
 
     async def __call__(self, token: str, audiences: Sequence[str]) -> TokenReviewStatus:
-        """As in Reviewer."""
         try:
             async with asyncio.timeout(self._limits.deadline):
                 return await self._in_turn(token, audiences)

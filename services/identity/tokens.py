@@ -55,7 +55,6 @@ class KubeReviewer:
         self._timeout = timeout
 
     async def __call__(self, token: str, audiences: Sequence[str]) -> TokenReviewStatus:
-        """As in Reviewer."""
         try:
             return await create_token_review(self._client, token, audiences, timeout=self._timeout)
         except KubeError as error:

@@ -54,7 +54,6 @@ class Line:
     requests: list[str] = field(default_factory=list)
 
     async def read(self) -> Document:
-        """As `Lock.read`."""
         await self._travel("read")
         lease = self.store.lease
         if lease is None:
@@ -62,14 +61,12 @@ class Line:
         return await self._answer(copy.deepcopy(lease))
 
     async def create(self, spec: Document) -> Document:
-        """As `Lock.create`."""
         await self._travel("create")
         if self.store.lease is not None:
             raise Conflict(409, "AlreadyExists", "it is there")
         return await self._answer(self.store.write({"metadata": {}, "spec": spec}))
 
     async def replace(self, lease: Document) -> Document:
-        """As `Lock.replace`."""
         await self._travel("replace")
         if self.store.lease is None:
             raise NotFound(404, "NotFound", "no lease")

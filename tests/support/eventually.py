@@ -24,7 +24,7 @@ async def eventually(
 def until(
     condition: Callable[[], object], what: str = "the condition", seconds: float = 10
 ) -> None:
-    """As `eventually`, where no event loop runs."""
+    """Waits until it holds, where no event loop runs."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -17,7 +17,7 @@ def without_threads() -> None:
 
 class _Inline(ThreadPoolExecutor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """As `Executor.submit`, which returns when it is done."""
+        """Runs it at once; the future is done."""
         future: Future[T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))

@@ -12,7 +12,6 @@ class SaidEvents:
     said: list[tuple[ObjectRef, str, str, str]] = field(default_factory=list)
 
     def record(self, about: ObjectRef, type_: str, reason: str, message: str) -> None:
-        """As EventRecorder.record."""
         self.said.append((about, type_, reason, message))
 
     @property

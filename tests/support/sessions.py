@@ -22,7 +22,7 @@ from linkerd.rpc.h2.budget import Budgets, Purse
 from linkerd.rpc.h2.receiving import Holdings, Receiving
 from linkerd.rpc.h2.served import served
 from linkerd.rpc.h2.session import Session
-from linkerd.rpc.h2.streams import Behind, Stream
+from linkerd.rpc.h2.streams import Handler, Stream
 from linkerd.rpc.methods import paths
 from linkerd.rpc.metrics import ConnectionMetrics, RpcMetrics
 from linkerd.rpc.open_calls import OpenCalls
@@ -49,11 +49,9 @@ class ManualTimers:
         self._timers: list[tuple[float, int, ManualTimer]] = []
 
     def time(self) -> float:
-        """As `Timers.time`."""
         return self._now
 
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> "ManualTimer":
-        """As `Timers.call_later`."""
         timer = ManualTimer(callback, args)
         heapq.heappush(self._timers, (self._now + delay, next(self._order), timer))
         return timer
@@ -107,30 +105,26 @@ class Job:
 
 
 class _Counted:
-    """`Behind` another one; counts what opens and what leaves."""
+    """A handler around another one; counts what opens and what leaves."""
 
-    def __init__(self, behind: Behind, ended: Counter[int]) -> None:
-        self.method = behind.method
-        self.metrics = behind.metrics
-        self._behind = behind
+    def __init__(self, handler: Handler, ended: Counter[int]) -> None:
+        self.method = handler.method
+        self.metrics = handler.metrics
+        self._handler = handler
         self._ended = ended
 
     def opened(self, stream: Stream) -> None:
-        """As `Behind.opened`."""
-        self._behind.opened(stream)
+        self._handler.opened(stream)
 
     def received(self, stream: Stream, receiving: Receiving) -> None:
-        """As `Behind.received`."""
-        self._behind.received(stream, receiving)
+        self._handler.received(stream, receiving)
 
     def half_closed(self, stream: Stream, receiving: Receiving) -> None:
-        """As `Behind.half_closed`."""
-        self._behind.half_closed(stream, receiving)
+        self._handler.half_closed(stream, receiving)
 
     def left(self, stream: Stream) -> None:
-        """As `Behind.left`."""
         self._ended[stream.id] += 1
-        self._behind.left(stream)
+        self._handler.left(stream)
 
 
 class _Client(H2Connection):
@@ -171,10 +165,10 @@ class Dialogue:
         self.client = _Client(H2Configuration(header_encoding="utf-8"))
         self.client.initiate_connection()
 
-    def _routes(self) -> dict[bytes, Behind]:
+    def _routes(self) -> dict[bytes, Handler]:
         methods = paths(self.world.tables())
         routes = served(methods, RpcMetrics.of(self.registry), self.calls, self._spawn)
-        return {path: _Counted(behind, self.ended) for path, behind in routes.items()}
+        return {path: _Counted(handler, self.ended) for path, handler in routes.items()}
 
     async def _wait(self) -> None:
         while not self.released:

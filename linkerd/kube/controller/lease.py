@@ -42,20 +42,16 @@ class LeaseLock:
 
     @property
     def name(self) -> str:
-        """As `Lock.name`."""
         return self._meta["name"]
 
     async def read(self) -> Document:
-        """As `Lock.read`."""
         return _decode(await self._client.request("GET", self._path, timeout=_TIMEOUT))
 
     async def create(self, spec: Document) -> Document:
-        """As `Lock.create`."""
         lease = {"apiVersion": _API, "kind": "Lease", "metadata": self._meta, "spec": spec}
         return await self._send("POST", self._collection, lease)
 
     async def replace(self, lease: Document) -> Document:
-        """As `Lock.replace`."""
         return await self._send("PUT", self._path, lease)
 
     async def _send(self, method: str, path: str, lease: Document) -> Document:

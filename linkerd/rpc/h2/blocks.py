@@ -45,7 +45,6 @@ class StatelessEncoder(Encoder):
         del value
 
     def encode(self, headers: Iterable[Any], huffman: bool = True) -> bytes:
-        """As the library's."""
         if self.header_table.resized:
             return super().encode(headers, huffman)
         key = tuple(headers)
@@ -72,7 +71,7 @@ class BoundedDecoder(Decoder):
         self._known: dict[bytes, Iterable[HeaderTuple]] = {}
 
     def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
-        """As the library's; what it returns is shared. `raw` is the same at each call."""
+        """The headers of a block, which callers share. `raw` is the same at each call."""
         self.resized = 0
         known = self._known.get(data)
         if known is not None:

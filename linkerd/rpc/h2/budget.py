@@ -75,17 +75,14 @@ class Budget:
         self._logged: float | None = None
 
     def earn(self, units: int) -> None:
-        """As `Purse.earn`."""
         self._left += units
 
     def spend(self, cost: int, now: float) -> Standing:
-        """As `Purse.spend`."""
         self._refill(now)
         self._left -= cost
         return self._judge()
 
     def standing(self, now: float) -> Standing:
-        """As `Purse.standing`."""
         self._refill(now)
         return self._judge()
 
@@ -99,7 +96,6 @@ class Budget:
         return self._left < -DEBT / 2
 
     def may_log(self, now: float) -> bool:
-        """As `Purse.may_log`."""
         if self._logged is not None and now - self._logged < _QUIET_SECONDS:
             return False
         self._logged = now
@@ -127,21 +123,17 @@ class LocalBudget:
             self._own.reduce(_MEAGRE)
 
     def earn(self, units: int) -> None:
-        """As `Purse.earn`."""
         self._own.earn(units)
         self._together.earn(units)
 
     def spend(self, cost: int, now: float) -> Standing:
-        """As `Purse.spend`."""
         self._together.spend(cost, now)
         return self._own.spend(cost, now)
 
     def standing(self, now: float) -> Standing:
-        """As `Purse.standing`."""
         return self._own.standing(now)
 
     def may_log(self, now: float) -> bool:
-        """As `Purse.may_log`."""
         return self._together.may_log(now)
 
 

@@ -18,16 +18,15 @@ class H2Call:
 
     @property
     def metadata(self) -> Mapping[str, str | bytes]:
-        """As `Call.metadata`; empty when the method has returned."""
+        """What the client sent along; empty when the method has returned."""
         return metadata_of(self._headers)
 
     @property
     def peer(self) -> str:
-        """As `Call.peer`."""
         return self._peer
 
     def time_remaining(self) -> float | None:
-        """As `Call.time_remaining`; None when the call has ended."""
+        """Seconds until the client's deadline; None without one, and when the call has ended."""
         return None if self._deadline is None else max(0.0, self._deadline - self.clock())
 
     def forget(self) -> None:

@@ -13,7 +13,7 @@ from linkerd.rpc.h2.budget import Purse
 from linkerd.rpc.h2.life import Life
 from linkerd.rpc.h2.receiving import Holdings
 from linkerd.rpc.h2.session import Session
-from linkerd.rpc.h2.streams import Behind
+from linkerd.rpc.h2.streams import Handler
 from linkerd.rpc.h2.timers import Timers
 from linkerd.rpc.h2.turns import Turns
 from linkerd.rpc.metrics import ConnectionMetrics
@@ -29,7 +29,7 @@ class Shared:
     """What the connections of a server share. One buffer does for all reads, as what is read is
     kept elsewhere before the next read begins."""
 
-    routes: dict[bytes, Behind]
+    routes: dict[bytes, Handler]
     options: ServerOptions
     metrics: ConnectionMetrics
     timers: Timers
@@ -131,13 +131,11 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def unread(self) -> bool:
-        """As `Member.unread`."""
         session = self._session
         return not self._ended and session is not None and (session.unread or bool(self._arrived))
 
     @property
     def unsent(self) -> bool:
-        """As `Member.unsent`."""
         session = self._session
         if session is None:
             return False
@@ -147,11 +145,9 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def slowed(self) -> bool:
-        """As `Member.slowed`."""
         return self._session is not None and self._session.slowed
 
     def turn(self, until: float, calls: int) -> int:
-        """As `Member.turn`."""
         if self._ended:
             self._leave(until)
             return 0
@@ -204,14 +200,13 @@ class Connection(asyncio.BufferedProtocol):
     # What the server asks for.
 
     def turn_away(self) -> None:
-        """As `Session.turn_away`; a connection that never began is dropped."""
+        """Lets the client finish what it has begun; a connection that never began is dropped."""
         if self._session is not None:
             self._session.turn_away()
         else:
             self.abort()
 
     def cut(self, why: str) -> None:
-        """As `Session.cut`."""
         if self._session is not None:
             self._session.cut(why)
 

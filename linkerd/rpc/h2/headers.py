@@ -88,7 +88,7 @@ def _timeout(value: bytes) -> float:
 
 
 def metadata_of(headers: Iterable[Header]) -> Mapping[str, str | bytes]:
-    """As `Call.metadata`. A binary value that is no base64 is left out."""
+    """What the client sent along. A binary value that is no base64 is left out."""
     metadata: dict[str, str | bytes] = {}
     for name, value in headers:
         if not name.endswith(b"-bin"):

@@ -13,7 +13,7 @@ from linkerd.rpc.h2 import costs, headers
 from linkerd.rpc.h2.call import H2Call
 from linkerd.rpc.h2.outbox import Outbox
 from linkerd.rpc.h2.receiving import Holdings, Receiving
-from linkerd.rpc.h2.streams import Behind, Stream
+from linkerd.rpc.h2.streams import Handler, Stream
 from linkerd.rpc.h2.till import Till
 from linkerd.rpc.h2.timers import Timers
 from linkerd.rpc.h2.wire import Wire
@@ -30,7 +30,7 @@ class Inbox:
 
     def __init__(
         self,
-        routes: dict[bytes, Behind],
+        routes: dict[bytes, Handler],
         options: ServerOptions,
         peer: str,
         wire: Wire,
@@ -116,9 +116,9 @@ class Inbox:
         except RpcError as error:
             answer = headers.status(error.code, error.message, answered=False)
         else:
-            behind = self._routes.get(request.path)
-            if behind is not None:
-                self._open(wire, behind, request)
+            handler = self._routes.get(request.path)
+            if handler is not None:
+                self._open(wire, handler, request)
                 return
             answer = _NO_METHOD
         self._refuse(wire, answer)
@@ -131,11 +131,11 @@ class Inbox:
         self._wire.forget(wire)
         self._till.charge(costs.REFUSED)
 
-    def _open(self, wire: H2Stream, behind: Behind, request: headers.Request) -> None:
+    def _open(self, wire: H2Stream, handler: Handler, request: headers.Request) -> None:
         limit = self._options.max_receive_bytes
         receiving = Receiving(self._holdings, wire.stream_id, limit, self._sweeps)
         call = H2Call(request, self._peer, self._timers.time)
-        stream = Stream(wire.stream_id, behind, call, receiving)
+        stream = Stream(wire.stream_id, handler, call, receiving)
         self._streams[stream.id] = stream
         self._outbox.open(stream)
         if request.timeout is not None and request.timeout < _MAX_TIMER:
@@ -145,7 +145,7 @@ class Inbox:
         except RpcError as error:
             self._give_up(stream, error)
         else:
-            behind.opened(stream)
+            handler.opened(stream)
 
     def _expire(self, stream: Stream) -> None:
         if not stream.begun:
@@ -165,7 +165,7 @@ class Inbox:
             return
         try:
             stream.receiving.feed(event.data)
-            stream.behind.received(stream, stream.receiving)
+            stream.handler.received(stream, stream.receiving)
         except RpcError as error:
             self._give_up(stream, error)
 
@@ -174,7 +174,7 @@ class Inbox:
         if stream is None or stream.receiving is None:
             return
         try:
-            stream.behind.half_closed(stream, stream.receiving)
+            stream.handler.half_closed(stream, stream.receiving)
         except RpcError as error:
             self._give_up(stream, error)
         else:

@@ -16,7 +16,7 @@ from linkerd.rpc.h2 import headers
 from linkerd.rpc.h2.budget import PER_FRAME, earned
 from linkerd.rpc.h2.queue import LargeMessages
 from linkerd.rpc.h2.sending import Sending
-from linkerd.rpc.h2.streams import Behind, Stream
+from linkerd.rpc.h2.streams import Handler, Stream
 from linkerd.rpc.h2.timers import Timers
 from linkerd.rpc.h2.wire import PACK_FRAME, PACK_MESSAGE, PACK_PREFIX, Wire
 
@@ -47,7 +47,7 @@ class Outbox:
         self._blocked: set[Sending] = set()
         self._large = LargeMessages(timers, self._go_on)
         self._parts: list[bytes | memoryview] = []
-        self._polled: dict[Behind, int] = {}
+        self._polled: dict[Handler, int] = {}
         self._max_frame = 0
         self._earned = 0
         self._closed = False
@@ -74,7 +74,7 @@ class Outbox:
         return sending
 
     def ready(self, sending: Sending) -> None:
-        """As `Sender.ready`. Where others are ready, there will be a turn."""
+        """The stream may have something to send. Where others are ready, there will be a turn."""
         if self._closed:
             return
         if not self._ready:
@@ -122,13 +122,11 @@ class Outbox:
         self._touch()
 
     def end(self, sending: Sending) -> None:
-        """As `Sender.end`."""
         if not self._closed:
             self._ends.append(sending)
             self._touch()
 
     def reset(self, sending: Sending, code: ErrorCodes) -> None:
-        """As `Sender.reset`."""
         if not sending.wire.closed:
             self._wire.reset_stream(sending.id, code)
         self._leave(sending)
@@ -187,8 +185,8 @@ class Outbox:
             if not looked % _STREAMS_A_LOOK and self._timers.time() >= until:
                 break
         self._earn(self._earned)
-        for behind, count in self._polled.items():
-            behind.metrics.sent.inc(count)
+        for handler, count in self._polled.items():
+            handler.metrics.sent.inc(count)
         self._polled.clear()
 
     def _advance(self, sending: Sending, stream: Stream, share: int) -> int:
@@ -209,7 +207,7 @@ class Outbox:
                 message = stream.poll()
                 if message is None:
                     return sent
-                sent += self._begin(sending, stream.behind, message, room)
+                sent += self._begin(sending, stream.handler, message, room)
                 if sending.queued:  # it waits for others to be through
                     return sent
         if base + half.outbound_flow_control_window > 0:
@@ -219,9 +217,9 @@ class Outbox:
             self._blocked.add(sending)
         return sent
 
-    def _begin(self, sending: Sending, behind: Behind, message: bytes, room: int) -> int:
+    def _begin(self, sending: Sending, handler: Handler, message: bytes, room: int) -> int:
         """Sends a message, or as much of it as there is room for."""
-        self._polled[behind] = self._polled.get(behind, 0) + 1
+        self._polled[handler] = self._polled.get(handler, 0) + 1
         size = len(message)
         total = size + 5
         if total > room or total > self._max_frame:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from linkerd.rpc.errors import RpcError
 from linkerd.rpc.h2.receiving import Receiving
-from linkerd.rpc.h2.streams import Behind, Stream
+from linkerd.rpc.h2.streams import Handler, Stream
 from linkerd.rpc.methods import Method
 from linkerd.rpc.metrics import RpcMetrics
 from linkerd.streams import StreamEnd
@@ -22,15 +22,15 @@ _pb: Final[Any] = reflection_pb2
 _METHOD: Final = "ServerReflectionInfo"
 
 
-def reflecting(names: Sequence[str]) -> dict[bytes, Behind]:
+def reflecting(names: Sequence[str]) -> dict[bytes, Handler]:
     """What to call for the paths of reflection. v1 has v1alpha's messages under another name."""
-    behind = _Reflecting(reflection.ReflectionServicer([*names, NAME]))
+    handler = _Reflecting(reflection.ReflectionServicer([*names, NAME]))
     paths = (NAME, NAME.replace(".v1alpha.", ".v1."))
-    return {f"/{name}/{_METHOD}".encode(): behind for name in paths}
+    return {f"/{name}/{_METHOD}".encode(): handler for name in paths}
 
 
 class _Reflecting:
-    """`Behind` the paths. Its calls hold up no end of the server, and no metric counts them."""
+    """Handles the paths. Its calls hold up no end of the server, and no metric counts them."""
 
     def __init__(self, servicer: Any) -> None:
         self._servicer = servicer
@@ -44,7 +44,6 @@ class _Reflecting:
         raise NotImplementedError
 
     def opened(self, stream: Stream) -> None:
-        """As `Behind.opened`."""
         receiving = stream.receiving
         if receiving is None:
             return
@@ -54,20 +53,18 @@ class _Reflecting:
         stream.watch(_Conversation(self._servicer, receiving))
 
     def received(self, stream: Stream, receiving: Receiving) -> None:
-        """As `Behind.received`."""
         conversation = stream.subscription
         while (raw := receiving.take()) is not None:
             if isinstance(conversation, _Conversation):
                 conversation.ask(raw)
 
     def half_closed(self, stream: Stream, receiving: Receiving) -> None:
-        """As `Behind.half_closed`."""
         receiving.end_conversation()
         if isinstance(stream.subscription, _Conversation):
             stream.subscription.no_more()
 
     def left(self, stream: Stream) -> None:
-        """As `Behind.left`."""
+        """It holds nothing."""
 
 
 class _Conversation:
@@ -99,7 +96,7 @@ class _Conversation:
         self._rouse()
 
     def poll(self) -> bytes | None:
-        """As `Subscription.poll`: the answer before this one is sent."""
+        """The next answer; the one before is sent."""
         self._receiving.let_go(self._answering)
         self._answering = 0
         if self._asked:
@@ -114,11 +111,9 @@ class _Conversation:
         return None
 
     def on_wake(self, wake: Callable[[], None]) -> None:
-        """As `Subscription.on_wake`."""
         self._wake = wake
 
     def close(self) -> None:
-        """As `Subscription.close`."""
         self._asked.clear()
         self._wake = None
 

@@ -55,21 +55,17 @@ class Sending:
 
     @property
     def partial(self) -> bool:
-        """As `Sends.partial`."""
         return self.rest is not None
 
     def wake(self) -> None:
-        """As `Sends.wake`."""
         if not self.queued:
             self.queued = True
             self.sender.ready(self)
 
     def put(self, prefix: bytes, message: bytes) -> None:
-        """As `Sends.put`."""
         self.lead, self.rest = prefix, memoryview(message)
 
     def end(self) -> None:
-        """As `Sends.end`."""
         self.ended = True
         if self.rest is None:
             self.sender.end(self)
@@ -77,7 +73,6 @@ class Sending:
             self.wake()
 
     def reset(self, code: ErrorCodes) -> None:
-        """As `Sends.reset`."""
         self.sender.reset(self, code)
 
     def close(self) -> None:

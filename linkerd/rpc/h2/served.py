@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from linkerd.rpc.dispatch import decode, encode, subscribed
 from linkerd.rpc.errors import RpcError
 from linkerd.rpc.h2.receiving import Receiving
-from linkerd.rpc.h2.streams import Behind, Stream
+from linkerd.rpc.h2.streams import Handler, Stream
 from linkerd.rpc.h2.timers import Cancellable
 from linkerd.rpc.h2.wire import PACK_PREFIX
 from linkerd.rpc.methods import Method
@@ -24,7 +24,7 @@ _CANCELLED: Final = grpc.StatusCode.CANCELLED
 
 def served(
     methods: Mapping[str, Method], metrics: RpcMetrics, calls: OpenCalls, spawn: Spawn
-) -> dict[bytes, Behind]:
+) -> dict[bytes, Handler]:
     """What to call for each path. `spawn` makes a task of a coroutine."""
     return {
         path.encode(): (Watching if method.watching else Unary)(
@@ -46,17 +46,16 @@ class _OneRequest:
         self._spawn = spawn
 
     def opened(self, stream: Stream) -> None:
-        """As `Behind.opened`."""
+        """The method waits for the request."""
 
     def received(self, stream: Stream, receiving: Receiving) -> None:
-        """As `Behind.received`: waits for the end."""
+        """It waits for the end of the request."""
 
 
 class Unary(_OneRequest):
     """Answers with a message."""
 
     def half_closed(self, stream: Stream, receiving: Receiving) -> None:
-        """As `Behind.half_closed`."""
         raw = receiving.end()
         stream.begin()
         request = decode(self.method, raw)
@@ -69,7 +68,6 @@ class Unary(_OneRequest):
             stream.run(self._spawn(self._serve(stream, request)))
 
     def left(self, stream: Stream) -> None:
-        """As `Behind.left`."""
         if stream.counted is not None:
             self._calls.end(stream.counted)
 
@@ -95,7 +93,6 @@ class Watching(_OneRequest):
     """Answers with a subscription. Has a task only until the method has returned it."""
 
     def half_closed(self, stream: Stream, receiving: Receiving) -> None:
-        """As `Behind.half_closed`."""
         raw = receiving.end()
         stream.begin()
         request = decode(self.method, raw)
@@ -107,7 +104,6 @@ class Watching(_OneRequest):
             stream.run(self._spawn(self._serve(stream, request)))
 
     def left(self, stream: Stream) -> None:
-        """As `Behind.left`."""
         self._calls.leave(stream)
 
     async def _serve(self, stream: Stream, request: Message) -> None:

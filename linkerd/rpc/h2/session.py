@@ -21,7 +21,7 @@ from linkerd.rpc.h2.inbox import Inbox
 from linkerd.rpc.h2.limits import LINGER_SECONDS, MAX_HELD_BYTES
 from linkerd.rpc.h2.outbox import Outbox
 from linkerd.rpc.h2.receiving import Holdings
-from linkerd.rpc.h2.streams import Behind, Stream
+from linkerd.rpc.h2.streams import Handler, Stream
 from linkerd.rpc.h2.till import Till
 from linkerd.rpc.h2.timers import Timers
 from linkerd.rpc.h2.wire import LAST_STREAM_ID, Wire
@@ -43,7 +43,7 @@ class Session:
 
     def __init__(
         self,
-        routes: dict[bytes, Behind],
+        routes: dict[bytes, Handler],
         options: ServerOptions,
         peer: str,
         *,

@@ -22,7 +22,7 @@ from linkerd.streams import StreamEnd, Subscription
 _UNFORESEEN: Final = (grpc.StatusCode.INTERNAL, "the method failed with status OK")
 
 
-class Behind(Protocol):
+class Handler(Protocol):
     """What runs behind a path; `linkerd.rpc.h2.served` has the kinds."""
 
     method: Method
@@ -70,17 +70,17 @@ class Stream:
         "_subscription",
         "_task",
         "_timer",
-        "behind",
         "call",
         "counted",
+        "handler",
         "id",
         "receiving",
         "status",
     )
 
-    def __init__(self, id_: int, behind: Behind, call: H2Call, receiving: Receiving) -> None:
+    def __init__(self, id_: int, handler: Handler, call: H2Call, receiving: Receiving) -> None:
         self.id = id_
-        self.behind = behind
+        self.handler = handler
         self.call = call
         self.receiving: Receiving | None = receiving
         self.status: Status | None = None
@@ -108,8 +108,8 @@ class Stream:
     def begin(self) -> None:
         """Counts the call, whose request is whole."""
         self._began = self.call.clock()
-        self.behind.metrics.started.inc()
-        self.behind.metrics.received.inc()
+        self.handler.metrics.started.inc()
+        self.handler.metrics.received.inc()
 
     def run(self, task: Cancellable) -> None:
         """`task` decides its status, or that it watches."""
@@ -130,7 +130,7 @@ class Stream:
     def watch(self, subscription: Subscription) -> None:
         """From now on the subscription speaks."""
         if self.status is not None or self._sending is None:
-            close(self.behind.method, subscription)
+            close(self.handler.method, subscription)
             return
         self._subscription = subscription
         subscription.on_wake(self._sending.wake)
@@ -161,7 +161,7 @@ class Stream:
 
     def fail(self, error: Exception) -> None:
         """`error` becomes the status."""
-        code, message = status_of(self.behind.method, error)
+        code, message = status_of(self.handler.method, error)
         if code is grpc.StatusCode.OK:  # an error that claims to be none
             code, message = _UNFORESEEN
         self.finish(code, message)
@@ -195,7 +195,7 @@ class Stream:
         self._sending = None
         if self.status is None:
             self._let_go(grpc.StatusCode.CANCELLED, "")
-        self.behind.left(self)
+        self.handler.left(self)
 
     def _let_go(self, code: grpc.StatusCode, message: str) -> None:
         """Ends what runs behind; counts."""
@@ -205,10 +205,10 @@ class Stream:
         if timer is not None:
             timer.cancel()
         if subscription is not None:
-            close(self.behind.method, subscription)
+            close(self.handler.method, subscription)
         self.returned()
         self.call.ended()
         if self._began is not None:
-            self.behind.metrics.handled(code, self.call.clock() - self._began)
+            self.handler.metrics.handled(code, self.call.clock() - self._began)
         if task is not None:
             task.cancel()

@@ -31,11 +31,9 @@ class LoopTimers:
         self._loop = loop
 
     def time(self) -> float:
-        """As `Timers.time`."""
         return time.monotonic()
 
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any) -> Cancellable:
-        """As `Timers.call_later`."""
         return self._loop.call_later(delay, callback, *args)
 
 

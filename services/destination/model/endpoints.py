@@ -84,7 +84,7 @@ class EndpointSet:
     def _at(
         self, sockets: Sequence[Socket], last: "EndpointSet"
     ) -> tuple[list[Address], list[Address]]:
-        """As `since`, looking at `sockets` only."""
+        """What a reader of `last` lacks at these sockets."""
         added, gone = [], []
         for socket in sockets:
             new, old = self.addresses.get(socket), last.addresses.get(socket)

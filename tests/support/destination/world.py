@@ -99,7 +99,6 @@ class ProfileStream:
         self.reader = ProfileReader()
 
     def reconnect(self, subscription: Subscription) -> None:
-        """As of `EndpointStream`."""
         self.subscription = subscription
         self.reader.reconnect()
 

@@ -294,7 +294,6 @@ class SlowClock(ImpatientClock):
         self.go_on = asyncio.Event()
 
     async def sleep(self, seconds: float) -> None:
-        """As `Clock.sleep`."""
         if seconds != 30.0:
             await super().sleep(seconds)
             return
