@@ -34,7 +34,7 @@ from linkerd.kube.lists import Lister
 from linkerd.kube.objects import Key, KubeObject
 from linkerd.kube.quota import Quota
 from linkerd.kube.recovery import Recovery
-from linkerd.kube.reflector_metrics import HOME, ReflectorMetrics
+from linkerd.kube.reflector_metrics import LOCAL_CLUSTER, ReflectorMetrics
 from linkerd.kube.resource import Resource
 from linkerd.runtime.clock import Clock, SystemClock
 
@@ -60,7 +60,7 @@ class ReflectorOptions:
     observed how long updates take to reach us. `idle_timeout`: seconds.
     """
 
-    cluster: str = HOME
+    cluster: str = LOCAL_CLUSTER
     clock: Clock = field(default_factory=SystemClock)
     metrics: ReflectorMetrics = field(default_factory=lambda: ReflectorMetrics(CollectorRegistry()))
     lags: InformerLags | None = None
@@ -103,7 +103,7 @@ class Reflector(Generic[T]):
             objects=client.limits.objects,
         )
         self._log = _log.bind(resource=resource.plural, namespace=resource.namespace)
-        if options.cluster != HOME:
+        if options.cluster != LOCAL_CLUSTER:
             self._log = self._log.bind(cluster=options.cluster)
 
     @property

@@ -18,8 +18,8 @@ _LABELS: Final = ("resource", "namespace", "cluster")
 _TYPES: Final = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"})
 Labels = tuple[str, ...]
 Reading = Callable[[], float]
-HOME: Final = "local"
-"""What the cluster that we are in is called, where a linked one has its name."""
+LOCAL_CLUSTER: Final = "local"
+"""What metrics and pages call the cluster that we are in, where a linked one has its name."""
 
 
 class LiveGauge(Collector):
@@ -94,7 +94,7 @@ class ReflectorMetrics:
         )
         self.objects = LiveGauge("kube_reflector_objects", "Objects in the store.", registry)
 
-    def of(self, resource: str, namespace: str, cluster: str = HOME) -> "Meter":
+    def of(self, resource: str, namespace: str, cluster: str = LOCAL_CLUSTER) -> "Meter":
         """The metrics of one reflector."""
         return Meter(self, (resource, namespace, cluster))
 

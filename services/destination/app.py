@@ -32,8 +32,8 @@ from services.destination.index import Index
 from services.destination.metrics import IndexCollector
 from services.destination.model.http2 import Http2Params, parse_http2_params
 from services.destination.model.mesh import Mesh
+from services.destination.resources import chained, resources
 from services.destination.server import Destination
-from services.destination.sources import chained, sources
 from services.destination.wire.addresses import AddressEncoder
 from services.destination.wire.endpoints import EndpointDeltas
 from services.destination.wire.profiles import ProfileDeltas
@@ -140,7 +140,7 @@ async def start(settings: Settings, process: Process) -> None:
     process.registry.register(IndexCollector(index, mesh.cluster_domain))
     client = await connect(settings.kubeconfig, process)
     metrics = ReflectorMetrics(process.registry)
-    kinds = sources(slices=settings.enable_endpoint_slices)
+    kinds = resources(slices=settings.enable_endpoint_slices)
     process.registry.register(CacheSizes(metrics, kinds.values()))
     if settings.enable_debug_pages:
         debug = DebugPages(index, mesh.cluster_domain, partial(ages_of, metrics))

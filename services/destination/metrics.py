@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from linkerd.index import View
-from linkerd.kube.reflector_metrics import HOME
+from linkerd.kube.reflector_metrics import LOCAL_CLUSTER
 from linkerd.mesh.names import service_name
 from linkerd.runtime.metrics import PlainCounter
 from linkerd.streams import Topic
@@ -29,7 +29,6 @@ from services.destination.index.profiles import (
 )
 from services.destination.model.endpoints import Endpoints
 
-CLUSTER: Final = HOME
 _ENDPOINTS: Final = ("cluster", "namespace", "service", "port", "hostname", "nodename")
 _PROFILE: Final = ("namespace", "profile")
 _SERVICE: Final = ("namespace", "name")
@@ -150,7 +149,7 @@ def _shares(entry: AudienceTopic) -> Iterator[_Share]:
 
 
 def _place(origin: Origin, port: int, entry: AudienceTopic) -> Labels:
-    cluster, key = origin.cluster or CLUSTER, origin.service
+    cluster, key = origin.cluster or LOCAL_CLUSTER, origin.service
     return cluster, key.namespace, key.name, str(port), entry.audience.hostname, ""
 
 

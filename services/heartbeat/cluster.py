@@ -64,12 +64,12 @@ async def read_cluster(kubeconfig: Path | None, namespace: str, timeout: float) 
         _log.warning("no API server is known: its facts are left out", error=str(error))
         return {}
     try:
-        return await Cluster(client, namespace, timeout).read()
+        return await ClusterFacts(client, namespace, timeout).read()
     finally:
         await client.close()
 
 
-class Cluster:
+class ClusterFacts:
     """Reads the facts, each by itself, all at once."""
 
     def __init__(

@@ -16,7 +16,7 @@ from linkerd.profiles.template import template
 from linkerd.runtime.settings import load
 from linkerd.trust.objects import ISSUER
 from services.destination.app import Settings
-from services.destination.sources import sources
+from services.destination.resources import resources
 from tests.support.manifests import Manifest, named, of_kind, with_components
 
 pytestmark = pytest.mark.integration
@@ -29,7 +29,7 @@ WATCHED = sorted(
     {
         f"{resource.plural}.{resource.group}".rstrip(".")
         for slices in (True, False)
-        for resource in sources(slices=slices).values()
+        for resource in resources(slices=slices).values()
     }
 )
 """All that destination reads of the whole cluster, under either setting."""

@@ -21,7 +21,7 @@ from linkerd.version import VERSION
 from services.destination.clusters.links import Link
 from services.destination.index import Index
 from services.destination.index.context import Context
-from services.destination.sources import linked_sources
+from services.destination.resources import linked_resources
 
 _TOO_LARGE: Final = 60.0  # seconds until one that was too large is tried again, at least
 
@@ -53,7 +53,7 @@ class Reading:
         self.task: asyncio.Task[None] | None = None
         self._index = index
         self._identities = IdentityDomain(controller_namespace, link.trust_domain)
-        self._sources = linked_sources(slices=slices)
+        self._sources = linked_resources(slices=slices)
         self._on_read = on_read
         self._clock = clock
         self._metrics = metrics

@@ -23,7 +23,7 @@ from services.destination.index.audiences import Audience, Filter
 from services.destination.index.context import Context
 from services.destination.index.merged import port_name
 from services.destination.index.origins import HOME, Origin, origins_of
-from services.destination.index.ports import PortView, Source
+from services.destination.index.ports import PortView, Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,11 @@ def _explain_origin(
     home = index.home
     zone = home.objects.zones.get(audience.node, "") if audience.node else ""
     view = _view(index, key, port)
-    source = view.sources.get(origin) if view is not None else None
-    if source is not None:
-        only = source.filter_for(audience, zone, ipv6=home.mesh.ipv6)
+    share = view.shares.get(origin) if view is not None else None
+    if share is not None:
+        only = share.filter_for(audience, zone, ipv6=home.mesh.ipv6)
     else:  # a client would be refused
-        unfollowed = Source(context, origin, port, lambda: None)
+        unfollowed = Share(context, origin, port, lambda: None)
         only = unfollowed.filter_for(audience, zone, ipv6=home.mesh.ipv6)
         unfollowed.merged.close()
     slices = reasons.trace(context, origin.service, port, only)

@@ -15,7 +15,7 @@ from linkerd.kube.objects import (
     Server,
     TargetRef,
 )
-from linkerd.kube.reflector_metrics import HOME as HOME_NAME
+from linkerd.kube.reflector_metrics import LOCAL_CLUSTER
 from linkerd.kube.resource import (
     ENDPOINT_SLICES,
     ENDPOINTS,
@@ -33,7 +33,7 @@ from linkerd.mesh.ports import NO_PORTS
 from services.destination.index import Kind
 from services.destination.index.context import Context
 from services.destination.index.objects import Objects
-from services.destination.index.opacity import Sources
+from services.destination.index.opacity import Inputs
 from services.destination.index.origins import HOME
 from services.destination.index.pod_facts import owner_of, pod_facts
 from services.destination.index.workload_facts import workload_facts
@@ -56,9 +56,6 @@ PLURALS: Final[Mapping[Kind, str]] = {
     )
 }
 """What the API server, and metrics of reflectors, call each kind."""
-
-LOCAL: Final = HOME_NAME
-"""What our own cluster is called where a linked one has its name."""
 
 Json = dict[str, Any]
 _Keyed = Mapping[Key, Any]
@@ -86,7 +83,7 @@ def known(objects: Objects, kind: Kind) -> _Keyed:
 
 def cluster_name(cluster: str) -> str:
     """What pages and metrics call a cluster."""
-    return LOCAL if cluster == HOME else cluster
+    return LOCAL_CLUSTER if cluster == HOME else cluster
 
 
 def plain(item: object) -> Any:
@@ -164,12 +161,12 @@ def _makes_opaque(
         return False
     alone, key = Objects(), server.metadata.key
     alone.opaque_servers = {key.namespace: {key: server}}
-    sources = Sources(replace(context.mesh, opaque_ports=NO_PORTS), alone, context.complaints)
+    inputs = Inputs(replace(context.mesh, opaque_ports=NO_PORTS), alone, context.complaints)
     metadata = msgspec.structs.replace(workload.metadata, annotations={})
     bare = msgspec.structs.replace(workload, metadata=metadata)
     if isinstance(bare, Pod):
-        return port in pod_facts(sources, bare).opaque
-    return port in workload_facts(sources, bare).opaque
+        return port in pod_facts(inputs, bare).opaque
+    return port in workload_facts(inputs, bare).opaque
 
 
 def describe(address: Address) -> Json:

@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from linkerd.kube.objects import Key
+from linkerd.kube.reflector_metrics import LOCAL_CLUSTER
 from linkerd.mesh.authority import (
     AuthorityError,
     ServiceTarget,
@@ -96,8 +97,8 @@ class DebugPages:
 
     def _objects(self, query: Mapping[str, str], limit: int) -> Json:
         kind = _kind(_required(query, "kind"))
-        asked = query.get("cluster", objects.LOCAL)
-        cluster = HOME if asked == objects.LOCAL else asked
+        asked = query.get("cluster", LOCAL_CLUSTER)
+        cluster = HOME if asked == LOCAL_CLUSTER else asked
         context = self._index.clusters.get(cluster)
         if context is None:
             raise _MissingError(f"cluster {asked[:100]!r} is not linked, or has not been read yet")

@@ -13,7 +13,7 @@ from linkerd.index import Complaints, Dependencies, Derived, Subject, Watch
 from linkerd.kube.objects import Key
 from services.destination.index import subjects as on
 from services.destination.index.objects import Objects
-from services.destination.index.opacity import Sources
+from services.destination.index.opacity import Inputs
 from services.destination.index.pod_facts import PodFacts, pod_facts
 from services.destination.index.workload_facts import WorkloadFacts, workload_facts
 from services.destination.model.mesh import Mesh
@@ -38,7 +38,7 @@ class FactsBook(Derived[Facts]):
         self, mesh: Mesh, objects: Objects, dependencies: Dependencies, complaints: Complaints
     ) -> None:
         super().__init__(self._derive_facts, dependencies, complaints)
-        self._sources = Sources(mesh, objects, complaints)
+        self._inputs = Inputs(mesh, objects, complaints)
         self._derivers: Final[dict[str, Callable[[Key, Watch], Facts | None]]] = {
             PodFacts.kind: self._pod,
             WorkloadFacts.kind: self._workload,
@@ -48,19 +48,19 @@ class FactsBook(Derived[Facts]):
         _, kind, *key = subject
         facts = self._derivers[kind](Key(*key), watch)
         if facts is None:
-            self._sources.complaints.forget(kind, *key)
+            self._inputs.complaints.forget(kind, *key)
         return facts
 
     def _pod(self, key: Key, watch: Watch) -> PodFacts | None:
-        pod = self._sources.objects.pods.get(key)
+        pod = self._inputs.objects.pods.get(key)
         subjects: set[Subject] = {on.pod(*key), on.servers(key.namespace)}
         if pod is not None and len(pod.metadata.owner_references) == 1:
             reference = pod.metadata.owner_references[0]
             subjects.add(on.owner(reference.kind, key.namespace, reference.name))
         watch(subjects)
-        return pod_facts(self._sources, pod) if pod is not None else None
+        return pod_facts(self._inputs, pod) if pod is not None else None
 
     def _workload(self, key: Key, watch: Watch) -> WorkloadFacts | None:
         watch({on.workload(*key), on.servers(key.namespace)})
-        workload = self._sources.objects.workloads.get(key)
-        return workload_facts(self._sources, workload) if workload is not None else None
+        workload = self._inputs.objects.workloads.get(key)
+        return workload_facts(self._inputs, workload) if workload is not None else None

@@ -20,7 +20,7 @@ Names = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class Inputs:
     """What facts are derived from."""
 
     mesh: Mesh
@@ -43,7 +43,7 @@ WORKLOADS: Final = Chosen(
 
 
 def opaque_ports(
-    sources: Sources,
+    inputs: Inputs,
     chosen: Chosen,
     metadata: ObjectMeta,
     names: Names,
@@ -52,9 +52,9 @@ def opaque_ports(
     """The ports of a workload whose protocol is not detected: those that its annotation lists, or
     else the default ones; and those that Servers make so. `numbers` are what a Server may mean by
     the name of a port."""
-    listed = listed_ports(sources.complaints, chosen.kind, metadata, OPAQUE_PORTS, names)
-    ports = sources.mesh.opaque_ports if listed is None else listed
-    return ports.with_ports(_server_ports(sources, chosen, metadata, numbers))
+    listed = listed_ports(inputs.complaints, chosen.kind, metadata, OPAQUE_PORTS, names)
+    ports = inputs.mesh.opaque_ports if listed is None else listed
+    return ports.with_ports(_server_ports(inputs, chosen, metadata, numbers))
 
 
 def listed_ports(
@@ -77,14 +77,14 @@ def _parse_ports(text: str, names: Names) -> tuple[PortSet, tuple[str, ...]]:
 
 
 def _server_ports(
-    sources: Sources,
+    inputs: Inputs,
     chosen: Chosen,
     metadata: ObjectMeta,
     numbers: Callable[[str], Iterable[int]],
 ) -> Iterator[int]:
-    servers = sources.objects.opaque_servers.get(metadata.namespace)
+    servers = inputs.objects.opaque_servers.get(metadata.namespace)
     for server in servers.values() if servers else ():
-        if _selects(sources.complaints, server, chosen, metadata):
+        if _selects(inputs.complaints, server, chosen, metadata):
             port = server.spec.port
             yield from (port,) if isinstance(port, int) else numbers(port)
 

@@ -12,7 +12,7 @@ from linkerd.mesh.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY, REMOTE_SERVIC
 from services.destination.index.errors import MislabelledError
 
 HOME: Final = ""
-"""The cluster that we are in, where a linked cluster has its name."""
+"""The cluster that we are in, where a linked one has its name, which is never empty."""
 
 
 class Origin(NamedTuple):

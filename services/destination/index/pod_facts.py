@@ -22,7 +22,7 @@ from linkerd.mesh.proxy import (
 )
 from linkerd.runtime.values import parse_host_port
 from services.destination.index.objects import Objects
-from services.destination.index.opacity import PODS, Names, Sources, listed_ports, opaque_ports
+from services.destination.index.opacity import PODS, Inputs, Names, listed_ports, opaque_ports
 from services.destination.model.address import Labels, TlsIdentity
 
 _WORKLOADS: Final = 4_096  # whose containers are remembered as parsed
@@ -56,21 +56,21 @@ class PodFacts:
     skipped: PortSet
 
 
-def pod_facts(sources: Sources, pod: Pod) -> PodFacts:
+def pod_facts(inputs: Inputs, pod: Pod) -> PodFacts:
     """The facts of a pod."""
     control_plane = pod.metadata.labels.get(CONTROL_PLANE_NS, "")
     said = _container_facts(pod.spec.init_containers, pod.spec.containers)
-    skipped = listed_ports(sources.complaints, PODS.kind, pod.metadata, SKIP_INBOUND_PORTS, ())
+    skipped = listed_ports(inputs.complaints, PODS.kind, pod.metadata, SKIP_INBOUND_PORTS, ())
     return PodFacts(
         key=pod.metadata.key,
         node=pod.spec.node_name,
         running=pod.status.phase == "Running",
-        labels=_labels(pod, *owner_of(pod, sources.objects)),
+        labels=_labels(pod, *owner_of(pod, inputs.objects)),
         meshed=control_plane != "",
-        identity=_identity(sources, pod, control_plane),
+        identity=_identity(inputs, pod, control_plane),
         proxy=said.proxy,
         opaque=opaque_ports(
-            sources, PODS, pod.metadata, said.port_names, lambda name: _numbers(name, pod)
+            inputs, PODS, pod.metadata, said.port_names, lambda name: _numbers(name, pod)
         ),
         skipped=skipped or NO_PORTS,
     )
@@ -97,14 +97,14 @@ def owner_of(pod: Pod, objects: Objects) -> tuple[str, str]:
     return kind.lower(), name
 
 
-def _identity(sources: Sources, pod: Pod, control_plane: str) -> TlsIdentity | None:
-    identities = sources.mesh.identities
+def _identity(inputs: Inputs, pod: Pod, control_plane: str) -> TlsIdentity | None:
+    identities = inputs.mesh.identities
     if not identities.trust_domain or control_plane != identities.controller_namespace:
         return None
     name = identities.workload(service_account(pod), pod.metadata.namespace)
     if not is_dns_name(name):  # a long ServiceAccount's is too long for a certificate
         problem = f"{name[:300]!r} is no DNS name; clients are told no identity"
-        sources.complaints.about(PODS.kind, *pod.metadata.key, "spec.serviceAccountName", problem)
+        inputs.complaints.about(PODS.kind, *pod.metadata.key, "spec.serviceAccountName", problem)
         return None
     return TlsIdentity(name, server_name=name)
 

@@ -1,8 +1,8 @@
 """A port of a service that somebody asks for: merged, filtered, published.
 
-A port has a source for each service whose endpoints it gives out: its own, usually, or those of
-linked clusters and of fellow members. Each source is merged and filtered by itself; what is
-published are the endpoint sets of all sources. A change costs those audiences alone whose endpoints
+A port has a share for each service whose endpoints it gives out: its own, usually, or those of
+linked clusters and of fellow members. Each share is merged and filtered by itself; what is
+published are the endpoint sets of all shares. A change costs those audiences alone whose endpoints
 it changes.
 """
 
@@ -31,7 +31,7 @@ Delta = Callable[[Endpoints | None, Endpoints], Sequence[bytes]]
 """How the steps from some endpoint sets to others are told to a reader."""
 
 
-class Source:
+class Share:
     """What one origin adds to a port, by filter; `origin` tells its endpoint sets from others'."""
 
     __slots__ = ("_pools", "_selections", "merged", "origin")
@@ -93,7 +93,7 @@ class Source:
 
 
 class AudienceTopic(Dependent):
-    """The topic of one audience of a port, and what it is made of, by source. The audience's place
+    """The topic of one audience of a port, and what it is made of, by share. The audience's place
     depends on its node."""
 
     __slots__ = ("_moved", "audience", "parts", "topic")
@@ -107,7 +107,7 @@ class AudienceTopic(Dependent):
         super().__init__()
         self.audience = audience
         self.topic = topic
-        self.parts: tuple[tuple[Source, Selection], ...] = ()
+        self.parts: tuple[tuple[Share, Selection], ...] = ()
         self._moved = moved
 
     def touch(self) -> None:
@@ -123,7 +123,7 @@ class PortView(View):
 
     __slots__ = (
         *("_clusters", "_context", "_moved", "_terms"),
-        *("audiences", "key", "port", "sources"),
+        *("audiences", "key", "port", "shares"),
     )
 
     def __init__(self, clusters: Clusters, key: Key, port: int, owner: Owner) -> None:
@@ -131,11 +131,11 @@ class PortView(View):
         self.key = key
         self.port = port
         self.audiences: dict[Audience, AudienceTopic] = {}
-        self.sources: dict[Origin, Source] = {}
+        self.shares: dict[Origin, Share] = {}
         self._clusters = clusters
         self._context = clusters.home
         self._moved: dict[AudienceTopic, None] = {}  # whose filters may have changed
-        self._terms: list[tuple[Source, bool]] = []
+        self._terms: list[tuple[Share, bool]] = []
         self._locate()
 
     def subscribe(self, audience: Audience, delta: Delta) -> Cursor[Endpoints]:
@@ -156,8 +156,8 @@ class PortView(View):
         if self._locate():
             moved = dict.fromkeys(self.audiences.values())
         concerned = dict(moved)
-        for source in self.sources.values():
-            for selection in source.update():
+        for share in self.shares.values():
+            for selection in share.update():
                 concerned.update(selection.users)
         for entry in moved:
             self._place(entry)
@@ -169,25 +169,25 @@ class PortView(View):
         self.touch()
 
     def _locate(self) -> bool:
-        """Opens and closes sources, for the origins that the service has now. Whether what all
-        filters depend on has changed: the sources, and whether they keep to a node."""
+        """Opens and closes shares, for the origins that the service has now. Whether what all
+        filters depend on has changed: the shares, and whether they keep to a node."""
         origins = self._origins()
         subjects: set[Subject] = {on.service(*self.key)}
         subjects.update(on.cluster(o.cluster) for o in origins if o.cluster != HOME)
         self._context.dependencies.watch(self, subjects)
-        before, self.sources = self.sources, {}
+        before, self.shares = self.shares, {}
         for origin in origins:
             context = self._clusters.get(origin.cluster)
-            source = before.get(origin)
-            if source is not None and source.merged.context is context:
-                self.sources[origin] = before.pop(origin)
+            share = before.get(origin)
+            if share is not None and share.merged.context is context:
+                self.shares[origin] = before.pop(origin)
             elif context is not None:
-                self.sources[origin] = Source(context, origin, self.port, self.touch)
-        for source in before.values():
-            source.merged.close()
+                self.shares[origin] = Share(context, origin, self.port, self.touch)
+        for share in before.values():
+            share.merged.close()
         terms, self._terms = (
             self._terms,
-            [(source, source.merged.stays_local) for source in self.sources.values()],
+            [(share, share.merged.stays_local) for share in self.shares.values()],
         )
         return terms != self._terms
 
@@ -207,27 +207,30 @@ class PortView(View):
         entry = self.audiences.pop(audience)
         self._moved.pop(entry, None)
         self._context.dependencies.watch(entry, NOTHING)
-        for source, selection in entry.parts:
-            source.leave(selection, entry)
+        for share, selection in entry.parts:
+            share.leave(selection, entry)
         if not self.audiences:
-            for source in self.sources.values():
-                source.merged.close()
-            self.sources, self._terms = {}, []  # which know the view: it is freed at once so
+            for share in self.shares.values():
+                share.merged.close()
+            self.shares, self._terms = {}, []  # which know the view: it is freed at once so
             self._context.dependencies.watch(self, NOTHING)
             self.owner.dropped(self)
 
     def _place(self, entry: AudienceTopic) -> None:
-        """Has the audience use those filters that are its own now, of each source."""
+        """Has the audience use those filters that are its own now, of each share."""
         node, ipv6 = entry.audience.node, self._context.mesh.ipv6
         zone = self._context.objects.zones.get(node, "") if node else ""
         before, entry.parts = (
             entry.parts,
             tuple(
-                (source, source.join(source.filter_for(entry.audience, zone, ipv6=ipv6), entry))
-                for source in self.sources.values()
+                (
+                    share,
+                    share.join(share.filter_for(entry.audience, zone, ipv6=ipv6), entry),
+                )
+                for share in self.shares.values()
             ),
         )
         for part in before:
             if part not in entry.parts:
-                source, selection = part
-                source.leave(selection, entry)
+                share, selection = part
+                share.leave(selection, entry)

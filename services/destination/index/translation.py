@@ -75,7 +75,7 @@ def translate(profile: ServiceProfile, tell: Callable[[str, str], None]) -> Traf
         routes=tuple(_routes(spec.routes, tell)),
         budget=budget,
         targets=_overrides(spec.dst_overrides, tell),
-        source=(profile.metadata.namespace, profile.metadata.name),
+        profile=(profile.metadata.namespace, profile.metadata.name),
     )
 
 

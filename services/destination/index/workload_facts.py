@@ -9,7 +9,7 @@ from linkerd.mesh.metric_labels import is_label_name, label_value
 from linkerd.mesh.names import is_dns_name
 from linkerd.mesh.ports import PortSet
 from linkerd.mesh.proxy import INBOUND_PORT, INBOUND_PORTS, PROXY_CONTAINER
-from services.destination.index.opacity import WORKLOADS, Sources, opaque_ports
+from services.destination.index.opacity import WORKLOADS, Inputs, opaque_ports
 from services.destination.model.address import Labels, TlsIdentity
 
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+", re.ASCII)
@@ -30,7 +30,7 @@ class WorkloadFacts:
     problem: str = ""
 
 
-def workload_facts(sources: Sources, workload: ExternalWorkload) -> WorkloadFacts:
+def workload_facts(inputs: Inputs, workload: ExternalWorkload) -> WorkloadFacts:
     """The facts of an ExternalWorkload."""
     ports = workload.spec.ports
     names = {port.name: port.port for port in ports if port.name}
@@ -41,7 +41,7 @@ def workload_facts(sources: Sources, workload: ExternalWorkload) -> WorkloadFact
         identity=identity,
         inbound=inbound,
         opaque=opaque_ports(
-            sources,
+            inputs,
             WORKLOADS,
             workload.metadata,
             tuple(names.items()),

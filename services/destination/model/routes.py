@@ -95,4 +95,4 @@ class Traffic:
     routes: tuple[Route, ...] = ()
     budget: RetryBudget | None = field(default_factory=RetryBudget)
     targets: tuple[WeightedTarget, ...] = ()
-    source: tuple[str, str] | None = None  # namespace and name of the ServiceProfile
+    profile: tuple[str, str] | None = None  # namespace and name of the ServiceProfile

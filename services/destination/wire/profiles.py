@@ -55,8 +55,8 @@ def _add_service(message: pb.DestinationProfile, service: ServicePort, traffic: 
             port=service.port,
         )
     )
-    source = message.profile_ref.resource
-    source.group = "linkerd.io"
-    if traffic.source is not None:
-        source.kind = "ServiceProfile"
-        source.namespace, source.name = traffic.source
+    reference = message.profile_ref.resource
+    reference.group = "linkerd.io"
+    if traffic.profile is not None:
+        reference.kind = "ServiceProfile"
+        reference.namespace, reference.name = traffic.profile

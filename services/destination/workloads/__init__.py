@@ -15,9 +15,9 @@ from linkerd.kube.events import Event
 from linkerd.kube.resource import ENDPOINT_SLICES, EXTERNAL_WORKLOADS, SERVICES
 from linkerd.runtime.clock import Clock
 from linkerd.runtime.metrics import PlainCounter
-from services.destination.workloads.cluster import Cluster
 from services.destination.workloads.complaints import Complaints
 from services.destination.workloads.names import LEASE, QUEUE
+from services.destination.workloads.objects import Objects
 from services.destination.workloads.planner import SlicePlanner
 
 Listener = Callable[[Sequence[Event[Any]]], None]
@@ -44,10 +44,10 @@ class WorkloadSlices:
         odd = PlainCounter(
             f"{_PREFIX}_complaints_total", "Odd workloads that were logged.", [], registry
         )
-        cluster = Cluster()
+        objects = Objects()
         families = QueueFamilies(registry if queue_metrics else CollectorRegistry())
         self.controller = controller = Controller(
-            SlicePlanner(cluster, Complaints(odd.labels())),
+            SlicePlanner(objects, Complaints(odd.labels())),
             client,
             clock,
             what="slices of the service",
@@ -65,8 +65,8 @@ class WorkloadSlices:
             ),
         )
         self.listeners: Mapping[str, Listener] = {
-            SERVICES.kind: controller.listener(SERVICES, cluster.take_service),
-            EXTERNAL_WORKLOADS.kind: controller.listener(EXTERNAL_WORKLOADS, cluster.take_workload),
-            ENDPOINT_SLICES.kind: controller.listener(ENDPOINT_SLICES, cluster.take_slice),
+            SERVICES.kind: controller.listener(SERVICES, objects.take_service),
+            EXTERNAL_WORKLOADS.kind: controller.listener(EXTERNAL_WORKLOADS, objects.take_workload),
+            ENDPOINT_SLICES.kind: controller.listener(ENDPOINT_SLICES, objects.take_slice),
         }
         """By kind: what its reflector is to call with each batch of events."""

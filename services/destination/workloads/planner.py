@@ -4,28 +4,28 @@ from collections.abc import Iterable, Sequence
 
 from linkerd.kube.controller.writes import Write
 from linkerd.kube.objects import Key
-from services.destination.workloads.cluster import Cluster
 from services.destination.workloads.complaints import Complaints
 from services.destination.workloads.documents import writes_of
+from services.destination.workloads.objects import Objects
 from services.destination.workloads.plan import plan
 
 
 class SlicePlanner:
     """Keys are those of services."""
 
-    def __init__(self, cluster: Cluster, complaints: Complaints) -> None:
-        self._cluster = cluster
+    def __init__(self, objects: Objects, complaints: Complaints) -> None:
+        self._objects = objects
         self._complaints = complaints
 
     def keys(self) -> Iterable[Key]:
         """All services that have, or may need, slices of ours."""
-        return self._cluster.all_concerned()
+        return self._objects.all_concerned()
 
     def plan(self, key: Key) -> Sequence[Write]:
         """What to write for a service; nothing for one that is gone, whose slices go with it."""
-        service = self._cluster.service(key)
+        service = self._objects.service(key)
         if service is None:
             return ()
-        workloads = self._cluster.workloads.of(key.namespace)
-        slices = self._cluster.slices.of(key)
+        workloads = self._objects.workloads.of(key.namespace)
+        slices = self._objects.slices.of(key)
         return writes_of(plan(service, workloads, slices, self._complaints.about))

@@ -12,15 +12,15 @@ from aiohttp import web
 
 from linkerd.kube.client import KubeClient
 from linkerd.local.cluster import LocalCluster
-from services.heartbeat.cluster import Cluster, read_cluster
+from services.heartbeat.cluster import ClusterFacts, read_cluster
 from tests.support.recorder import Recorder, Reply, answer
 
 
 @asynccontextmanager
-async def _cluster(kubeconfig: Path, namespace: str, page_size: int) -> AsyncIterator[Cluster]:
+async def _cluster(kubeconfig: Path, namespace: str, page_size: int) -> AsyncIterator[ClusterFacts]:
     client = await KubeClient.connect(kubeconfig, user_agent="test")
     try:
-        yield Cluster(client, namespace, 20.0, page_size)
+        yield ClusterFacts(client, namespace, 20.0, page_size)
     finally:
         await client.close()
 

@@ -17,7 +17,7 @@ from linkerd.kube.objects import Key
 from linkerd.mesh import labels
 from services.destination.index import Kind
 from services.destination.index.context import Context
-from services.destination.sources import sources
+from services.destination.resources import resources
 from tests.support.destination.world import World
 from tests.support.feeds import METER, watch_line
 from tests.support.generated import Maker, crd_schema
@@ -161,7 +161,7 @@ class Server:
     """What reflectors would feed an index with, as bytes: of our cluster, or of a linked one."""
 
     def __init__(self, world: World, *, slices: bool, context: Context | None = None) -> None:
-        self.kinds = sources(slices=slices)
+        self.kinds = resources(slices=slices)
         self._intakes = {kind: Intake(resource, METER) for kind, resource in self.kinds.items()}
         self._listeners = {kind: world.index.listener(kind, context) for kind in self.kinds}
         self._versions = count(1_000_000)

@@ -11,7 +11,7 @@ import msgspec
 from linkerd.kube.events import Applied
 from services.destination.index import Kind
 from services.destination.index.context import Context
-from services.destination.sources import sources
+from services.destination.resources import resources
 from tests.support.destination.world import World
 from tests.support.feeds import Feed, Stored
 from tests.support.objects import meta, node, owned, service
@@ -118,11 +118,11 @@ class Reading:
     """The reflectors of a cluster, which feed a context."""
 
     def __init__(self, world: World, cluster: Cluster, context: Context) -> None:
-        resources = sources(slices=Kind.ENDPOINTS not in cluster.stored)
+        read = resources(slices=Kind.ENDPOINTS not in cluster.stored)
         self.context = context
         self._random = cluster.random
         self.feeds = [
-            Feed(resources[kind], stored, world.index.listener(kind, context), cluster.random)
+            Feed(read[kind], stored, world.index.listener(kind, context), cluster.random)
             for kind, stored in cluster.stored.items()
         ]
 

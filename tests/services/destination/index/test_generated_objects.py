@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 from linkerd.kube.intake import Intake
 from linkerd.mesh import labels
 from services.destination.index import Kind
-from services.destination.sources import sources
+from services.destination.resources import resources
 from tests.support.destination.bad_objects import (
     CALM_STREAMS,
     STREAMS,
@@ -157,7 +157,7 @@ def test_whatever_is_generated_in_a_linked_cluster(seed: int) -> None:
 def test_what_is_generated_decodes_now_and_then(kind: Kind) -> None:
     """Else nothing would come of it."""
     maker = Maker(Random(1), WORDS)
-    resource = sources(slices=kind is not Kind.ENDPOINTS)[kind]
+    resource = resources(slices=kind is not Kind.ENDPOINTS)[kind]
     intake = Intake(resource, METER)
     for number in range(200):
         document = maker.from_struct(resource.struct)

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from linkerd.kube.decode import Malformed, ObjectDecoder
 from linkerd.kube.events import Applied, Deleted
 from services.destination.index import Kind, WatchError
-from services.destination.sources import sources
+from services.destination.resources import resources
 from tests.support.destination.world import EndpointStream, ProfileStream, World
 from tests.support.objects import endpoint, endpoint_slice, pod, service
 from tests.support.spoiling import spoil
@@ -180,7 +180,7 @@ PROFILES: Final = [
 def decode(kind: Kind, manifest: dict[str, Any], *, slices: bool) -> Any:
     """What the reflector would make of it; None if it would leave it out."""
     raw = json.dumps(manifest, allow_nan=False).encode()
-    item = ObjectDecoder(sources(slices=slices)[kind].struct).decode(raw)
+    item = ObjectDecoder(resources(slices=slices)[kind].struct).decode(raw)
     return None if isinstance(item, Malformed) else item
 
 
@@ -222,7 +222,7 @@ def test_whatever_is_spoiled(*, seed: int, slices: bool, forced: bool) -> None:
     calm: list[EndpointStream | ProfileStream] = [world.get(path), world.profile(path)]
     for stream in calm:
         assert len(stream.read()) == 1
-    known = list(sources(slices=slices))
+    known = list(resources(slices=slices))
     extra = {Kind.SLICE: [GATEWAY], Kind.PROFILE: [OVERRIDES]}
     choices = [(k, m) for k in known for m in (MANIFESTS[k], *extra.get(k, []))]
     for kind, manifest in choices:

@@ -53,7 +53,7 @@ class _Grouped(Generic[G, T]):
         return (item for members in self._groups.values() for item in members.values())
 
 
-class Cluster:
+class Objects:
     """Services and workloads by namespace, our slices by service. Methods that take an event
     return the keys of the services that it concerns."""
 

@@ -38,12 +38,12 @@ _DISPENSABLE: Final = frozenset({Kind.REPLICA_SET, Kind.JOB, Kind.SERVER})
 """What an older link may not be allowed to read, or an older cluster not have."""
 
 
-def sources(*, slices: bool) -> Mapping[Kind, Resource[Any]]:
+def resources(*, slices: bool) -> Mapping[Kind, Resource[Any]]:
     """What to read: endpoints from EndpointSlices or else from Endpoints, never from both."""
     return {**_ANYWHERE, **_ONLY_OURS, **_endpoints(slices=slices)}
 
 
-def linked_sources(*, slices: bool) -> Mapping[Kind, Resource[Any]]:
+def linked_resources(*, slices: bool) -> Mapping[Kind, Resource[Any]]:
     """What to read of a linked cluster: what its endpoints are made of."""
     found = {**_ANYWHERE, **_endpoints(slices=slices)}
     return {k: where.dispensable() if k in _DISPENSABLE else where for k, where in found.items()}

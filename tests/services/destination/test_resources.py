@@ -7,7 +7,7 @@ from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.settings import load
 from services.destination.app import Settings, mesh_of
 from services.destination.index import Kind
-from services.destination.sources import linked_sources, sources
+from services.destination.resources import linked_resources, resources
 
 
 def settings(*flags: str) -> Settings:
@@ -17,13 +17,13 @@ def settings(*flags: str) -> Settings:
 
 @pytest.mark.parametrize("slices", [True, False])
 def test_endpoints_are_read_from_one_kind_only(slices: bool) -> None:
-    read = sources(slices=slices)
+    read = resources(slices=slices)
     assert (ENDPOINT_SLICES in read.values(), ENDPOINTS in read.values()) == (slices, not slices)
     assert set(Kind) - set(read) == {Kind.ENDPOINTS if slices else Kind.SLICE}
 
 
 def test_dashboards_find_what_is_read_under_upstreams_names() -> None:
-    every = {each for slices in (True, False) for each in sources(slices=slices).values()}
+    every = {each for slices in (True, False) for each in resources(slices=slices).values()}
     assert {each.cache for each in every} == {
         *("endpoints", "endpointslices", "externalworkload", "job", "node", "pod", "replicaset"),
         *("server", "service", "serviceprofile", "trafficsplit"),
@@ -37,7 +37,7 @@ def test_dashboards_find_what_is_read_under_upstreams_names() -> None:
 @pytest.mark.parametrize("slices", [True, False])
 def test_what_may_be_missing_and_what_we_may_be_forbidden(slices: bool) -> None:
     """The rest is waited for: without it answers would be wrong."""
-    ours, linked = sources(slices=slices), linked_sources(slices=slices)
+    ours, linked = resources(slices=slices), linked_resources(slices=slices)
     definitions = {Kind.EXTERNAL_WORKLOAD, Kind.SERVER, Kind.PROFILE, Kind.SPLIT}
     assert {kind for kind, each in ours.items() if each.may_be_missing} == definitions
     assert {kind for kind, each in ours.items() if each.may_be_forbidden} == {Kind.SPLIT}
