@@ -32,11 +32,14 @@ __all__ = [
     "Method",
     "RpcError",
     "ServiceTable",
+    "Signature",
     "TableError",
     "UnaryMethod",
     "WatchMethod",
     "paths",
     "service",
+    "signature_of",
+    "signatures",
 ]
 
 Errors = Mapping[type[Exception], grpc.StatusCode]
@@ -74,21 +77,27 @@ class WatchMethod(Protocol[Req]):
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
-    """One row of a table. `watching` says which of the two kinds `function` is."""
+class Signature:
+    """What the descriptor says of a method. `watching`: it streams its answers."""
 
     service: str
     name: str
     request: type[Message]
     response: type[Message]
     watching: bool
-    function: Callable[[Any, Call], Awaitable[Any]]
-    errors: Errors = field(default_factory=dict)
 
     @property
     def path(self) -> str:
         """The HTTP/2 path, `/package.Service/Method`."""
         return f"/{self.service}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Signature):
+    """One row of a table. `watching` says which of the two kinds `function` is."""
+
+    function: Callable[[Any, Call], Awaitable[Any]]
+    errors: Errors = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,20 +131,36 @@ def service(
 
 
 def _method(descriptor: MethodDescriptor, function: Callable[..., Any], errors: Errors) -> Method:
-    if descriptor.client_streaming:
-        raise TableError(f"{descriptor.full_name}: client streaming is not supported")
+    signature = signature_of(descriptor)
     if not inspect.iscoroutinefunction(_plain(function)):
         raise TableError(f"{descriptor.full_name}: {function!r} is not an async function")
-    watching = bool(descriptor.server_streaming)
-    _check_result(descriptor, function, watching)
+    _check_result(descriptor, function, signature.watching)
     return Method(
+        service=signature.service,
+        name=signature.name,
+        request=signature.request,
+        response=signature.response,
+        watching=signature.watching,
+        function=function,
+        errors=errors,
+    )
+
+
+def signatures(descriptor: ServiceDescriptor) -> Mapping[str, Signature]:
+    """The methods of a service by name, for its clients. Raises TableError."""
+    return {method.name: signature_of(method) for method in descriptor.methods}
+
+
+def signature_of(descriptor: MethodDescriptor) -> Signature:
+    """Raises TableError when the client is to stream."""
+    if descriptor.client_streaming:
+        raise TableError(f"{descriptor.full_name}: client streaming is not supported")
+    return Signature(
         service=descriptor.containing_service.full_name,
         name=descriptor.name,
         request=_message_class(descriptor.input_type),
         response=_message_class(descriptor.output_type),
-        watching=watching,
-        function=function,
-        errors=errors,
+        watching=bool(descriptor.server_streaming),
     )
 
 

@@ -1,6 +1,6 @@
-"""gRPC's framing of requests: DATA in, whole messages out."""
+"""gRPC's framing: DATA in, whole messages out."""
 
-from typing import Final
+from typing import ClassVar, Final
 
 import grpc
 
@@ -11,6 +11,10 @@ _PREFIX: Final = 5  # bytes: compressed flag, length
 
 class Body:
     """What has come of a request's messages and was not taken yet."""
+
+    WHAT: ClassVar = "request"
+    TAKER: ClassVar = "server"
+    """As errors' texts call them."""
 
     __slots__ = ("_data", "_limit")
 
@@ -55,10 +59,11 @@ class Body:
             return
         if self._data[0]:
             raise RpcError(
-                grpc.StatusCode.UNIMPLEMENTED, "the request is compressed; this server takes none"
+                grpc.StatusCode.UNIMPLEMENTED,
+                f"the {self.WHAT} is compressed; this {self.TAKER} takes none",
             )
         if (length := self._length()) > self._limit:
             raise RpcError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"the request has {length} bytes; the limit is {self._limit}",
+                f"the {self.WHAT} has {length} bytes; the limit is {self._limit}",
             )
