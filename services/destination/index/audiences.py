@@ -9,6 +9,7 @@ those alone whose table it is in. Zones and families are few.
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 from typing import Any, NamedTuple
 
 from linkerd.mesh.addresses import Socket
@@ -218,7 +219,12 @@ class Selection:
         self.current = now
 
 
-def differences(before: Addresses, now: Addresses) -> list[Socket]:
-    """The sockets at which two tables differ."""
-    changed = [at for at, a in now.items() if (b := before.get(at)) is not a and b != a]
-    return changed + [at for at in before if at not in now]
+def differences(
+    before: Addresses, now: Addresses, sockets: Iterable[Socket] | None = None
+) -> list[Socket]:
+    """The sockets, of these or else of all, at which two tables differ."""
+    if sockets is None:
+        sockets = chain(now, (at for at in before if at not in now))
+    return [
+        at for at in sockets if (old := before.get(at)) is not (new := now.get(at)) and old != new
+    ]

@@ -100,11 +100,7 @@ class MergedPort(Dependent):
 
     def _become(self, now: Addresses, touched: set[Socket]) -> Sequence[Socket]:
         before = self.addresses
-        changed = [
-            at
-            for at in touched
-            if (old := before.get(at)) is not (new := now.get(at)) and old != new
-        ]
+        changed = differences(before, now, touched)
         if changed:
             self.addresses = now
             for at in changed:

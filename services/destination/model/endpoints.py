@@ -1,7 +1,7 @@
 """The endpoints that one audience of an authority sees: the state of a `Get` topic."""
 
-from collections.abc import Hashable, Mapping, Sequence
-from itertools import count
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import chain, count
 from typing import Final
 
 from linkerd.mesh.addresses import Socket
@@ -62,37 +62,29 @@ class EndpointSet:
     def since(self, last: "EndpointSet") -> tuple[list[Address], list[Address]]:
         """What a reader of `last` lacks: addresses that are new or look different, and addresses
         (as they were) that are gone."""
-        if self._before == last.serial:
-            return self._at(self._touched, last)
         then, now = last.addresses, self.addresses
-        added = [
-            new
-            for at, new in now.items()
-            if (old := then.get(at)) is None or not self.tells_the_same(new, last, old)
-        ]
-        return added, [old for at, old in then.items() if at not in now]
+        added, gone = [], []
+        for socket in self.differing(last):
+            new, old = now.get(socket), then.get(socket)
+            if new is None:
+                gone += [old] if old is not None else []
+            elif old is None or not self.tells_the_same(new, last, old):
+                added.append(new)
+        return added, gone
+
+    def differing(self, last: "EndpointSet") -> Iterable[Socket]:
+        """The sockets at which `last` may differ."""
+        if self._before == last.serial:
+            return self._touched
+        return chain(self.addresses, (at for at in last.addresses if at not in self.addresses))
 
     def tells_the_same(self, new: Address, last: "EndpointSet", old: Address) -> bool:
         """Whether a reader hears the same of `new`, of this set, as of `old`, of `last`."""
-        if self.labels != last.labels:
-            return False
-        same_zone = self.zone == last.zone
-        return new.looks_like(old) and (
-            same_zone or locality(self.zone, new) == locality(last.zone, old)
+        return (
+            self.labels == last.labels
+            and new.looks_like(old)
+            and (self.zone == last.zone or locality(self.zone, new) == locality(last.zone, old))
         )
-
-    def _at(
-        self, sockets: Sequence[Socket], last: "EndpointSet"
-    ) -> tuple[list[Address], list[Address]]:
-        """What a reader of `last` lacks at these sockets."""
-        added, gone = [], []
-        for socket in sockets:
-            new, old = self.addresses.get(socket), last.addresses.get(socket)
-            if new is None and old is not None:
-                gone.append(old)
-            elif new is not None and (old is None or not new.looks_like(old)):
-                added.append(new)
-        return added, gone
 
 
 Endpoints = tuple[EndpointSet, ...]
@@ -122,11 +114,8 @@ def _touched(last: Endpoints, current: Endpoints) -> Mapping[Socket, None]:
     before = {part.origin: part for part in last}
     for part in current:
         known = before.pop(part.origin, None)
-        if known is None:
-            touched.update(dict.fromkeys(part.addresses))
-        elif known is not part:
-            added, gone = part.since(known)
-            touched.update((address.socket, None) for address in (*added, *gone))
+        if known is not part:
+            touched.update(dict.fromkeys(part.differing(known) if known else part.addresses))
     for part in before.values():
         touched.update(dict.fromkeys(part.addresses))
     return touched
