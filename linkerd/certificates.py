@@ -1,4 +1,5 @@
-"""Make the certificate authorities of a mesh: a trust anchor, and issuers that it signs.
+"""Make the certificate authorities of a mesh, a trust anchor and issuers that it signs, and the
+certificates by which its webhooks serve HTTPS.
 
 Called by whatever installs a mesh and by tests; the identity service never makes an authority of
 its own. What it makes is what proxies and `openssl verify -x509_strict` accept: P-256 keys,
@@ -6,6 +7,7 @@ ECDSA-SHA256 signatures, critical CA:TRUE, key and authority identifiers, random
 Keys stay in memory: whoever calls writes the files, with mode 0600.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -27,8 +29,8 @@ _MAX_COMMON_NAME: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Authority:
-    """A CA certificate with its private key."""
+class Certified:
+    """A certificate with its private key."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
@@ -42,6 +44,10 @@ class Authority:
     def key_pem(self) -> bytes:
         """One PRIVATE KEY block (PKCS#8, not encrypted)."""
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+class Authority(Certified):
+    """One that may sign others."""
 
 
 def make_trust_anchor(
@@ -98,6 +104,38 @@ def make_authority(
     return Authority(_with_ca_extensions(builder, key, signer, path_length), key)
 
 
+def make_server(
+    names: Sequence[str],
+    authority: Authority,
+    *,
+    lifetime: timedelta,
+    now: datetime | None = None,
+) -> Certified:
+    """A certificate for an HTTPS server of these DNS names, with a fresh P-256 key, signed by
+    `authority`, which it does not outlive."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    start = now or datetime.now(UTC)
+    end = min(start + lifetime + CLOCK_SKEW, authority.certificate.not_valid_after_utc)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_name(names[0]))
+        .issuer_name(authority.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start - CLOCK_SKEW)
+        .not_valid_after(end)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+        .add_extension(_SERVER_KEY_USAGE, True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), False
+        )
+    )
+    return Certified(builder.sign(authority.key, hashes.SHA256()), key)
+
+
 def _with_ca_extensions(
     builder: x509.CertificateBuilder,
     key: ec.EllipticCurvePrivateKey,
@@ -122,14 +160,19 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, shown)])
 
 
-_CA_KEY_USAGE: Final = x509.KeyUsage(
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+_CA_KEY_USAGE: Final = _key_usage(signs_certificates=True)
+_SERVER_KEY_USAGE: Final = _key_usage(signs_certificates=False)

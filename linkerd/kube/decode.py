@@ -116,7 +116,7 @@ class ObjectDecoder(Generic[T]):
 
     def _decode_without_nulls(self, raw: bytes) -> T | Malformed:
         try:
-            value = _without_nulls(_shallow(msgspec.json.decode, raw))
+            value = without_nulls(_shallow(msgspec.json.decode, raw))
             item = msgspec.convert(value, self._kind)
         except _FAILURES as error:
             return identify(raw, str(error))
@@ -138,9 +138,9 @@ def _is_key(meta: ObjectMeta | _IdentityMeta) -> bool:
     return 0 < len(meta.name) <= _LONGEST_NAME and len(meta.namespace) <= _LONGEST_NAMESPACE
 
 
-def _without_nulls(value: Any) -> Any:
+def without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
+        return [without_nulls(item) for item in value]
     return value

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from linkerd.trust.describe import MALFORMED
@@ -63,6 +64,20 @@ def issuer_key(text: bytes) -> ec.EllipticCurvePrivateKey:
 
     Raises PemError, which never holds anything of the text.
     """
+    key = private_key(text)
+    if isinstance(key, rsa.RSAPrivateKey):
+        raise PemError(_RSA_ISSUER)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ISSUER_CURVES):
+        raise PemError(
+            "the key must be ECDSA on P-256 (P-384 and P-521 work too): proxies take no other. "
+            "Make an issuer with a P-256 key"
+        )
+    return key
+
+
+def private_key(text: bytes) -> PrivateKeyTypes:
+    """The key in the first block of `text`, of any kind: SEC1, PKCS#1 or PKCS#8. Raises PemError as
+    `issuer_key` does."""
     block = _next_block(text)
     if block is None:
         need = "it must hold a private key in an EC PRIVATE KEY or PRIVATE KEY block"
@@ -72,21 +87,13 @@ def issuer_key(text: bytes) -> ec.EllipticCurvePrivateKey:
     if b"ENCRYPTED" in block.headers:
         raise PemError(f"the {block.type} block is encrypted with a pass phrase: {_DECRYPT}")
     try:
-        key = load_der_private_key(block.der, password=None)
+        return load_der_private_key(block.der, password=None)
     except MALFORMED:
         # The library's reason may quote the content.
         raise PemError(
             f"the {block.type} block does not hold a key that can be read: copy the file anew, or "
-            "make a new issuer"
+            "make a new one with its certificate"
         ) from None
-    if isinstance(key, rsa.RSAPrivateKey):
-        raise PemError(_RSA_ISSUER)
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ISSUER_CURVES):
-        raise PemError(
-            "the key must be ECDSA on P-256 (P-384 and P-521 work too): proxies take no other. "
-            "Make an issuer with a P-256 key"
-        )
-    return key
 
 
 def _next_block(text: bytes) -> _Block | None:

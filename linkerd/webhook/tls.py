@@ -1,0 +1,183 @@
+"""The certificate that we serve by, and whom we take for a client: what may change while we serve.
+
+Every connection is made with the context that is current when it is accepted; a change makes a new
+context, so nothing of an old one stays behind. Sessions are never resumed, since one would outlive
+the trust in the client that it was made with.
+"""
+
+import os
+import ssl
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from prometheus_client import CollectorRegistry, Gauge
+
+from linkerd.runtime.clock import Clock
+from linkerd.runtime.errors import FilesError
+from linkerd.runtime.files import Contents, FileSet
+from linkerd.runtime.logs import get_logger
+from linkerd.trust.describe import describe
+from linkerd.trust.errors import TrustProblem
+from linkerd.trust.serving import ServerPair, read_server_pair, require_names, require_valid
+
+_PROTOCOLS: Final = ["http/1.1"]
+
+_log = get_logger(__name__)
+
+
+class ServerTls:
+    """The current `context`, made of the files `certificate` and `key`.
+
+    `names` are the DNS names that clients call us by: a certificate without one of them is refused.
+    Call `load` first. Reloaded by `linkerd.runtime.reload`, which this is the user of.
+    """
+
+    def __init__(
+        self,
+        certificate: Path,
+        key: Path,
+        *,
+        names: Sequence[str] = (),
+        minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+        clock: Clock,
+        registry: CollectorRegistry,
+    ) -> None:
+        self.files = FileSet((certificate, key))
+        self._paths = certificate, key
+        self._names = names
+        self._minimum = minimum
+        self._clock = clock
+        self._clients: tuple[x509.Certificate, ...] = ()
+        self._pair: ServerPair | None = None
+        self._context: ssl.SSLContext | None = None
+        Gauge(
+            "serving_cert_ttl_seconds",
+            "Seconds until the certificate that HTTPS is served by ends; negative after that.",
+            registry=registry,
+        ).set_function(self.seconds_left)
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """What the next connection is to be made with. `load` must have been called."""
+        if self._context is None:
+            raise RuntimeError("no certificate is loaded")
+        return self._context
+
+    def load(self) -> None:
+        """Reads the files now. Raises FilesError when they cannot be used at any time.
+
+        A certificate that is out of its time is said and served all the same: clients refuse it,
+        and the rest of the process need not suffer until it is replaced.
+        """
+        pair = self._read(self.files.load())
+        self._use(pair)
+        try:
+            require_valid(pair, self._clock.now())
+        except TrustProblem as problem:
+            _log.error(
+                "clients will refuse our certificate until it is replaced", error=str(problem)
+            )
+
+    def make(self, contents: Contents) -> ServerPair:
+        """The pair of the files, if it can serve now. Raises FilesError."""
+        pair = self._read(contents)
+        try:
+            require_valid(pair, self._clock.now())
+        except TrustProblem as problem:
+            raise FilesError(str(problem)) from problem
+        return pair
+
+    def take(self, pair: ServerPair) -> None:
+        """Serves by this pair from now on."""
+        self._use(pair)
+        _log.info(
+            "serving certificate updated",
+            name=describe(pair.certificate),
+            expires=pair.window.end.isoformat(),
+        )
+
+    def refuse(self, why: str) -> None:
+        """Says that the files were not taken."""
+        _log.error(
+            "serving certificate not updated: the one that was loaded before stays", error=why
+        )
+
+    def trust_clients(self, roots: Sequence[x509.Certificate]) -> None:
+        """Asks clients for certificates that one of these issued, from the next connection on.
+
+        Those with none are served too, those with a wrong one are not; without roots nobody is
+        asked."""
+        self._clients = tuple(roots)
+        if self._pair is not None:
+            self._use(self._pair)
+
+    def seconds_left(self) -> float:
+        """Until the certificate ends; NaN before there is one."""
+        if self._pair is None:
+            return float("nan")
+        return (self._pair.window.end - self._clock.now()).total_seconds()
+
+    @property
+    def certificate(self) -> x509.Certificate | None:
+        """The one that we serve by."""
+        return None if self._pair is None else self._pair.certificate
+
+    def _read(self, contents: Contents) -> ServerPair:
+        certificate, key = self._paths
+        try:
+            pair = read_server_pair(
+                contents[certificate],
+                contents[key],
+                certificate_at=str(certificate),
+                key_at=str(key),
+            )
+            require_names(pair, self._names)
+        except TrustProblem as problem:
+            raise FilesError(str(problem)) from problem
+        return pair
+
+    def _use(self, pair: ServerPair) -> None:
+        self._context = _context(pair, self._clients, self._minimum)
+        self._pair = pair
+
+
+def _context(
+    pair: ServerPair, clients: Sequence[x509.Certificate], minimum: ssl.TLSVersion
+) -> ssl.SSLContext:
+    """Raises FilesError when OpenSSL does not take the pair, as keys that its level forbids."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = minimum
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
+    context.num_tickets = 0
+    context.set_alpn_protocols(_PROTOCOLS)
+    try:
+        _load(context, pair.pem)
+        if clients:
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+            bundle = b"".join(each.public_bytes(Encoding.PEM) for each in clients)
+            context.load_verify_locations(cadata=bundle.decode("ascii"))
+    except ssl.SSLError as error:
+        raise FilesError(f"{pair.where}: OpenSSL does not take it: {error.reason}") from error
+    return context
+
+
+def _load(context: ssl.SSLContext, pem: bytes) -> None:
+    """The library takes certificates and keys from files only; what was judged is what is used, so
+    they go through one of our own, in memory where the system has such."""
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("serving"), "wb") as file:
+            _write_and_load(context, file, Path(f"/proc/self/fd/{file.fileno()}"), pem)
+    else:
+        with tempfile.NamedTemporaryFile() as named:
+            _write_and_load(context, named, Path(named.name), pem)
+
+
+def _write_and_load(context: ssl.SSLContext, file: IO[bytes], path: Path, pem: bytes) -> None:
+    file.write(pem)
+    file.flush()
+    context.load_cert_chain(path)

@@ -1,0 +1,1 @@
+"""Webhooks for tests, and servers that run them."""
