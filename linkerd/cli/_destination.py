@@ -5,7 +5,6 @@ no more than what kubectl needs.
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from linkerd.cli._forward import ForwardError, forwarded
 from linkerd.cli._reach import reach
 from linkerd.cli._target import Target
 from linkerd.kube.errors import KubeError
+from linkerd.mesh.context_token import ContextToken
 from linkerd.runtime.values import HostPort
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.stubs.proxy import destination_pb2_grpc
@@ -59,8 +59,7 @@ def context_token(token: str | None, namespace: str | None, node: str | None) ->
     """The token given, or one as a proxy in that namespace and on that node would send it."""
     if token is not None:
         return token
-    said = {"ns": namespace, "nodeName": node}
-    return json.dumps({key: value for key, value in said.items() if value})
+    return str(ContextToken(namespace or "", node or ""))
 
 
 class Client:

@@ -1,6 +1,7 @@
 """The context token that a proxy sends along: who asks, and from where. It is advisory and
 unauthenticated, so nothing in it can make a request fail."""
 
+import json
 from dataclasses import dataclass
 
 import msgspec
@@ -13,6 +14,11 @@ class ContextToken:
     namespace: str = ""
     node: str = ""
     pod: str = ""
+
+    def __str__(self) -> str:
+        """As proxies send it; what is unknown is left out."""
+        said = {"ns": self.namespace, "nodeName": self.node, "pod": self.pod}
+        return json.dumps({field: value for field, value in said.items() if value})
 
 
 _FIELDS = {"ns": "namespace", "nodename": "node", "pod": "pod"}

@@ -8,7 +8,7 @@ from linkerd.kube.objects import Key, Service
 from linkerd.mesh.addresses import canonical_ip
 from linkerd.mesh.labels import OPAQUE_PORTS
 from linkerd.mesh.names import is_dns_name, service_name
-from linkerd.mesh.ports import PortSet, parse_ports
+from linkerd.mesh.ports import PortSet
 from services.destination.index import subjects as on
 from services.destination.index.addresses import (
     UnclearProxyError,
@@ -21,6 +21,7 @@ from services.destination.index.facts import Facts, of_pod
 from services.destination.index.holders import ambiguous, holder_of
 from services.destination.index.merged import EXTERNAL_NAME
 from services.destination.index.objects import Objects
+from services.destination.index.opacity import listed_ports
 from services.destination.index.pod_facts import PodFacts
 from services.destination.index.splits import split_targets
 from services.destination.model.address import Address
@@ -221,12 +222,8 @@ def declares(service: Service, port: int) -> bool:
 
 
 def _opaque_ports(context: Context, service: Service | None) -> PortSet:
-    text = service.metadata.annotations.get(OPAQUE_PORTS) if service is not None else None
-    if service is None or text is None:
+    if service is None:
         return context.mesh.opaque_ports
-    names = {item.name: item.port for item in service.spec.ports if item.name}
-    ports, invalid = parse_ports(text, names)
-    if invalid:
-        problem = f"{invalid[0][:100]!r} is neither a port nor a range; skipped"
-        context.complaints.about("Service", *service.metadata.key, OPAQUE_PORTS, problem)
-    return ports
+    names = tuple((item.name, item.port) for item in service.spec.ports if item.name)
+    listed = listed_ports(context.complaints, "Service", service.metadata, OPAQUE_PORTS, names)
+    return context.mesh.opaque_ports if listed is None else listed
