@@ -12,6 +12,7 @@ from bench import (
     change_cost,
     churn,
     cluster,
+    extremes,
     fanout_figures,
     figures,
     first_answer,
@@ -72,6 +73,14 @@ async def _spread(where: cluster.Cluster, options: Options) -> list[Figure]:
     return await fanout_figures.run(where, options.logs, shape)
 
 
+async def _conn5000(where: cluster.Cluster, options: Options) -> list[Figure]:
+    return await extremes.connections(where, options.logs)
+
+
+async def _streams100k(where: cluster.Cluster, options: Options) -> list[Figure]:
+    return await extremes.streams(where, options.logs)
+
+
 async def _first_answer(where: cluster.Cluster, options: Options) -> list[Figure]:
     return await first_answer.run(where, options.logs)
 
@@ -112,6 +121,8 @@ BENCHES: Mapping[str, Bench] = {
     "grpcio": _grpcio,
     "fanout": _fanout,
     "spread": _spread,
+    "conn5000": _conn5000,
+    "streams100k": _streams100k,
     "first-answer": _first_answer,
     "get1000": _get1000,
     "change-cost": _change_cost,

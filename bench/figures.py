@@ -37,6 +37,17 @@ KINDS: Mapping[str, Kind] = {
     "fanout_kib_per_stream": Kind("KiB", "resident memory an open stream adds", 30, 43),
     "fanout_last_ms": Kind("ms", "from the write to the API server to the last stream", None, 128),
     "fanout_spread_cpu_us_per_stream": Kind("us", "the same, clients on every node and zone", 45),
+    "conn5000_cpu_us_per_stream": Kind(
+        "us", "5,000 streams on 5,000 connections: server CPU for one change, a stream", 20, 37
+    ),
+    "conn5000_last_ms": Kind(
+        "ms", "the same: from the write to the API server to the last stream", 128, 164
+    ),
+    "conn5000_kib": Kind("KiB", "the same: memory a stream and its connection add", 20, 97),
+    "streams100k_rss_mib": Kind(
+        "MiB", "100,000 streams on 200 connections: resident memory in all", 400
+    ),
+    "streams100k_last_ms": Kind("ms", "the same: from the write to the last stream", 700),
     "first_all_s": Kind("s", "until every stream has its first answer", 4, 4.4),
     "first_all_cpu_s": Kind("s", "server CPU for those first answers"),
     "first_answer_100_ms": Kind("ms", "one new stream's first answer, 100 endpoints"),

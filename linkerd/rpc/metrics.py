@@ -53,8 +53,8 @@ class RpcMetrics:
         return metrics
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.started = Counter(
-            "grpc_server_started", "RPCs started on the server.", _LABELS, registry=registry
+        self.started = PlainCounter(
+            "grpc_server_started_total", "RPCs started on the server.", _LABELS, registry
         )
         self.handled = Counter(
             "grpc_server_handled",
@@ -62,14 +62,11 @@ class RpcMetrics:
             (*_LABELS, "grpc_code"),
             registry=registry,
         )
-        self.received = Counter(
-            "grpc_server_msg_received",
-            "Messages received from clients.",
-            _LABELS,
-            registry=registry,
+        self.received = PlainCounter(
+            "grpc_server_msg_received_total", "Messages received from clients.", _LABELS, registry
         )
-        self.sent = Counter(
-            "grpc_server_msg_sent", "Messages sent to clients.", _LABELS, registry=registry
+        self.sent = PlainCounter(
+            "grpc_server_msg_sent_total", "Messages sent to clients.", _LABELS, registry
         )
         self.seconds = Histogram(
             "grpc_server_handling_seconds",

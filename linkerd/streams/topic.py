@@ -96,9 +96,7 @@ class Topic(Generic[S]):
             cursor._rouse()
 
     def _from(self, version: int, state: S | None, current: S) -> Sequence[bytes]:
-        messages = self._deltas.get(version)
-        if messages is None:
-            messages = self._deltas[version] = self.delta(state, current)
+        messages = self._deltas[version] = self.delta(state, current)
         return messages
 
     def _leave(self, cursor: "Cursor[S]") -> None:
@@ -136,9 +134,13 @@ class Cursor(Generic[S]):
                     return message
                 self._pending = None
             if self._version == topic.version:
-                self._rest(topic)
+                self._resting = True
+                topic._in_step[self] = None
                 return None
-            self._advance(topic)
+            messages = self._advance(topic)
+            if len(messages) == 1:  # most often, and thousands at once
+                return messages[0]
+            self._pending = iter(messages)
 
     def on_wake(self, wake: Callable[[], None]) -> None:
         self._wake = wake
@@ -150,15 +152,15 @@ class Cursor(Generic[S]):
         self._state = self._pending = self._wake = None
         topic._leave(self)
 
-    def _advance(self, topic: Topic[S]) -> None:
+    def _advance(self, topic: Topic[S]) -> Sequence[bytes]:
+        """Goes on to the current state; what that takes."""
         current = cast("S", topic.state)  # a version above ours means that there is a state
-        self._pending = iter(topic._from(self._version, self._state, current))
+        messages = topic._deltas.get(self._version)
+        if messages is None:
+            messages = topic._from(self._version, self._state, current)
         self._state = current
         self._version = topic.version
-
-    def _rest(self, topic: Topic[S]) -> None:
-        self._resting = True
-        topic._in_step[self] = None
+        return messages
 
     def _rouse(self) -> None:
         if self._resting:

@@ -63,23 +63,23 @@ class Purse(Protocol):
 
 
 class Budget:
-    """Of an address. A `Purse`."""
+    """Of an address: `left` units. A `Purse`."""
 
-    __slots__ = ("_burst", "_checked", "_left", "_logged", "_per_second")
+    __slots__ = ("_burst", "_checked", "_logged", "_per_second", "left")
 
     def __init__(self, now: float, share: int = 1) -> None:
         self._burst = BURST * share
         self._per_second = PER_SECOND * share
-        self._left = float(self._burst)
+        self.left = float(self._burst)
         self._checked = now
         self._logged: float | None = None
 
     def earn(self, units: int) -> None:
-        self._left += units
+        self.left += units
 
     def spend(self, cost: int, now: float) -> Standing:
         self._refill(now)
-        self._left -= cost
+        self.left -= cost
         return self._judge()
 
     def standing(self, now: float) -> Standing:
@@ -88,12 +88,12 @@ class Budget:
 
     def reduce(self, left: int) -> None:
         """Leaves no more than `left`."""
-        self._left = min(self._left, left)
+        self.left = min(self.left, left)
 
     def barred(self, now: float) -> bool:
         """Whether the address is in such debt that its new connections are turned away."""
         self._refill(now)
-        return self._left < -DEBT / 2
+        return self.left < -DEBT / 2
 
     def may_log(self, now: float) -> bool:
         if self._logged is not None and now - self._logged < _QUIET_SECONDS:
@@ -102,13 +102,13 @@ class Budget:
         return True
 
     def _refill(self, now: float) -> None:
-        self._left = min(self._left + (now - self._checked) * self._per_second, self._burst)
+        self.left = min(self.left + (now - self._checked) * self._per_second, self._burst)
         self._checked = now
 
     def _judge(self) -> Standing:
-        if self._left >= 0:
+        if self.left >= 0:
             return Standing.GOOD
-        return Standing.SLOWED if self._left >= -DEBT else Standing.CLOSED
+        return Standing.SLOWED if self.left >= -DEBT else Standing.CLOSED
 
 
 class LocalBudget:
@@ -123,8 +123,8 @@ class LocalBudget:
             self._own.reduce(_MEAGRE)
 
     def earn(self, units: int) -> None:
-        self._own.earn(units)
-        self._together.earn(units)
+        self._own.left += units
+        self._together.left += units
 
     def spend(self, cost: int, now: float) -> Standing:
         self._together.spend(cost, now)

@@ -47,8 +47,30 @@ class Connection(asyncio.BufferedProtocol):
     Its session begins with its first turn: a crowd that comes at once must not hold up the loop.
     """
 
+    __slots__ = (
+        "_arrived",
+        "_dropped",
+        "_ended",
+        "_full",
+        "_gone",
+        "_held_back",
+        "_life",
+        "_peer",
+        "_purse",
+        "_session",
+        "_shared",
+        "_transport",
+        "delayed",
+        "lost",
+        "slowed",
+        "unread",
+        "unsent",
+        "waiting",
+    )
+
     def __init__(self, shared: Shared) -> None:
         self.waiting = self.delayed = False
+        self.unread = self.unsent = self.slowed = False
         self.lost = asyncio.get_running_loop().create_future()
         self._shared = shared
         self._arrived = bytearray()
@@ -107,6 +129,7 @@ class Connection(asyncio.BufferedProtocol):
         """All calls are over, and what they and the connection held is let go: at once, or turn by
         turn if it is much."""
         self._ended = self._gone = True
+        self.unread = False
         life, self._life = self._life, None
         if life is not None:
             life.close()
@@ -115,7 +138,7 @@ class Connection(asyncio.BufferedProtocol):
         self._purse = None
         self._arrived.clear()
         self._leave(time.monotonic() + _LEAVE_AT_ONCE)
-        if self.unsent:
+        if self.unsent:  # calls are still to be ended
             self._shared.turns.add(self)
 
     def pause_writing(self) -> None:
@@ -129,24 +152,6 @@ class Connection(asyncio.BufferedProtocol):
 
     # What the scheduler calls.
 
-    @property
-    def unread(self) -> bool:
-        session = self._session
-        return not self._ended and session is not None and (session.unread or bool(self._arrived))
-
-    @property
-    def unsent(self) -> bool:
-        session = self._session
-        if session is None:
-            return False
-        if self._ended:  # calls are still to be ended
-            return session.streams > 0
-        return not self._full and session.unsent
-
-    @property
-    def slowed(self) -> bool:
-        return self._session is not None and self._session.slowed
-
     def turn(self, until: float, calls: int) -> int:
         if self._ended:
             self._leave(until)
@@ -156,6 +161,7 @@ class Connection(asyncio.BufferedProtocol):
             return self._turn(session, until, calls)
         except Exception as error:  # noqa: BLE001  # of this connection alone
             _log.error("a connection failed", peer=self._peer.name, exc_info=error)
+            self.unread = self.unsent = False
             self._transport.abort()
             return 0
 
@@ -181,20 +187,27 @@ class Connection(asyncio.BufferedProtocol):
                 self._life.heard()
             session.receive(self._arrived)
             self._arrived.clear()
-        begun = session.step(_half(until) if session.unsent else until, calls)
-        waiting = self._transport.get_write_buffer_size()
-        parts = session.send(0 if self._full else limits.WRITE_BYTES - waiting, until)
+        begun = 0
+        if session.unread:
+            begun = session.step(_half(until) if session.unsent else until, calls)
+        transport = self._transport
+        room = 0 if self._full else limits.WRITE_BYTES - transport.get_write_buffer_size()
+        parts = session.send(room, until)
         if parts:
-            self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
-        if self._transport.get_write_buffer_size() > limits.MAX_UNREAD_BYTES:
-            self._transport.abort()
+            transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+        if self._full and transport.get_write_buffer_size() > limits.MAX_UNREAD_BYTES:
+            transport.abort()
         elif session.over:
             self._finish()
         elif session.unread:
             self._hold_back()
         elif self._held_back:
             self._held_back = False
-            self._transport.resume_reading()
+            transport.resume_reading()
+        self.slowed = session.slowed
+        if not self._ended:
+            self.unread = session.unread
+            self.unsent = not self._full and session.unsent
         return begun
 
     # What the server asks for.
@@ -221,6 +234,7 @@ class Connection(asyncio.BufferedProtocol):
         session = self._session
         if session is not None:
             session.leave(until)
+            self.unsent = session.streams > 0
         if self._gone and (session is None or not session.streams):
             self._session = None
             self._shared.connections.discard(self)
@@ -228,7 +242,7 @@ class Connection(asyncio.BufferedProtocol):
                 self.lost.set_result(None)
 
     def _touch(self) -> None:
-        if not self._ended:
+        if not self._ended and not self.waiting:
             self._shared.turns.add(self)
 
     def _hold_back(self) -> None:
@@ -239,6 +253,8 @@ class Connection(asyncio.BufferedProtocol):
     def _finish(self) -> None:
         """Listens to nothing more, and waits a little for the peer to close."""
         self._ended = True
+        self.unread = False
+        self.unsent = self._session is not None and self._session.streams > 0
         if self._life is not None:
             self._life.linger()
         if self._held_back:  # to hear the peer close

@@ -47,7 +47,6 @@ class Outbox:
         self._blocked: set[Sending] = set()
         self._large = LargeMessages(timers, self._go_on)
         self._parts: list[bytes | memoryview] = []
-        self._polled: dict[Handler, int] = {}
         self._max_frame = 0
         self._earned = 0
         self._closed = False
@@ -158,7 +157,8 @@ class Outbox:
         """What to write now: about `room` bytes of frames, of which no new one is begun after
         `until`. What the library has to say is always among them."""
         self._take()
-        self._fill(room, until)
+        if self._ready or self._ends:
+            self._fill(room, until)
         parts, self._parts = self._parts, []
         return parts
 
@@ -184,10 +184,8 @@ class Outbox:
             looked += 1
             if not looked % _STREAMS_A_LOOK and self._timers.time() >= until:
                 break
-        self._earn(self._earned)
-        for handler, count in self._polled.items():
-            handler.metrics.sent.inc(count)
-        self._polled.clear()
+        if self._earned:
+            self._earn(self._earned)
 
     def _advance(self, sending: Sending, stream: Stream, share: int) -> int:
         """A stream's turn, of `share` bytes; how many it took."""
@@ -219,7 +217,7 @@ class Outbox:
 
     def _begin(self, sending: Sending, handler: Handler, message: bytes, room: int) -> int:
         """Sends a message, or as much of it as there is room for."""
-        self._polled[handler] = self._polled.get(handler, 0) + 1
+        handler.metrics.sent.value += 1
         size = len(message)
         total = size + 5
         if total > room or total > self._max_frame:

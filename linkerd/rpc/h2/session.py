@@ -66,7 +66,7 @@ class Session:
         self._wire = Wire(options.max_connection_streams)
         self._streams: dict[int, Stream] = {}
         self._till = Till(purse, peer, timers, metrics)
-        self._outbox = Outbox(self._wire, self._streams, timers, touch, self._till.earn)
+        self._outbox = Outbox(self._wire, self._streams, timers, touch, purse.earn)
         self._inbox = Inbox(
             routes,
             options,
@@ -98,7 +98,8 @@ class Session:
     @property
     def slowed(self) -> bool:
         """Whether the peer is to get little of our time."""
-        return self._till.look() is not Standing.GOOD
+        till = self._till
+        return till.standing is not Standing.GOOD and till.look() is not Standing.GOOD
 
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Keeps what has come."""

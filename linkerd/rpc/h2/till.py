@@ -29,10 +29,6 @@ class Till:
         if self.standing is not before and self.standing is not Standing.GOOD:
             self._tell(cost.reason)
 
-    def earn(self, units: int) -> None:
-        """The peer got something that it may answer."""
-        self._purse.earn(units)
-
     def look(self) -> Standing:
         """How the peer stands now; time helps."""
         if self.standing is Standing.SLOWED:

@@ -38,26 +38,21 @@ class LoopTimers:
 
 
 class Member(Protocol):
-    """A connection. The scheduler's: `waiting`, it is in line; `delayed`, it is to be read soon."""
+    """A connection. The scheduler's: `waiting`, it is in line; `delayed`, it is to be read soon.
+
+    As its latest turn left it: `unread`, there is more to read; `unsent`, there is more to send, or
+    to let go of; `slowed`, it is read only now and then.
+    """
 
     waiting: bool
     delayed: bool
+    unread: bool
+    unsent: bool
+    slowed: bool
 
     def turn(self, until: float, calls: int) -> int:
         """Works until it is `until` or so many calls have begun; how many have. With 0 nothing is
         read."""
-
-    @property
-    def unread(self) -> bool:
-        """Whether there is more to read."""
-
-    @property
-    def unsent(self) -> bool:
-        """Whether there is more to send, or to let go of."""
-
-    @property
-    def slowed(self) -> bool:
-        """Whether it is read only now and then."""
 
 
 class Turns:
@@ -74,46 +69,54 @@ class Turns:
     def add(self, member: Member) -> None:
         """It has something to do."""
         if not member.waiting:
-            self._enqueue(member, self._light)
+            member.waiting = True
+            self._light.append(member)
+            if not self._coming:
+                self._come()
 
-    def _enqueue(self, member: Member, line: "deque[Member]") -> None:
-        member.waiting = True
-        line.append(member)
-        if not self._coming:
-            self._coming = True
-            self._loop.call_soon(self._run)
+    def _come(self) -> None:
+        self._coming = True
+        self._loop.call_soon(self._run)
 
     def _run(self) -> None:
         self._coming = False
         until = time.monotonic() + _TURN
         calls = self._serve(self._light, until, _CALLS)
         if self._heavy:
-            calls -= self._serve_one(self._heavy, calls)
+            calls -= self._serve_one(self._heavy, time.monotonic(), calls)
             self._serve(self._heavy, until, calls)
         if (self._light or self._heavy) and not self._coming:
-            self._coming = True
-            self._loop.call_soon(self._run)
+            self._come()
 
     def _serve(self, line: "deque[Member]", until: float, calls: int) -> int:
         """Serves who is in line, while there is time; how many calls may still begin."""
-        while line and calls > 0 and time.monotonic() < until:
-            calls -= self._serve_one(line, calls)
+        while line and calls > 0 and (now := time.monotonic()) < until:
+            calls -= self._serve_one(line, now, calls)
         return calls
 
-    def _serve_one(self, line: "deque[Member]", calls: int) -> int:
+    def _serve_one(self, line: "deque[Member]", now: float, calls: int) -> int:
         share = _TURN / (len(self._light) + len(self._heavy))
         member = line.popleft()
         member.waiting = False
-        calls = 0 if member.slowed else max(1, min(calls, _SLICE_CALLS))
-        begun = member.turn(time.monotonic() + max(_SLICE, share), calls)
-        self._requeue(member)
+        if member.slowed:
+            calls = 0
+        elif calls > _SLICE_CALLS:
+            calls = _SLICE_CALLS
+        elif calls < 1:
+            calls = 1
+        begun = member.turn(now + (max(_SLICE, share)), calls)
+        if member.unsent or member.unread:
+            self._requeue(member)
         return begun
 
     def _requeue(self, member: Member) -> None:
         """Puts it where it has its next turn, if it has more to do."""
         slowed = member.slowed
         if (member.unsent or (member.unread and not slowed)) and not member.waiting:
-            self._enqueue(member, self._heavy)
+            member.waiting = True
+            self._heavy.append(member)
+            if not self._coming:
+                self._come()
         if slowed and member.unread and not member.delayed:
             member.delayed = True
             self._slow.append(member)

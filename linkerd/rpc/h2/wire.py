@@ -154,6 +154,10 @@ class Wire(H2Connection):
         stream.outbound_flow_control_window = window
         return True
 
+    def data_to_send(self, amount: int | None = None) -> bytes:
+        """As the library's, which makes a new buffer each time."""
+        return super().data_to_send(amount) if self._data_to_send else b""
+
     def room(self, stream: H2Stream) -> int:
         """How many bytes the peer takes on `stream` at the moment, as far as that is concerned."""
         return self.base_window + stream.outbound_flow_control_window

@@ -39,14 +39,7 @@ class Worker:
         self.waiting = self.delayed = self.slowed = False
         self._name, self._work, self._done, self._calls = name, work, done, calls
         self._sends = sends
-
-    @property
-    def unread(self) -> bool:
-        return self._work > 0
-
-    @property
-    def unsent(self) -> bool:
-        return self._sends > 0
+        self.unread, self.unsent = work > 0, sends > 0
 
     def turn(self, until: float, calls: int) -> int:
         del until
@@ -56,6 +49,7 @@ class Worker:
         if self._sends:
             self._sends -= 1
             self._done.append(f"{self._name} sends")
+        self.unread, self.unsent = self._work > 0, self._sends > 0
         return min(self._calls, calls)
 
 
