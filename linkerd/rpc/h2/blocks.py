@@ -17,6 +17,10 @@ _MAX_TABLE_SIZES: Final = (
 )
 _MAX_KNOWN: Final = 8  # blocks of a peer: one a method is usual
 _MAX_KNOWN_BYTES: Final = 64  # of such a block; each stands for a header
+_NO_TABLE: Final = b"\x20"  # what a peer's first block says (RFC 7541, section 6.3)
+_encoder: Final = Encoder()
+_encoder.header_table_size = 0
+_encoder.encode(())  # what is to be said once is said
 _blocks: dict[tuple[Any, ...], bytes] = {}
 _UPDATE: Final = Struct(">LBLL")  # a WINDOW_UPDATE: length and type, flags, stream, increment
 _UPDATE_TYPE: Final = 8
@@ -30,10 +34,8 @@ class StatelessEncoder(Encoder):
     connection and are encoded once: 1 us instead of 15 for each answer, and again for each status.
     Each of the few distinct headers we send costs some 20 bytes more on the wire."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.header_table.maxsize = 0
-        self.table_size_changes.append(0)  # the first block tells the peer
+    def __init__(self) -> None:  # one of the library's, with its table, does for all
+        self._told = False
 
     @property
     def header_table_size(self) -> int:
@@ -45,15 +47,17 @@ class StatelessEncoder(Encoder):
         del value
 
     def encode(self, headers: Iterable[Any], huffman: bool = True) -> bytes:
-        if self.header_table.resized:
-            return super().encode(headers, huffman)
+        """As the library's."""
         key = tuple(headers)
         block = _blocks.get(key)
         if block is None:
-            block = super().encode(key, huffman)
+            block = _encoder.encode(key, huffman)
             if len(_blocks) < _MAX_BLOCKS:
                 _blocks[key] = block
-        return block
+        if self._told:
+            return block
+        self._told = True
+        return _NO_TABLE + block
 
 
 class BoundedDecoder(Decoder):

@@ -36,6 +36,8 @@ class Life:
     def heard(self) -> None:
         """The peer has said something."""
         self._heard = True
+        if self._session.begun and "preface" in self._running:
+            self._running.pop("preface").cancel()
 
     def linger(self) -> None:
         """The last words are written; the peer may close. To close with unread bytes would destroy

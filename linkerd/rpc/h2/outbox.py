@@ -45,7 +45,7 @@ class Outbox:
         self._ready: deque[Sending] = deque()
         self._ends: deque[Sending] = deque()
         self._blocked: set[Sending] = set()
-        self._large = LargeMessages(timers, self._go_on)
+        self._large: LargeMessages | None = None  # made for the first that needs it
         self._parts: list[bytes | memoryview] = []
         self._max_frame = 0
         self._earned = 0
@@ -144,7 +144,8 @@ class Outbox:
         self._closed = True
         self._ready.clear()
         self._ends.clear()
-        self._large.close()
+        if self._large is not None:
+            self._large.close()
 
     def leave(self, until: float) -> None:
         """Takes streams off the connection, at least one and until it is `until`."""
@@ -222,7 +223,7 @@ class Outbox:
         total = size + 5
         if total > room or total > self._max_frame:
             sending.put(PACK_PREFIX(0, size), message)
-            if total > room and not self._large.may_begin(sending):
+            if total > room and not self._may_begin(sending):
                 sending.queued = True
                 return 0
             return self._continue(sending, room)
@@ -254,8 +255,19 @@ class Outbox:
         sending.wire.outbound_flow_control_window -= size
         self._earned += earned(size, ends=sending.rest is None)
         if sending.rest is None:
-            self._large.through(sending)
+            self._through(sending)
         return size
+
+    def _may_begin(self, sending: Sending) -> bool:
+        """Whether a message that exceeds the stream's window may begin now; else it waits."""
+        if self._large is None:
+            self._large = LargeMessages(self._timers, self._go_on)
+        return self._large.may_begin(sending)
+
+    def _through(self, sending: Sending) -> None:
+        """A message is sent, or never will be."""
+        if self._large is not None:
+            self._large.through(sending)
 
     def _answer(self, sending: Sending) -> None:
         sending.answered = True
@@ -277,7 +289,7 @@ class Outbox:
 
     def _leave(self, sending: Sending) -> None:
         """The stream is off the connection."""
-        self._large.through(sending)
+        self._through(sending)
         self._blocked.discard(sending)
         self._wire.forget(sending.wire)
         self._sendings.pop(sending.id, None)

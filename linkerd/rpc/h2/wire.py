@@ -12,8 +12,9 @@ zero: what there is room for is `base_window` more. So a change of that setting 
 however many streams are open.
 """
 
+from collections.abc import Callable
 from struct import Struct
-from typing import Final
+from typing import Any, Final
 
 from h2.config import H2Configuration
 from h2.connection import AllowedStreamIDs, ConnectionInputs, H2Connection
@@ -26,7 +27,7 @@ from h2.exceptions import (
     StreamClosedError,
     StreamIDTooLowError,
 )
-from h2.settings import SettingCodes, Settings
+from h2.settings import SettingCodes
 from h2.stream import H2Stream
 from h2.windows import LARGEST_FLOW_CONTROL_WINDOW
 from hpack import HPACKError
@@ -42,6 +43,7 @@ from hyperframe.frame import (
 
 from linkerd.rpc.h2.blocks import BoundedDecoder, FrameBuffer, StatelessEncoder
 from linkerd.rpc.h2.limits import MAX_HEADER_BYTES
+from linkerd.rpc.h2.settings import SmallSettings
 
 LAST_STREAM_ID: Final = 2**31 - 1
 
@@ -82,13 +84,15 @@ class Wire(H2Connection):
         self.encoder = StatelessEncoder()
         self.decoder: BoundedDecoder = BoundedDecoder(MAX_HEADER_BYTES)
         self.incoming_buffer: FrameBuffer = FrameBuffer(self.max_inbound_frame_size)
-        self.local_settings = Settings(
+        self.remote_settings = SmallSettings(client=True)
+        self.local_settings = SmallSettings(
             client=False,
             initial_values={
                 SettingCodes.MAX_CONCURRENT_STREAMS: max_concurrent_streams,
                 SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADER_BYTES,
             },
         )
+        self._frame_dispatch_table = {}  # `_TAKERS` does for all
         self.base_window = self.remote_settings.initial_window_size
         self.settled = False
         self._most_window = 0  # of any stream, ever
@@ -122,7 +126,7 @@ class Wire(H2Connection):
         frames: list[Frame]
         events: list[Event]
         try:
-            frames, events = self._frame_dispatch_table[type(frame)](frame)
+            frames, events = _TAKERS[type(frame)](self, frame)
         except (StreamClosedError, StreamIDTooLowError) as error:
             if not self._stream_is_closed_by_reset(error.stream_id):
                 if self._stream_is_closed_by_end(error.stream_id):
@@ -185,7 +189,6 @@ class Wire(H2Connection):
 
     def close(self) -> None:
         """Nothing is taken or sent any more."""
-        self._frame_dispatch_table.clear()  # methods of ours, so a cycle
         self.streams.clear()
 
     def _begin_new_stream(self, stream_id: int, allowed_ids: AllowedStreamIDs) -> H2Stream:
@@ -251,3 +254,10 @@ class Wire(H2Connection):
         event = ConnectionTerminated()
         event.last_stream_id = frame.last_stream_id
         return [], [event]
+
+
+_TAKERS: Final[dict[type[Frame], Callable[[Wire, Any], tuple[list[Frame], list[Event]]]]] = {
+    kind: getattr(Wire, method.__name__)
+    for kind, method in H2Connection(_CONFIG)._frame_dispatch_table.items()  # noqa: SLF001
+}
+"""The library's table of each connection, once."""
