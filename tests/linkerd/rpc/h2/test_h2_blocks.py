@@ -8,7 +8,7 @@ from hyperframe.frame import WindowUpdateFrame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkerd.rpc.h2.blocks import BoundedDecoder, FrameBuffer
+from linkerd.rpc.h2.blocks import BoundedDecoder, FrameBuffer, StatelessEncoder
 from tests.support.http2 import frame
 
 LIMIT = 16 << 10
@@ -114,3 +114,13 @@ def test_no_updates_are_taken_within_a_header_block() -> None:
     assert not buffer.updates()
     with pytest.raises(ProtocolError):
         next(buffer)
+
+
+def test_the_first_block_alone_says_that_there_is_no_table() -> None:
+    for _ in range(2):  # connections
+        encoder, decoder = StatelessEncoder(), Decoder(LIMIT)
+        first, second = (encoder.encode([(b"grpc-status", b"0")]) for _ in range(2))
+        assert first == b"\x20" + second
+        assert decoder.decode(first) == decoder.decode(second) == [("grpc-status", "0")]
+        encoder.header_table_size = 4096  # as the peer offers
+        assert encoder.encode([(b"grpc-status", b"0")]) == second
