@@ -35,8 +35,8 @@ from linkerd.kube.errors import (
     Unauthorized,
     Unreachable,
 )
+from linkerd.kube.http_pool import HttpPool, Peer
 from linkerd.kube.limits import AT_HOME, OF_A_GUEST, Limits
-from linkerd.kube.posts import Peer, Posts
 from linkerd.kube.presence import Presence
 from linkerd.kube.transport import open_session, proxy_for
 from linkerd.runtime.clock import Clock, SystemClock
@@ -72,7 +72,7 @@ class KubeClient:
         self._user_agent = user_agent
         self._fingerprint = credentials.fingerprint()
         self._session = open_session(credentials.tls_context(), user_agent, self.limits.buffer)
-        self._posts = self._open_posts()
+        self._pool = self._open_pool()
 
     @classmethod
     async def connect(
@@ -115,8 +115,8 @@ class KubeClient:
     async def close(self) -> None:
         """Ends all connections, watches included."""
         await self.presence.close()
-        if self._posts is not None:
-            self._posts.close()
+        if self._pool is not None:
+            self._pool.close()
         await self._session.close()
 
     async def request(
@@ -143,26 +143,26 @@ class KubeClient:
 
     async def post(self, path: str, body: bytes, *, timeout: float) -> bytes:
         """As `request` with POST and JSON, for questions that change nothing and are asked often;
-        see `linkerd.kube.posts`."""
-        if self._posts is None:
+        see `linkerd.kube.http_pool`."""
+        if self._pool is None:
             return await self.request("POST", path, body=body, timeout=timeout)
         generation = self._credentials.generation
         try:
             async with asyncio.timeout(timeout):
                 try:
-                    return await self._post(self._posts, path, body)
+                    return await self._post(self._pool, path, body)
                 except Unauthorized:
                     if not await self._renew(generation):
                         raise
-                return await self._post(self._posts, path, body)
+                return await self._post(self._pool, path, body)
         except TimeoutError as error:
             raise Unreachable(f"POST {path}: no answer in {timeout:g} s") from error
 
-    async def _post(self, posts: Posts, path: str, body: bytes) -> bytes:
+    async def _post(self, pool: HttpPool, path: str, body: bytes) -> bytes:
         generation = self._credentials.generation
         authorization = await self._credentials.authorization()
         try:
-            answer = await posts.post(path, body, authorization)
+            answer = await pool.post(path, body, authorization)
         except ssl.SSLError as error:
             await self._renew(generation)
             raise unreachable(f"POST {path}", error) from error
@@ -278,21 +278,21 @@ class KubeClient:
                 self._credentials.tls_context(), self._user_agent, self.limits.buffer
             )
             self._fingerprint = fingerprint
-            if self._posts is not None:
-                self._posts.retire()
-            self._posts = self._open_posts()
+            if self._pool is not None:
+                self._pool.retire()
+            self._pool = self._open_pool()
             await old.close()
         _log.info("credentials for the API server read again")
         return True
 
-    def _open_posts(self) -> Posts | None:
+    def _open_pool(self) -> HttpPool | None:
         """None where a proxy is in the way, or requests have headers that only we know of."""
         configuration = self._credentials.configuration
         if self._headers or configuration.proxy or proxy_for(URL(self.server)):
             return None
         tls = self._credentials.tls_context()
         name = configuration.tls_server_name
-        return Posts(Peer(self.server, tls, name, self._user_agent))
+        return HttpPool(Peer(self.server, tls, name, self._user_agent))
 
 
 def _authorizing(authorization: str | None) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The narrow way for small POSTs: parsing, kept connections, and what goes wrong with them."""
+"""The pool for small POSTs: parsing, kept connections, and what goes wrong with them."""
 
 import asyncio
 import json
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import NotFound, ProtocolError, TooManyRequests, Unauthorized, Unreachable
-from linkerd.kube.posts import Answer, Posts, parse_answer
-from linkerd.kube.posts import Peer as Address
+from linkerd.kube.http_pool import Answer, AnswerParser, HttpPool
+from linkerd.kube.http_pool import Peer as Address
 from tests.support.eventually import eventually
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -37,9 +37,18 @@ BUSY = (
     ids=["length", "chunks", "busy"],
 )
 def test_answers_and_their_beginnings(data: bytes, answer: Answer) -> None:
-    for end in range(len(data)):
-        assert parse_answer(data[:end]) is None
-    assert parse_answer(data) == answer
+    for end in range(1, len(data)):
+        assert AnswerParser().feed(data[:end]) is None
+    parser = AnswerParser()
+    for _ in range(2 if answer.keeps else 1):  # one after the other on a connection
+        parser.expect()
+        assert [parser.feed(bytes([byte])) for byte in data] == [None] * (len(data) - 1) + [answer]
+
+
+@pytest.mark.parametrize("more", [OK, b"HTTP/1.1 100 Go on\r\n\r\n", b"x", b"\x16\x03\x01"])
+def test_what_follows_an_answer_unasked_ends_the_connection(more: bytes) -> None:
+    other = OK.replace(b"{}", b"[]").replace(b"200 OK", b"500 No")
+    assert AnswerParser().feed(other + more) == Answer(500, b"[]", None, False)
 
 
 @pytest.mark.parametrize(
@@ -50,19 +59,30 @@ def test_answers_and_their_beginnings(data: bytes, answer: Answer) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"z" * 100,
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n",
-        b"x" * (1 << 20) + b"yy",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        b"HTTP/1.1 100 Continue\r\n\r\n" + OK,
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * (1 << 20),
     ],
-    ids=["not http", "no length", "too long", "no size", "chunk too long", "endless head"],
+    ids=[
+        "not http",
+        "no length",
+        "too long",
+        "no size",
+        "chunk too long",
+        "two lengths",
+        "provisional",
+        "endless head",
+    ],
 )
 def test_not_answers(data: bytes) -> None:
     with pytest.raises(ProtocolError):
-        parse_answer(data)
+        AnswerParser().feed(data)
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", OK[:60], CHUNKED[:60]]))
 def test_any_bytes(data: bytes, before: bytes) -> None:
     with suppress(ProtocolError):
-        parse_answer(before + data)
+        AnswerParser().feed(before + data)
 
 
 class Peer:
@@ -214,7 +234,7 @@ class TestConnections:
         """What is under way is answered; afterwards no connection of it is left."""
         async with asking(tmp_path) as (peer, client):
             url = client.server
-            pool = Posts(Address(url, None, None, "tester/1"))
+            pool = HttpPool(Address(url, None, None, "tester/1"))
             peer.silent = True
             call = asyncio.create_task(pool.post("/apis/x", b"{}", None))
             await eventually(lambda: peer.requests)
