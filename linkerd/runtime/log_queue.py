@@ -2,10 +2,11 @@
 
 A write to standard error blocks once the reader of the pipe has stopped, and on the event loop that
 would stop every stream and every probe. So lines wait in a queue that is bounded by bytes and by
-lines, and one thread writes them. While the queue is full the newest lines are dropped, which keeps
-what led to it: they are counted and not even formatted. When half of the queue has gone out a line
-says how many are missing there. Lines that cannot be written (nobody reads, a disk is full) count
-as dropped too, and end nothing.
+lines, and one thread writes them. It rests between two writes: to wake up for each line, and take
+the interpreter's lock from who logs, costs more than the line. While the queue is full the newest
+lines are dropped, which keeps what led to it: they are counted and not even formatted. When half of
+the queue has gone out a line says how many are missing there. Lines that cannot be written (nobody
+reads, a disk is full) count as dropped too, and end nothing.
 """
 
 import io
@@ -13,6 +14,7 @@ import logging
 import os
 import select
 import threading
+import time
 from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from typing import Final, TextIO
@@ -26,6 +28,7 @@ FLUSH_SECONDS: Final = 2.0
 """How long `flush`, and so the end of the process, waits for a reader."""
 
 _BATCH: Final = 64 * 1024  # bytes of one write
+_REST: Final = 0.005  # seconds after a write that emptied the queue, in which lines gather
 _MISSING: Final = "%d log lines are missing here: what reads them was too slow, or did not read"
 _UNFIT: Final = "a line of %s cannot be written: %s (%s line %d)"
 
@@ -99,6 +102,9 @@ class LogQueue(logging.Handler):
                 written = False
             with self._changed:
                 self._went(batch, written=written)
+                rest = not self._waiting_lines
+            if rest:
+                time.sleep(_REST)
 
     def _take(self) -> list[bytes] | None:
         """The next lines, once there are any; None at the end."""

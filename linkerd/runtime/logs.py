@@ -113,6 +113,7 @@ def configure_logging(level: str, format: str, stream: TextIO | None = None) -> 
     root.handlers[:] = [handler]
     _set_levels(root, level)
     logging.captureWarnings(capture=True)
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line has it
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

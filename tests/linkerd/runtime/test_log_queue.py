@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -79,6 +80,21 @@ def test_lines_go_out_in_order() -> None:
         queue.flush()
         assert reader.text.split() == [str(number) for number in range(100)]
         assert queue.dropped == 0
+
+
+def test_lines_that_come_close_together_share_a_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_queue, "_REST", 0.3)
+    reader = Reader()
+    reader.take_all()
+    with queue_to(reader) as queue:
+        log(queue, "first")
+        queue.flush()
+        for number in range(5):
+            log(queue, str(number))
+            time.sleep(0.001)  # in which a thread that waits for lines would write this one
+        queue.flush()
+    writes = sum(1 for _ in iter(lambda: reader.asked.acquire(blocking=False), False))
+    assert writes == 2
 
 
 @pytest.mark.parametrize(
