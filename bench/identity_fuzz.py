@@ -103,7 +103,6 @@ async def fuzz(requests: int, seed: int) -> Counter[str]:
             LeafPolicy(timedelta(hours=24), timedelta(seconds=20)),
             clock,
             readers=threads,
-            signers=threads,
             metrics=Metrics(registry()),
             notices=Notices(events, DOMAIN.controller_namespace),
         )

@@ -50,11 +50,8 @@ from services.identity.tokens import KubeReviewer, Reviewer, TokenJudge, is_fina
 
 NAME: Final = "identity"
 
-_SIGNERS: Final = 2
-"""Threads. Signing takes 0.2 ms and holds the interpreter's lock for most of it."""
-
 _READERS: Final = 1
-"""Threads, of their own, so that nobody's signature waits for large requests to be parsed."""
+"""Threads, so that nobody waits for large requests to be parsed."""
 
 _TOKEN_REVIEWS: Final = Resource(
     group="authentication.k8s.io",
@@ -131,7 +128,6 @@ class _Service:
             self._policy,
             clock,
             readers=_threads(self._process, "read", _READERS),
-            signers=_threads(self._process, "sign", _SIGNERS),
             metrics=metrics,
             notices=notices,
         )

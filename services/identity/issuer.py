@@ -20,6 +20,7 @@ from linkerd.trust.judge import judge, read_pair
 from linkerd.trust.objects import issuer_keys
 from linkerd.trust.paths import Places, find_path
 from services.identity.errors import CredentialsError, IssuerNotReadyError, IssuerUntrustedError
+from services.identity.leaf import template
 from services.identity.model import Issuer
 
 
@@ -74,6 +75,7 @@ def make_issuer(
     return Issuer(
         trust=trust,
         key=pair.key,
+        template=template(trust.issuer),
         identity=identity,
         trusted=verdict.path.window,
         not_after=Window.common(certificates).end,

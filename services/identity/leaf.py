@@ -33,12 +33,12 @@ def issue(
     """Certifies `public_key` for `identity`. Checks nothing: `request` was judged before."""
     subject = identity if identity in request.common_names else ""
     certificate = sign_leaf(
-        issuer.certificate, issuer.key, public_key, identity, validity, common_name=subject
+        issuer.template, issuer.key, public_key, identity, validity, common_name=subject
     )
     der = certificate.public_bytes(Encoding.DER)
     return Leaf(
         der=der,
-        not_after=certificate.not_valid_after_utc,
+        not_after=validity.end,
         serial=certificate.serial_number,
         sha256=hashlib.sha256(der).hexdigest(),
     )
@@ -51,8 +51,21 @@ def validity(policy: LeafPolicy, now: datetime, limit: datetime) -> Window:
     return Window(_whole(start), min(_whole(end), limit))
 
 
+def template(issuer: x509.Certificate) -> x509.CertificateBuilder:
+    """What all leaves of an issuer have in common."""
+    builder = (
+        x509.CertificateBuilder()
+        .issuer_name(issuer.subject)
+        .add_extension(_KEY_USAGE, critical=True)
+        .add_extension(_EXTENDED_KEY_USAGE, critical=False)
+    )
+    if (authority := _authority_key(issuer)) is not None:
+        builder = builder.add_extension(authority, critical=False)
+    return builder
+
+
 def sign_leaf(
-    issuer: x509.Certificate,
+    template: x509.CertificateBuilder,
     issuer_key: ec.EllipticCurvePrivateKey,
     public_key: ec.EllipticCurvePublicKey,
     identity: str,
@@ -60,25 +73,19 @@ def sign_leaf(
     *,
     common_name: str = "",
 ) -> x509.Certificate:
-    """The template of every leaf."""
+    """A leaf of the issuer that `template` was made for."""
     subject = _subject(common_name)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.subject)
+    return (
+        template.subject_name(subject)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(validity.start)
         .not_valid_after(validity.end)
-        .add_extension(_KEY_USAGE, critical=True)
-        .add_extension(_EXTENDED_KEY_USAGE, critical=False)
         .add_extension(
             x509.SubjectAlternativeName([x509.DNSName(identity)]), critical=not list(subject)
         )
+        .sign(issuer_key, hashes.SHA256())
     )
-    if (authority := _authority_key(issuer)) is not None:
-        builder = builder.add_extension(authority, critical=False)
-    return builder.sign(issuer_key, hashes.SHA256())
 
 
 def _subject(common_name: str) -> x509.Name:

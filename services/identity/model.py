@@ -45,6 +45,8 @@ class Issuer:
 
     trust: Trust
     key: ec.EllipticCurvePrivateKey
+    template: x509.CertificateBuilder
+    """What all its leaves have in common."""
     identity: str
     """A name that leaves may have; name constraints are judged by it."""
     trusted: Window

@@ -13,7 +13,7 @@ from cryptography import x509
 
 from linkerd.rpc.client.tls import MeshTls
 from linkerd.trust.facts import Window
-from services.identity.leaf import sign_leaf
+from services.identity.leaf import sign_leaf, template
 from tests.support.certificates import DOMAIN, Credentials, certificate_pem, key_pem, p256
 
 _CHUNK: Final = 64 * 1024
@@ -57,7 +57,7 @@ class Workload:
         key, issuer = p256(), credentials.issuer
         window = Window(start, start + timedelta(days=1))
         leaf = sign_leaf(
-            issuer.certificate, issuer.key, key.public_key(), san or self.identity, window
+            template(issuer.certificate), issuer.key, key.public_key(), san or self.identity, window
         )
         self.certificate.write_bytes(certificate_pem(leaf, issuer.certificate))
         self.key.write_bytes(key_pem(key))

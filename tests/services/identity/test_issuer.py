@@ -267,7 +267,7 @@ class TestSlot:
     def test_leaf_without_authority_identifier(self, authorities: Authorities) -> None:
         issuer = authorities.load(authorities.issue(identifiers=False))
         leaf = sign_leaf(
-            issuer.certificate,
+            issuer.template,
             issuer.key,
             p256().public_key(),
             IDENTITY,

@@ -112,10 +112,7 @@ async def running_server(engine: str | None = None) -> AsyncIterator[Server]:
     clock = FakeClock(datetime(2030, 5, 17, 12, tzinfo=UTC))
     policy = LeafPolicy(timedelta(hours=24), timedelta(seconds=20))
     issuers, reviewer = IssuerSlot(), ScriptedReviewer()
-    with (
-        ThreadPoolExecutor(1, thread_name_prefix="read") as readers,
-        ThreadPoolExecutor(2) as signers,
-    ):
+    with ThreadPoolExecutor(1, thread_name_prefix="read") as readers:
         numbers, events = registry(), SaidEvents()
         identity = Identity(
             issuers,
@@ -123,7 +120,6 @@ async def running_server(engine: str | None = None) -> AsyncIterator[Server]:
             policy,
             clock,
             readers=readers,
-            signers=signers,
             metrics=Metrics(numbers),
             notices=Notices(events, DOMAIN.controller_namespace),
         )
