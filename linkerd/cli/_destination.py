@@ -4,7 +4,6 @@ The service listens inside the cluster. `kubectl port-forward` carries a local p
 no more than what kubectl needs.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,25 +11,21 @@ from typing import Any, Final
 
 import click
 import grpc
-import grpc.aio
 
 from linkerd.cli._forward import ForwardError, forwarded
 from linkerd.cli._reach import reach
 from linkerd.cli._target import Target
 from linkerd.kube.errors import KubeError
 from linkerd.mesh.context_token import ContextToken
+from linkerd.rpc.client.channels import Channel, Channels
+from linkerd.rpc.client.errors import CallError, UnreachableError
+from linkerd.rpc.methods import signatures
 from linkerd.runtime.values import HostPort
 from linkerd.stubs.proxy import destination_pb2 as pb
-from linkerd.stubs.proxy import destination_pb2_grpc
 
 _PORT: Final = 8086
 _DEPLOYMENT: Final = "deployment/linkerd-destination"
-_CONNECT_SECONDS: Final = 5.0
-_BROKEN: Final = (
-    "failed to connect", "socket closed", "stream removed", "received rst_stream", "received http2",
-    "goaway", "connection reset", "recvmsg", "broken pipe", "keepalive", "ping timeout",
-)  # fmt: skip
-"""How gRPC's own words begin, in lower case, when a connection is not or no longer there."""
+_METHODS: Final = signatures(pb.DESCRIPTOR.services_by_name["Destination"])
 
 
 class DestinationError(click.ClickException):
@@ -65,61 +60,56 @@ def context_token(token: str | None, namespace: str | None, node: str | None) ->
 class Client:
     """Streams of the destination service, message by message."""
 
-    def __init__(self, channel: grpc.aio.Channel, token: str) -> None:
-        self._stub = destination_pb2_grpc.DestinationStub(channel)
+    def __init__(self, channel: Channel, token: str) -> None:
+        self._channel = channel
         self._token = token
 
     def updates(self, authority: str) -> AsyncIterator[pb.Update]:
         """What `Get` says. Raises DestinationError, AbsentError when there is no such service."""
-        return _messages(self._stub.Get(self._request(authority)))
+        return self._messages("Get", authority)
 
     def profiles(self, authority: str) -> AsyncIterator[pb.DestinationProfile]:
         """What `GetProfile` says. Raises as `updates`."""
-        return _messages(self._stub.GetProfile(self._request(authority)))
+        return self._messages("GetProfile", authority)
 
-    def _request(self, authority: str) -> pb.GetDestination:
-        return pb.GetDestination(path=authority, context_token=self._token)
-
-
-async def _messages(call: Any) -> AsyncIterator[Any]:
-    try:
-        async for message in call:
-            yield message
-    except grpc.aio.AioRpcError as error:
-        details, code = error.details() or "no reason given", error.code()
-        if details.lower().startswith(_BROKEN):
+    async def _messages(self, method: str, authority: str) -> AsyncIterator[Any]:
+        request = pb.GetDestination(path=authority, context_token=self._token)
+        try:
+            async with self._channel.watch(_METHODS[method], request) as messages:
+                async for message in messages:
+                    yield message
+        except UnreachableError:
             raise DestinationError("The connection to the destination service broke off.") from None
-        kind = AbsentError if code is grpc.StatusCode.NOT_FOUND else DestinationError
-        raise kind(f"Destination API error: {details} ({code.name})") from error
-    finally:
-        call.cancel()
+        except CallError as error:
+            kind = AbsentError if error.code is grpc.StatusCode.NOT_FOUND else DestinationError
+            why = error.message or "no reason given"
+            raise kind(f"Destination API error: {why} ({error.code.name})") from error
 
 
 @asynccontextmanager
 async def connect(way: Way) -> AsyncIterator[Client]:
     """A client of the service. Raises DestinationError when it is not to be reached."""
-    async with _local_address(way) as address, grpc.aio.insecure_channel(address) as channel:
+    async with _local_address(way) as address, Channels() as channels:
+        channel = channels.channel(address)
         try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
-                await channel.channel_ready()
-        except TimeoutError:
+            await channel.connect()
+        except UnreachableError:
             raise DestinationError(
-                f"The destination service at {address} does not answer within "
-                f"{_CONNECT_SECONDS:.0f} s; is it running?"
+                f"The destination service at {address} does not answer; is it running?"
             ) from None
         yield Client(channel, way.token)
 
 
 @asynccontextmanager
-async def _local_address(way: Way) -> AsyncIterator[str]:
+async def _local_address(way: Way) -> AsyncIterator[HostPort]:
     if way.address is not None:
-        yield str(way.address)
+        yield way.address
         return
     pod = f"pod/{way.pod}" if way.pod else _DEPLOYMENT
     try:
         kubectl = await reach(way.target.access)
         async with forwarded(kubectl, way.target.namespace, pod, _PORT) as port:
-            yield f"127.0.0.1:{port}"
+            yield HostPort("127.0.0.1", port)
     except (ForwardError, KubeError) as error:
         raise DestinationError(
             f"{str(error).rstrip('.')}. Is the control plane installed there? "

@@ -135,9 +135,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Ctrl-C is how a watch is ended. The interpreter's own way cancels once, and grpc.aio can lose
-    a cancellation that meets an arriving message; so the second one is asyncio.run's, at its end.
-    """
+    """Ctrl-C is how a watch is ended: in good order, and without a word."""
     interrupted = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
     task = asyncio.create_task(work, name="diagnostics")

@@ -126,7 +126,7 @@ class Channels:
             del self._open[peer]
 
     def _changed(self, connection: Connection) -> None:
-        """As `Connection` says: a call has begun or ended, or no more may begin."""
+        """A call has begun or ended, or no more may begin."""
         if connection not in self._connections:
             return
         self._forget_idle(connection)

@@ -112,13 +112,11 @@ class Connection(asyncio.Protocol):
         return call
 
     def give_room(self, stream_id: int, size: int) -> None:
-        """As `Carrier.give_room`."""
         if self._wire.open(stream_id):
             self._wire.increment_flow_control_window(size, stream_id)
             self._flush()
 
     def leave(self, call: Call) -> None:
-        """As `Carrier.leave`."""
         self.calls.pop(call.stream_id, None)
         self._unsent.pop(call.stream_id, None)
         if self._transport is not None and self._wire.open(call.stream_id):

@@ -43,7 +43,6 @@ class MeshTls:
         self.take(self.make(self.files.load()))
 
     def make(self, contents: Contents) -> ssl.SSLContext:
-        """As `Reloaded.make`."""
         certificate, key, anchors = self.files.paths
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -67,13 +66,11 @@ class MeshTls:
         return context
 
     def take(self, value: ssl.SSLContext) -> None:
-        """As `Reloaded.take`."""
         if self._context is not None:
             _log.info("certificate of the client updated", path=str(self.files.paths[0]))
         self._context = value
 
     def refuse(self, why: str) -> None:
-        """As `Reloaded.refuse`."""
         _log.error("certificate of the client not updated: the old one stays in use", error=why)
 
 
