@@ -5,12 +5,10 @@ context, so nothing of an old one stays behind. Sessions are never resumed, sinc
 the trust in the client that it was made with.
 """
 
-import os
 import ssl
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -19,6 +17,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from linkerd.runtime.clock import Clock
 from linkerd.runtime.errors import FilesError
 from linkerd.runtime.files import Contents, FileSet
+from linkerd.runtime.key_pairs import load_key_pair
 from linkerd.runtime.logs import get_logger
 from linkerd.trust.describe import describe
 from linkerd.trust.errors import TrustProblem
@@ -155,7 +154,7 @@ def _context(
     context.num_tickets = 0
     context.set_alpn_protocols(_PROTOCOLS)
     try:
-        _load(context, pair.pem)
+        load_key_pair(context, pair.pem)
         if clients:
             context.verify_mode = ssl.CERT_OPTIONAL
             context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
@@ -164,20 +163,3 @@ def _context(
     except ssl.SSLError as error:
         raise FilesError(f"{pair.where}: OpenSSL does not take it: {error.reason}") from error
     return context
-
-
-def _load(context: ssl.SSLContext, pem: bytes) -> None:
-    """The library takes certificates and keys from files only; what was judged is what is used, so
-    they go through one of our own, in memory where the system has such."""
-    if hasattr(os, "memfd_create"):
-        with os.fdopen(os.memfd_create("serving"), "wb") as file:
-            _write_and_load(context, file, Path(f"/proc/self/fd/{file.fileno()}"), pem)
-    else:
-        with tempfile.NamedTemporaryFile() as named:
-            _write_and_load(context, named, Path(named.name), pem)
-
-
-def _write_and_load(context: ssl.SSLContext, file: IO[bytes], path: Path, pem: bytes) -> None:
-    file.write(pem)
-    file.flush()
-    context.load_cert_chain(path)

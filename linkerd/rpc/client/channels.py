@@ -63,8 +63,11 @@ class Channels:
         peer = Peer(address, identity, context)
         connection = self._open.get(peer)
         if connection is None or not connection.usable:
-            # Others may wait for the same one, and go on doing so when this call is cancelled.
-            connection = await asyncio.shield(self._dials.get(peer) or self._begin(peer))
+            dialling = self._dials.get(peer) or self._begin(peer)
+            await asyncio.wait((dialling,))  # not cancelled with this call: others may wait for it
+            if dialling.cancelled():
+                raise UnreachableError(f"{address}: this client is closed")
+            connection = dialling.result()
         await connection.room()
         return connection
 

@@ -7,7 +7,6 @@ choose none.
 """
 
 import ssl
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ from typing import Any, Final
 from linkerd.rpc.client.errors import PeerIdentityError
 from linkerd.runtime.errors import StartError
 from linkerd.runtime.files import Contents, FileSet
+from linkerd.runtime.key_pairs import load_key_pair
 from linkerd.runtime.logs import get_logger
 
 _SHOWN: Final = 300  # characters of a peer's names
@@ -54,15 +54,12 @@ class MeshTls:
             raise StartError(f"{anchors}: no trust anchors in PEM: {error}") from error
         if not context.get_ca_certs():
             raise StartError(f"{anchors}: no trust anchors: their certificates must be CAs")
-        with tempfile.NamedTemporaryFile(prefix="pair-") as pair:  # of mode 0600
-            pair.write(contents[key] + b"\n" + contents[certificate])
-            pair.flush()
-            try:
-                context.load_cert_chain(pair.name, password="")
-            except (ssl.SSLError, OSError) as error:
-                raise StartError(
-                    f"{certificate}, {key}: no certificate with its unencrypted key in PEM: {error}"
-                ) from error
+        try:
+            load_key_pair(context, contents[key] + b"\n" + contents[certificate])
+        except ssl.SSLError as error:
+            raise StartError(
+                f"{certificate}, {key}: no certificate with its unencrypted key in PEM: {error}"
+            ) from error
         return context
 
     def take(self, value: ssl.SSLContext) -> None:

@@ -199,6 +199,20 @@ async def test_an_end_of_all_ends_calls(server: Engine, world: World) -> None:
         await channel.connect()
 
 
+async def test_an_end_of_all_ends_what_has_not_begun(server: Engine) -> None:
+    async with CutProxy("127.0.0.1", server.port) as proxy:
+        proxy.stall()
+        channels = Channels()
+        channel = channels.channel(HostPort("127.0.0.1", proxy.port))
+        calls = [asyncio.ensure_future(channel.connect()) for _ in range(2)]
+        await proxy.until(lambda p: p.accepted == 1)
+        await channels.close()
+        for call in calls:
+            with pytest.raises(UnreachableError, match="this client is closed"):
+                await call
+        assert channels.connections == 0
+
+
 async def test_a_server_that_turns_us_away_serves_what_has_begun(world: World) -> None:
     server = H2Server(
         HostPort("127.0.0.1", 0),
