@@ -112,8 +112,8 @@ class GrpcSettings(ServiceSettings):
 
     addr: HostPort = setting(default=HostPort("", 8080), doc="Address that serves gRPC.")
     grpc_engine: GrpcEngine = setting(
-        default="grpcio",
-        doc="What serves gRPC: gRPC core, or the lighter engine for many streams.",
+        default="h2",
+        doc="What serves gRPC: h2, which is made for many streams, or gRPC core.",
     )
     enable_reflection: bool = setting(
         default=False, doc="Serve gRPC reflection, so that grpcurl knows the methods."

@@ -25,7 +25,7 @@ from linkerd.rpc.serving import serve
 from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
-from linkerd.runtime.settings import GrpcEngine, GrpcSettings, HostPort, setting
+from linkerd.runtime.settings import GrpcSettings, HostPort, setting
 from services.destination.clusters import MEMORY, ClusterStore, LinkCollector
 from services.destination.debug import DebugPages, ages_of
 from services.destination.index import Index
@@ -57,7 +57,6 @@ class Settings(GrpcSettings):
         aliases=("admin-addr",),
         doc="Address of /ping, /live, /ready and /metrics (HTTP).",
     )
-    grpc_engine: GrpcEngine = "h2"
     controller_namespace: str = setting(
         default="linkerd",
         doc="Namespace of the control plane; pods that belong to another get no identity.",

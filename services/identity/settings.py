@@ -10,7 +10,7 @@ from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.duration import format_go_duration, parse_go_duration
 from linkerd.runtime.errors import DurationError, SettingsError
 from linkerd.runtime.logs import get_logger
-from linkerd.runtime.settings import GrpcEngine, GrpcSettings, setting
+from linkerd.runtime.settings import GrpcSettings, setting
 from services.identity.cache import MAX_SECONDS
 from services.identity.expiry import ANCHOR_THRESHOLD, Thresholds
 from services.identity.model import LeafPolicy
@@ -30,7 +30,6 @@ _log = get_logger(__name__)
 class Settings(GrpcSettings):
     """The flags of the identity service. Names and defaults are upstream's where it has them."""
 
-    grpc_engine: GrpcEngine = "h2"
     controller_namespace: str = setting(
         default="", doc="Namespace of the control plane; part of every identity."
     )
