@@ -25,12 +25,12 @@ from linkerd.runtime.clock import SystemClock
 from linkerd.runtime.logs import configure_logging
 from linkerd.runtime.metrics import registry
 from linkerd.stubs.proxy.identity_pb2 import CertifyRequest
-from services.identity.issuer import IssuerSlot, PemFile, make_issuer
+from services.identity.issuer.issuer import IssuerSlot, PemFile, make_issuer
 from services.identity.metrics import Metrics
 from services.identity.model import LeafPolicy
 from services.identity.notices import Notices
 from services.identity.server import Identity
-from services.identity.tokens import TokenJudge
+from services.identity.tokens.judge import TokenJudge
 from tests.support.certificates import DOMAIN, IDENTITY, Credentials, make_csr
 from tests.support.said import SaidEvents
 

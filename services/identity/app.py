@@ -26,14 +26,12 @@ from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
 from linkerd.runtime.reload import Reloader
 from linkerd.trust.objects import KUBERNETES_FORM, LINKERD_FORM
-from services.identity import csr
-from services.identity.cache import CachedReviewer
-from services.identity.expiry import ExpiryWatch
-from services.identity.issuer import IssuerSlot, PemFile
+from services.identity.issuer import csr
+from services.identity.issuer.expiry import ExpiryWatch
+from services.identity.issuer.files import IssuerFiles, IssuerUpdates
+from services.identity.issuer.issuer import IssuerSlot, PemFile
 from services.identity.metrics import Metrics
 from services.identity.notices import DEPLOYMENT, Notices
-from services.identity.reload import IssuerFiles, IssuerUpdates
-from services.identity.reviews import GuardedReviewer
 from services.identity.server import Identity
 from services.identity.settings import (
     Settings,
@@ -46,7 +44,9 @@ from services.identity.settings import (
     server_limits,
     thresholds,
 )
-from services.identity.tokens import KubeReviewer, Reviewer, TokenJudge, is_final
+from services.identity.tokens.cache import CachedReviewer
+from services.identity.tokens.judge import KubeReviewer, Reviewer, TokenJudge, is_final
+from services.identity.tokens.reviews import GuardedReviewer
 
 NAME: Final = "identity"
 

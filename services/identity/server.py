@@ -22,7 +22,6 @@ from linkerd.runtime.clock import Clock
 from linkerd.runtime.logs import get_logger
 from linkerd.stubs.proxy import identity_pb2
 from linkerd.stubs.proxy.identity_pb2 import CertifyRequest, CertifyResponse
-from services.identity import csr
 from services.identity.errors import (
     CallError,
     InvalidRequestError,
@@ -34,12 +33,13 @@ from services.identity.errors import (
     UnsignableKeyError,
     shown,
 )
-from services.identity.issuer import IssuerSlot
-from services.identity.leaf import issue, validity
+from services.identity.issuer import csr
+from services.identity.issuer.issuer import IssuerSlot
+from services.identity.issuer.leaf import issue, validity
 from services.identity.metrics import Metrics
 from services.identity.model import Issuer, Leaf, LeafPolicy, SigningRequest
 from services.identity.notices import Notices
-from services.identity.tokens import TokenJudge, decode
+from services.identity.tokens.judge import TokenJudge, decode
 from services.identity.wire import certify_response
 
 _STATUSES: Final[Mapping[type[CallError], grpc.StatusCode]] = {

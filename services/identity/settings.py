@@ -11,10 +11,10 @@ from linkerd.runtime.duration import format_go_duration, parse_go_duration
 from linkerd.runtime.errors import DurationError, SettingsError
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.settings import GrpcSettings, setting
-from services.identity.cache import MAX_SECONDS
-from services.identity.expiry import ANCHOR_THRESHOLD, Thresholds
+from services.identity.issuer.expiry import ANCHOR_THRESHOLD, Thresholds
 from services.identity.model import LeafPolicy
-from services.identity.reviews import Limits
+from services.identity.tokens.cache import MAX_SECONDS
+from services.identity.tokens.reviews import Limits
 
 DEFAULT_LIFETIME: Final = timedelta(hours=24)
 DEFAULT_CLOCK_SKEW: Final = timedelta(seconds=10)

@@ -10,7 +10,7 @@ import yaml
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
 from linkerd.runtime.settings import load
-from services.identity.issuer import issuer_paths
+from services.identity.issuer.issuer import issuer_paths
 from services.identity.settings import Settings
 from tests.support.manifests import Manifest, named, parse
 

@@ -13,7 +13,7 @@ from cryptography import x509
 
 from linkerd.rpc.client.tls import MeshTls
 from linkerd.trust.facts import Window
-from services.identity.leaf import sign_leaf, template
+from services.identity.issuer.leaf import sign_leaf, template
 from tests.support.certificates import DOMAIN, Credentials, certificate_pem, key_pem, p256
 
 _CHUNK: Final = 64 * 1024

@@ -25,7 +25,7 @@ from linkerd.mesh.names import IdentityDomain
 from linkerd.runtime.clock import SystemClock
 from linkerd.trust.objects import ANCHORS, ANCHORS_KEY, ISSUER
 from services.identity.errors import CredentialsError
-from services.identity.issuer import load_issuer
+from services.identity.issuer.issuer import load_issuer
 from tests.support.authorities import below, root
 from tests.support.authority_cases import CASES
 from tests.support.certificates import (

@@ -16,8 +16,7 @@ from structlog.testing import capture_logs
 
 from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.settings import load
-from services.identity.expiry import Thresholds
-from services.identity.reviews import Limits
+from services.identity.issuer.expiry import Thresholds
 from services.identity.settings import (
     Settings,
     cache_seconds,
@@ -27,6 +26,7 @@ from services.identity.settings import (
     review_limits,
     thresholds,
 )
+from services.identity.tokens.reviews import Limits
 from tests.support.certificates import (
     Credentials,
     certificate_pem,

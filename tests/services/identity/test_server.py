@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from linkerd.kube.recorder import ObjectRef
 from linkerd.kube.reviews import TokenReviewStatus
-from services.identity import csr
+from services.identity.issuer import csr
 from services.identity.model import SigningRequest
 from tests.support.certificates import DOMAIN, IDENTITY, Credentials, make_csr, p256
 from tests.support.identity.service import Server, leaf_of, user

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from services.identity.issuer import load_issuer
+from services.identity.issuer.issuer import load_issuer
 from services.identity.model import Issuer
 from tests.support.certificates import (
     DOMAIN,

@@ -8,10 +8,10 @@ from cryptography import x509
 from linkerd.certificates import make_issuer
 from linkerd.runtime.metrics import registry
 from linkerd.runtime.reload import Reloader
-from services.identity.issuer import IssuerSlot
+from services.identity.issuer.files import IssuerFiles, IssuerUpdates
+from services.identity.issuer.issuer import IssuerSlot
 from services.identity.metrics import Metrics
 from services.identity.notices import Notices
-from services.identity.reload import IssuerFiles, IssuerUpdates
 from tests.support.certificates import (
     DOMAIN,
     Credentials,

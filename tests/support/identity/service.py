@@ -20,13 +20,13 @@ from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
 from linkerd.stubs.proxy import identity_pb2_grpc
 from linkerd.stubs.proxy.identity_pb2 import CertifyRequest, CertifyResponse
-from services.identity.issuer import IssuerSlot, PemFile, make_issuer
+from services.identity.issuer.issuer import IssuerSlot, PemFile, make_issuer
 from services.identity.metrics import Metrics
 from services.identity.model import Issuer, LeafPolicy
 from services.identity.notices import Notices
 from services.identity.server import Identity
 from services.identity.settings import Settings, server_limits
-from services.identity.tokens import TokenJudge
+from services.identity.tokens.judge import TokenJudge
 from tests.support.certificates import DOMAIN, IDENTITY, Credentials, make_csr
 from tests.support.clock import FakeClock
 from tests.support.said import SaidEvents

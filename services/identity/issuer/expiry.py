@@ -14,7 +14,7 @@ from linkerd.runtime.clock import Clock
 from linkerd.runtime.logs import get_logger
 from linkerd.trust.describe import fingerprint, name, stamp
 from linkerd.trust.rules import SOON
-from services.identity.issuer import IssuerSlot
+from services.identity.issuer.issuer import IssuerSlot
 from services.identity.metrics import Metrics
 from services.identity.model import Issuer
 from services.identity.notices import Notices

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 from linkerd.certificates import Authority, make_issuer, make_trust_anchor
 from linkerd.runtime.metrics import registry
-from services.identity.expiry import ExpiryWatch, Thresholds
-from services.identity.issuer import IssuerSlot, PemFile
-from services.identity.issuer import make_issuer as load
+from services.identity.issuer.expiry import ExpiryWatch, Thresholds
+from services.identity.issuer.issuer import IssuerSlot, PemFile
+from services.identity.issuer.issuer import make_issuer as load
 from services.identity.metrics import Metrics
 from services.identity.notices import Notices
 from tests.support.certificates import DOMAIN

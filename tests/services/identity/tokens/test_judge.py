@@ -20,7 +20,7 @@ from services.identity.errors import (
     ReviewRefusedError,
     ReviewUnavailableError,
 )
-from services.identity.tokens import KubeReviewer, TokenJudge, decode, identity_of_user
+from services.identity.tokens.judge import KubeReviewer, TokenJudge, decode, identity_of_user
 from tests.support.certificates import DOMAIN, IDENTITY
 
 TOKEN = "ey-secret.token.text"

@@ -15,12 +15,12 @@ from random import Random, SystemRandom
 from typing import Final
 
 from linkerd.kube.reviews import TokenReviewStatus
+from linkerd.runtime.breaker import Breaker
 from linkerd.runtime.clock import Clock
 from linkerd.runtime.logs import get_logger
-from services.identity.breaker import Breaker
 from services.identity.errors import ReviewRefusedError, ReviewUnavailableError
 from services.identity.metrics import Metrics
-from services.identity.tokens import Reviewer
+from services.identity.tokens.judge import Reviewer
 
 ATTEMPTS: Final = 3
 ATTEMPT_TIMEOUT: Final = 2.5  # seconds; who is silent for that long is not asked again

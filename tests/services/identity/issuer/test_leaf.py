@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkerd.trust.facts import Window
-from services.identity import csr
-from services.identity.issuer import PemFile, make_issuer
-from services.identity.leaf import issue, validity
+from services.identity.issuer import csr
+from services.identity.issuer.issuer import PemFile, make_issuer
+from services.identity.issuer.leaf import issue, validity
 from services.identity.model import Issuer, Leaf, LeafPolicy
 from tests.support.certificates import (
     DOMAIN,

@@ -14,7 +14,7 @@ from cachetools import TLRUCache
 from linkerd.kube.reviews import TokenReviewStatus
 from linkerd.runtime.clock import Clock
 from services.identity.metrics import Metrics
-from services.identity.tokens import Reviewer
+from services.identity.tokens.judge import Reviewer
 
 MAX_ENTRIES: Final = 10_000
 MAX_SECONDS: Final = 60.0

@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.identity import csr
 from services.identity.errors import (
     CallError,
     InvalidRequestError,
     RefusedError,
     UnsignableKeyError,
 )
+from services.identity.issuer import csr
 from tests.support.certificates import IDENTITY, PrivateKey, make_csr, p256
 
 LONG = f"{'a' * 60}.{'b' * 60}.serviceaccount.identity.mesh-sys.corp.example"

@@ -16,8 +16,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from linkerd.trust.facts import Window
 from services.identity.errors import CredentialsError, IssuerNotReadyError, IssuerUntrustedError
-from services.identity.issuer import IssuerSlot, load_issuer
-from services.identity.leaf import sign_leaf
+from services.identity.issuer.issuer import IssuerSlot, load_issuer
+from services.identity.issuer.leaf import sign_leaf
 from tests.support.certificates import (
     DOMAIN,
     IDENTITY,

@@ -20,7 +20,7 @@ from linkerd.trust.judge import judge, read_pair
 from linkerd.trust.objects import issuer_keys
 from linkerd.trust.paths import Places, find_path
 from services.identity.errors import CredentialsError, IssuerNotReadyError, IssuerUntrustedError
-from services.identity.leaf import template
+from services.identity.issuer.leaf import template
 from services.identity.model import Issuer
 
 

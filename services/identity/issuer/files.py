@@ -12,7 +12,7 @@ from linkerd.mesh.names import IdentityDomain
 from linkerd.runtime.clock import Clock
 from linkerd.runtime.files import Contents, FileSet
 from linkerd.runtime.logs import get_logger
-from services.identity.issuer import IssuerSlot, PemFile, issuer_paths, make_issuer
+from services.identity.issuer.issuer import IssuerSlot, PemFile, issuer_paths, make_issuer
 from services.identity.model import Issuer
 from services.identity.notices import Notices
 
