@@ -13,9 +13,11 @@ PINS := requirements/dev.txt
 GO := tools/kubernetes/go-wheel.txt
 CODE := linkerd services dataplane tests bench tools demo setup.py
 
-# Tests without a cluster share nothing, so they use all cores.
+# Tests without a cluster share nothing, so they use all cores. Those with an API server keep apart
+# by namespace; a file's stay together, for the programs that they share. There is one node.
 UNIT = $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m 'not integration and not e2e'
-CLUSTER = $(BIN)/python -m pytest -m 'integration or e2e'
+API = $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile -m 'integration and not e2e'
+NODE = $(BIN)/python -m pytest -m e2e
 
 INSTALL = PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --custom-compile-command 'make pins'
@@ -58,7 +60,7 @@ lint: setup ## Check style, types and the direction of imports
 test: lint ## Lint, then every test; builds what they need first, once a machine
 	@programs="$$($(BIN)/python tools/prepare_tests.py)" && \
 	PATH="$$programs:$$PATH" && export PATH && \
-	if [ -n "$(PYTEST)" ]; then $(BIN)/python -m pytest $(PYTEST); else $(UNIT) && $(CLUSTER); fi
+	if [ -n "$(PYTEST)" ]; then $(BIN)/python -m pytest $(PYTEST); else $(UNIT) && $(API) && $(NODE); fi
 
 .PHONY: test-unit
 test-unit: setup ## Only tests that need no cluster

@@ -9,7 +9,7 @@ _INTERVAL: Final = 0.005
 
 
 async def eventually(
-    condition: Callable[[], object], what: str = "the condition", seconds: float = 10
+    condition: Callable[[], object], what: str = "the condition", seconds: float = 30
 ) -> None:
     """Returns once `condition()` is true. Raises AssertionError, which says `what`, when it is
     not within `seconds`."""
@@ -22,7 +22,7 @@ async def eventually(
 
 
 def until(
-    condition: Callable[[], object], what: str = "the condition", seconds: float = 10
+    condition: Callable[[], object], what: str = "the condition", seconds: float = 30
 ) -> None:
     """Waits until it holds, where no event loop runs."""
     deadline = time.monotonic() + seconds
