@@ -1,7 +1,10 @@
-"""Text that fits the terminal it is written to; elsewhere it is left as it is."""
+"""How things look on the screen. Text fits the terminal that it is written to; elsewhere it is left
+as it is."""
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final, TextIO
 
 import click
@@ -25,6 +28,16 @@ def table(rows: Sequence[Sequence[str]], stream: TextIO) -> str:
     return "\n".join(
         _GAP.join(map(_cell, cells, widths)).rstrip() if cells else "" for cells in rows
     ).rstrip()
+
+
+def shown(program: str, environ: Mapping[str, str] = os.environ) -> str:
+    """A program of this installation as short as it can be typed here: by its name when that is
+    enough, else by its path, from the present folder if it is below."""
+    path = Path(sys.executable).parent / program
+    if str(path.parent) in environ.get("PATH", "").split(os.pathsep):
+        return program
+    present = Path.cwd()
+    return str(path.relative_to(present) if path.is_relative_to(present) else path)
 
 
 def _narrowed(widths: list[int], limit: int | None) -> list[int]:

@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from linkerd.cli._commands import LocalCommand
-from linkerd.cli._words import shown
+from linkerd.cli._screen import shown
 from linkerd.delivery.console import run_together
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.plain import PlainService, TrustFiles, plain_services

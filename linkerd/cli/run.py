@@ -14,8 +14,8 @@ import click
 
 from linkerd.cli._commands import Command
 from linkerd.cli._reach import reach
+from linkerd.cli._screen import shown
 from linkerd.cli._target import target_of
-from linkerd.cli._words import shown
 from linkerd.cli.local import state_option
 from linkerd.delivery.errors import DeliveryError
 from linkerd.delivery.install import Images, Outcome, install

@@ -42,17 +42,6 @@ def _explain(kubectl: Kubectl, workload: Workload, error: KubectlError) -> str:
     )
 
 
-def _last_warning(kubectl: Kubectl, namespace: str, pod: str) -> list[str]:
-    """What the cluster last complained about; it tells more than "ContainerCreating" does."""
-    events = [
-        event
-        for event in kubectl.list("events", namespace)
-        if event["type"] == "Warning" and event["involvedObject"].get("name") == pod
-    ]
-    events.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
-    return [f"{event['reason']}: {event['message']}" for event in events[-1:]]
-
-
 def reasons_of(pod: Mapping[str, Any]) -> Iterator[str]:
     """Why a pod is not ready, in the cluster's own words; nothing when it is."""
     status = pod.get("status", {})

@@ -45,7 +45,6 @@ _log = structlog.stdlib.get_logger(__name__)
 
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
-APPLY_PATCH: Final = "application/apply-patch+yaml"
 _READY: Final = "/readyz"  # costs the server nothing, and everybody may ask it
 _READY_TIMEOUT: Final = 5.0  # seconds
 

@@ -16,7 +16,6 @@ from linkerd.local.space import KUBELET
 from linkerd.local.state import Network, State
 
 _HEALTH_PORT: Final = 10248
-DNS_ADDRESS_INDEX: Final = 10
 
 
 def kubelet(

@@ -8,7 +8,7 @@ A proxy drops the part of a condition that it cannot read, and what is left matc
 import re
 from typing import Final
 
-from linkerd.patterns import PatternError, compiled_size
+from linkerd.mesh.patterns import PatternError, compiled_size
 
 MAX_NESTING: Final = 30
 """Levels of `all`, `any` and `not`: readers of protobuf stop at 100, three to each of these."""

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry
 
-from linkerd.rpc.grpcio import GrpcServer
+from linkerd.rpc.grpcio.server import GrpcServer
 from linkerd.rpc.h2.server import H2Server
 from linkerd.rpc.methods import ServiceTable
 from linkerd.rpc.options import ServerOptions

@@ -31,7 +31,7 @@ from services.destination.debug import DebugPages, ages_of
 from services.destination.index import Index
 from services.destination.metrics import IndexCollector
 from services.destination.model.http2 import Http2Params, parse_http2_params
-from services.destination.model.mesh import Mesh
+from services.destination.model.mesh_settings import MeshSettings
 from services.destination.resources import chained, resources
 from services.destination.server import Destination
 from services.destination.wire.addresses import AddressEncoder
@@ -163,7 +163,7 @@ async def start(settings: Settings, process: Process) -> None:
     await serve(settings, process, Destination(index, mesh.cluster_domain).table())
 
 
-def mesh_of(settings: Settings) -> Mesh:
+def mesh_of(settings: Settings) -> MeshSettings:
     """What the settings say of the mesh. Raises SettingsError."""
     if settings.enable_ipv6 and not settings.enable_endpoint_slices:
         raise SettingsError("--enable-endpoint-slices=false needs --enable-ipv6=false")
@@ -172,7 +172,7 @@ def mesh_of(settings: Settings) -> Mesh:
     if settings.stream_queue_capacity <= 0:
         raise SettingsError("--stream-queue-capacity must be above 0")
     trust_domain = _domain("identity-trust-domain", settings.identity_trust_domain)
-    return Mesh(
+    return MeshSettings(
         identities=IdentityDomain(settings.controller_namespace, trust_domain),
         cluster_domain=_domain("cluster-domain", settings.cluster_domain),
         opaque_ports=_opaque_ports(settings.default_opaque_ports),
@@ -183,7 +183,7 @@ def mesh_of(settings: Settings) -> Mesh:
     )
 
 
-def make_index(settings: Settings, mesh: Mesh) -> Index:
+def make_index(settings: Settings, mesh: MeshSettings) -> Index:
     """An empty index whose topics speak protobuf."""
     encoder = AddressEncoder(
         settings.meshed_http2_client_params, zone_weights=settings.ext_endpoint_zone_weights

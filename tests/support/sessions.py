@@ -19,8 +19,8 @@ from hyperframe.frame import Frame, GoAwayFrame
 from prometheus_client import CollectorRegistry
 
 from linkerd.rpc.h2.budget import Budgets, Purse
+from linkerd.rpc.h2.handlers import served
 from linkerd.rpc.h2.receiving import Holdings, Receiving
-from linkerd.rpc.h2.served import served
 from linkerd.rpc.h2.session import Session
 from linkerd.rpc.h2.streams import Handler, Stream
 from linkerd.rpc.methods import paths

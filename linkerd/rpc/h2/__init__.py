@@ -6,10 +6,10 @@ and hands all frames to the transport in one write. A stream that its peer gives
 polled, so a slow reader holds no queue and skips versions.
 
 A `session` is a connection without I/O: bytes in, bytes out, time and timers from outside. Within
-it `inbox` turns what a peer sends into calls, `outbox` what calls say into frames, `queue` deciding
-which large messages go first; `streams` is one call, `receiving` and `sending` its halves, `served`
-what runs behind a path. `wire`, `blocks` and `settings` are our side of the library, `headers` what
-gRPC says in headers.
+it `inbox` turns what a peer sends into calls, `outbox` what calls say into frames, `large_messages`
+deciding which of these go first; `streams` is one call, `receiving` and `sending` its halves,
+`handlers` what runs behind a path. `wire`, `blocks` and `settings` are our side of the library,
+`headers` what gRPC says in headers.
 
 `connection` is the socket's side of a session, `life` its timers, and `turns` shares the event loop
 among connections. What a peer may make us do and hold: `limits` has numbers, `costs` what a frame

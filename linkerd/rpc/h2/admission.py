@@ -4,7 +4,7 @@ import ipaddress
 from asyncio import BaseTransport
 from typing import Any, Final, NamedTuple, Self
 
-from linkerd.rpc.descriptors import connection_limit
+from linkerd.rpc.file_descriptors import connection_limit
 from linkerd.rpc.h2.budget import Budgets, Purse
 from linkerd.rpc.h2.timers import Timers
 from linkerd.rpc.metrics import ConnectionMetrics

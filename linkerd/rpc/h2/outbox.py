@@ -14,7 +14,7 @@ from h2.errors import ErrorCodes
 
 from linkerd.rpc.h2 import headers
 from linkerd.rpc.h2.budget import PER_FRAME, earned
-from linkerd.rpc.h2.queue import LargeMessages
+from linkerd.rpc.h2.large_messages import LargeMessages
 from linkerd.rpc.h2.sending import Sending
 from linkerd.rpc.h2.streams import Handler, Stream
 from linkerd.rpc.h2.timers import Timers

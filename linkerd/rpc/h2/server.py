@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from linkerd.rpc.h2.admission import Admission
 from linkerd.rpc.h2.connection import Connection, Shared
+from linkerd.rpc.h2.handlers import served
 from linkerd.rpc.h2.listening import listen
 from linkerd.rpc.h2.receiving import Holdings
-from linkerd.rpc.h2.served import served
 from linkerd.rpc.h2.turns import LoopTimers, Turns
 from linkerd.rpc.methods import ServiceTable
 from linkerd.rpc.metrics import ConnectionMetrics, RpcMetrics

@@ -23,7 +23,7 @@ _UNFORESEEN: Final = (grpc.StatusCode.INTERNAL, "the method failed with status O
 
 
 class Handler(Protocol):
-    """What runs behind a path; `linkerd.rpc.h2.served` has the kinds."""
+    """What runs behind a path; `linkerd.rpc.h2.handlers` has the kinds."""
 
     method: Method
     metrics: MethodMetrics

@@ -7,7 +7,7 @@ from services.destination.index.facts import Facts
 from services.destination.index.pod_facts import PodFacts
 from services.destination.index.workload_facts import WorkloadFacts
 from services.destination.model.address import Address, Protocol, ProtocolHint, TlsIdentity
-from services.destination.model.mesh import Mesh
+from services.destination.model.mesh_settings import MeshSettings
 
 _H2: Final = ProtocolHint(Protocol.H2)
 
@@ -28,7 +28,9 @@ class Place:
 NOWHERE: Final = Place()
 
 
-def backed_address(mesh: Mesh, facts: Facts, ip: str, port: int, place: Place = NOWHERE) -> Address:
+def backed_address(
+    mesh: MeshSettings, facts: Facts, ip: str, port: int, place: Place = NOWHERE
+) -> Address:
     """A port of a workload. Raises UnclearProxyError; `unhinted` makes an address all the same."""
     if isinstance(facts, WorkloadFacts):
         return _workload_address(mesh, facts, ip, port, place)
@@ -37,7 +39,7 @@ def backed_address(mesh: Mesh, facts: Facts, ip: str, port: int, place: Place = 
     return _pod_address(facts, ip, port, place, _hint(mesh, facts, port))
 
 
-def node_address(mesh: Mesh, facts: PodFacts, ip: str, port: int, behind: int) -> Address:
+def node_address(mesh: MeshSettings, facts: PodFacts, ip: str, port: int, behind: int) -> Address:
     """A port of a pod's node that leads to the pod's port `behind`. Raises UnclearProxyError.
 
     Of the node's ports only this one leads to the pod, so its proxy cannot be reached at its own
@@ -76,7 +78,7 @@ def _pod_address(
 
 
 def _workload_address(
-    mesh: Mesh, facts: WorkloadFacts, ip: str, port: int, place: Place
+    mesh: MeshSettings, facts: WorkloadFacts, ip: str, port: int, place: Place
 ) -> Address:
     """There is always a proxy there, and it always speaks HTTP/2."""
     if facts.problem:
@@ -97,7 +99,7 @@ def _workload_address(
 
 
 def bare_address(
-    mesh: Mesh, ip: str, port: int, place: Place, *, gateway: str = "", authority: str = ""
+    mesh: MeshSettings, ip: str, port: int, place: Place, *, gateway: str = "", authority: str = ""
 ) -> Address:
     """A port of an IP without a pod: with a `gateway` identity it leads into another cluster."""
     return Address(
@@ -112,7 +114,7 @@ def bare_address(
     )
 
 
-def _hint(mesh: Mesh, facts: PodFacts, port: int) -> ProtocolHint:
+def _hint(mesh: MeshSettings, facts: PodFacts, port: int) -> ProtocolHint:
     proxy, opaque = facts.proxy, port in facts.opaque
     if proxy.admin is None or proxy.control is None:
         raise UnclearProxyError(

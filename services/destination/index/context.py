@@ -6,7 +6,7 @@ from linkerd.kube.objects import Key
 from services.destination.index.facts import FactsBook
 from services.destination.index.objects import Kind, Objects
 from services.destination.index.service_profiles import ProfileBook
-from services.destination.model.mesh import Mesh
+from services.destination.model.mesh_settings import MeshSettings
 
 
 class Context(index.Context[Kind]):
@@ -14,7 +14,7 @@ class Context(index.Context[Kind]):
 
     objects: Objects
 
-    def __init__(self, mesh: Mesh, complaints: Complaints) -> None:
+    def __init__(self, mesh: MeshSettings, complaints: Complaints) -> None:
         super().__init__(Objects(), Dependencies(), complaints)
         self.mesh = mesh
         self.facts = FactsBook(mesh, self.objects, self.dependencies, complaints)

@@ -16,7 +16,7 @@ from services.destination.index.objects import Objects
 from services.destination.index.opacity import Inputs
 from services.destination.index.pod_facts import PodFacts, pod_facts
 from services.destination.index.workload_facts import WorkloadFacts, workload_facts
-from services.destination.model.mesh import Mesh
+from services.destination.model.mesh_settings import MeshSettings
 
 Facts = PodFacts | WorkloadFacts
 
@@ -35,7 +35,11 @@ class FactsBook(Derived[Facts]):
     """The facts of all workloads that answers refer to, by `of_pod(...)` and `of_workload(...)`."""
 
     def __init__(
-        self, mesh: Mesh, objects: Objects, dependencies: Dependencies, complaints: Complaints
+        self,
+        mesh: MeshSettings,
+        objects: Objects,
+        dependencies: Dependencies,
+        complaints: Complaints,
     ) -> None:
         super().__init__(self._derive_facts, dependencies, complaints)
         self._inputs = Inputs(mesh, objects, complaints)

@@ -31,7 +31,7 @@ from services.destination.index.profiles import (
     declares,
     instance,
 )
-from services.destination.model.mesh import Mesh
+from services.destination.model.mesh_settings import MeshSettings
 
 MAX_UNDECLARED: Final = 16
 """Ports that a service does not declare and is followed at all the same."""
@@ -43,7 +43,9 @@ class Index(index.Index[Kind, Context]):
     """What clients may ask for, by what they ask with. `endpoints` and `profile` say how a step
     from one state to the next is told (the encoders of `wire`)."""
 
-    def __init__(self, mesh: Mesh, *, endpoints: ports.Delta, profile: profiles.Delta) -> None:
+    def __init__(
+        self, mesh: MeshSettings, *, endpoints: ports.Delta, profile: profiles.Delta
+    ) -> None:
         super().__init__(Context(mesh, Complaints()))
         self._endpoints_delta = endpoints
         self._profile_delta = profile

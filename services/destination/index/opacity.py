@@ -11,7 +11,7 @@ from linkerd.kube.objects import LabelSelector, ObjectMeta, SelectorError, Serve
 from linkerd.mesh.labels import OPAQUE_PORTS
 from linkerd.mesh.ports import PortSet, parse_ports
 from services.destination.index.objects import Objects
-from services.destination.model.mesh import Mesh
+from services.destination.model.mesh_settings import MeshSettings
 
 _ANNOTATIONS: Final = 4_096  # that are remembered as parsed
 
@@ -23,7 +23,7 @@ Names = tuple[tuple[str, int], ...]
 class Inputs:
     """What facts are derived from."""
 
-    mesh: Mesh
+    mesh: MeshSettings
     objects: Objects
     complaints: Complaints
 

@@ -15,7 +15,7 @@ import yaml
 from click.testing import CliRunner
 
 from linkerd.cli.main import cli
-from linkerd.rpc.grpcio import GrpcServer
+from linkerd.rpc.grpcio.server import GrpcServer
 from linkerd.runtime.metrics import registry
 from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort

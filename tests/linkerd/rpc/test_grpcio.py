@@ -11,8 +11,9 @@ import grpc.aio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from linkerd.rpc import calls, grpcio
-from linkerd.rpc.grpcio import GrpcServer
+from linkerd.rpc.grpcio import calls
+from linkerd.rpc.grpcio import server as engine
+from linkerd.rpc.grpcio.server import GrpcServer
 from linkerd.rpc.options import ServerOptions
 from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.values import HostPort
@@ -132,7 +133,7 @@ async def test_what_grpcio_leaves_of_large_metadata_is_collected(
     channel: grpc.aio.Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which it does in cycles of few objects, so that no threshold would be reached."""
-    monkeypatch.setattr(grpcio, "_GARBAGE_BYTES", 100_000)
+    monkeypatch.setattr(engine, "_GARBAGE_BYTES", 100_000)
     full = [generation["collections"] for generation in gc.get_stats()][-1]
     for _ in range(30):
         await certify(channel, b"", metadata=(("big", "x" * 7000),))

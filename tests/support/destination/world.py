@@ -29,7 +29,7 @@ from services.destination.index import Index, Kind
 from services.destination.index.audiences import Audience
 from services.destination.index.context import Context
 from services.destination.model.http2 import Http2Params
-from services.destination.model.mesh import Mesh
+from services.destination.model.mesh_settings import MeshSettings
 from services.destination.wire.addresses import AddressEncoder
 from services.destination.wire.endpoints import EndpointDeltas
 from services.destination.wire.profiles import ProfileDeltas
@@ -48,14 +48,14 @@ _KINDS: Final[dict[type, Kind]] = {
 }
 
 
-def make_mesh(**changes: Any) -> Mesh:
+def make_mesh(**changes: Any) -> MeshSettings:
     """The mesh of the test catalogue."""
     settings: dict[str, Any] = {
         "identities": IdentityDomain("linkerd", f"trust.{DOMAIN}"),
         "cluster_domain": DOMAIN,
         "opaque_ports": PortSet.of([(25, 25), (3306, 3306)]),
     }
-    return Mesh(**(settings | changes))
+    return MeshSettings(**(settings | changes))
 
 
 class EndpointStream:

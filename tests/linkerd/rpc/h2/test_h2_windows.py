@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from h2.settings import SettingCodes
 
-from linkerd.rpc.h2 import queue
+from linkerd.rpc.h2 import large_messages
 from linkerd.rpc.h2.limits import WRITE_BYTES
 from linkerd.rpc.h2.server import H2Server
 from linkerd.stubs.proxy import destination_pb2, identity_pb2
@@ -153,7 +153,7 @@ async def begun(client: RawClient, streams: list[int], count: int) -> None:
 async def test_large_messages_are_sent_a_few_at_a_time(
     monkeypatch: pytest.MonkeyPatch, server: H2Server, large: NumbersTopic, *, through: bool
 ) -> None:
-    monkeypatch.setattr(queue, "_PATIENCE", 60)
+    monkeypatch.setattr(large_messages, "_PATIENCE", 60)
     async with RawClient(server.port, window=1000) as client:
         client.give(100 * LARGE)
         streams = [client.open(GET, watch()) for _ in range(20)]

@@ -1,4 +1,4 @@
-"""The reference engine: grpc.aio with generic handlers.
+"""The server of this engine.
 
 One coroutine per stream polls the subscription, writes what it gives, and rests on one future
 until woken. Bytes pass through unserialised. grpcio ends the coroutine of a call whose client is
@@ -14,8 +14,8 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 
-from linkerd.rpc.calls import handler_of
-from linkerd.rpc.descriptors import connection_limit
+from linkerd.rpc.file_descriptors import connection_limit
+from linkerd.rpc.grpcio.calls import handler_of
 from linkerd.rpc.metrics import RpcMetrics
 from linkerd.rpc.options import ServerOptions
 from linkerd.rpc.server import Server

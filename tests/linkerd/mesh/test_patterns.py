@@ -10,8 +10,8 @@ import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkerd import patterns
-from linkerd.patterns import MAX_PATTERN, PatternError, compiled_size
+from linkerd.mesh import patterns
+from linkerd.mesh.patterns import MAX_PATTERN, PatternError, compiled_size
 
 TAKEN = [
     *("", "^$", "^/users/[^/]*$", r"^/users/\d+$", r"^/a\.b/c\-d$", r"^\/api\/v[12]$", "^.*$"),

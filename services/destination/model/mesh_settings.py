@@ -7,7 +7,7 @@ from linkerd.mesh.ports import NO_PORTS, PortSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mesh:
+class MeshSettings:
     """Settings of the whole process. `identities` is where workloads' names live; endpoints of
     pods that belong to another control plane's namespace get no identity."""
 

@@ -1,0 +1,1 @@
+"""The reference engine: gRPC core, by `grpc.aio` with generic handlers."""
