@@ -5,7 +5,7 @@ reported once for each of its versions and otherwise left as it was last underst
 present in a list, and its deletion is a deletion.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -26,7 +26,7 @@ from linkerd.kube.objects import Key, KubeObject
 from linkerd.kube.quota import Quota
 from linkerd.kube.reflector_metrics import Meter
 from linkerd.kube.resource import Resource
-from linkerd.kube.store import Store
+from linkerd.kube.store import KeySet, Store
 from linkerd.kube.weight import weigh
 
 T = TypeVar("T", bound=KubeObject)
@@ -68,11 +68,11 @@ class Intake(Generic[T]):
         self._most = objects
         self._weights: dict[Key, int] = {}
         self._oddities = 0  # bytes that are counted for malformed objects of a list
-        self._seen: set[Key] = set()
+        self._seen = KeySet()
         self._listed = 0
         self._reported: dict[Key, str] = {}
         self._reports = 0
-        self.objects = self._store.objects
+        self.objects: Mapping[Key, T] = self._store
         self.version: str | None = None
 
     def expire(self) -> None:
@@ -84,7 +84,7 @@ class Intake(Generic[T]):
         self._end_seeing()
 
     def _end_seeing(self) -> None:
-        self._seen = set()
+        self._seen = KeySet()
         self._listed = 0
         self._quota.take(-self._oddities)
         self._oddities = 0
@@ -111,12 +111,12 @@ class Intake(Generic[T]):
         if isinstance(item, Malformed):
             self._see_oddity(item.key or _NAMELESS)
             return self._spoiled(item)
-        self._seen.add(item.metadata.key)
+        self._seen.add(item.metadata.namespace, item.metadata.name)
         return self._put(item)
 
     def _see_oddity(self, key: Key) -> None:
         if key not in self._seen:
-            self._seen.add(key)
+            self._seen.add(key.namespace, key.name)
             self._oddities += _ODDITY
             self._quota.take(_ODDITY)
 

@@ -8,19 +8,20 @@ Deleted. While the server is away the store stays as it is, for as long as it ta
 `age_seconds` grows; when it comes back, all reflectors go on at once.
 
 Who calls: a service starts `run` as a core task, waits for `wait_synced`, and reads `store`.
-Its listener is called synchronously with all events of one read (of a part of a page, in lists),
+Its listener is called synchronously with all events of one read, or of each part of a large one,
 never with none; `store` shows the state after all of them by then. It must not raise: that ends
 `run`, and with it the process.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Generic, NoReturn, TypeVar
 
+import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
 
@@ -39,10 +40,13 @@ from linkerd.kube.resource import Resource
 from linkerd.runtime.clock import Clock, SystemClock
 
 T = TypeVar("T", bound=KubeObject)
+Raw = TypeVar("Raw", bytes, msgspec.Raw)
 
 _log = structlog.stdlib.get_logger(__name__)
 
-_SLICE: Final = 100  # objects decoded and told about before other tasks get a turn
+# What is decoded and told about before other tasks get a turn: objects, and bytes of their JSON.
+_PART: Final = 100
+_PART_BYTES: Final = 256 * 1024
 _WATCH_SECONDS: Final = (300, 600)  # how long we ask the server to keep a watch, spread
 _HEALTHY: Final = 5.0  # seconds that a watch must live for earlier failures to be forgotten
 # Seconds of silence after which a watch is taken for dead. The server sends a bookmark about once
@@ -158,10 +162,9 @@ class Reflector(Generic[T]):
         self._log.debug("listed", count=len(self.store), resource_version=self._intake.version)
 
     async def _take_page(self, page: Page) -> None:
-        items = page.items or []
-        for start in range(0, len(items), _SLICE):
+        for part in parts(page.items or ()):
             async with self._quota.turn():
-                self._tell(self._intake.take_items(items[start : start + _SLICE]))
+                self._tell(self._intake.take_items(part))
 
     async def _watch(self, version: str) -> None:
         resource = self._resource
@@ -184,8 +187,9 @@ class Reflector(Generic[T]):
                 self._heard()
                 async for lines in batches:
                     self._heard()
-                    async with self._quota.turn():
-                        self._take_lines(lines)
+                    for part in parts(lines):
+                        async with self._quota.turn():
+                            self._take_lines(part)
             finally:
                 lived = self._clock.monotonic() - opened
                 if lived >= _HEALTHY:
@@ -261,3 +265,15 @@ class Reflector(Generic[T]):
         return (resource.may_be_missing and isinstance(error, NotFound)) or (
             resource.may_be_forbidden and isinstance(error, Forbidden)
         )
+
+
+def parts(items: Sequence[Raw]) -> Iterator[Sequence[Raw]]:
+    """The items in pieces that hold up nobody for long; a large one is alone."""
+    start = size = 0
+    for end, item in enumerate(items):
+        size += len(item)
+        if end > start and (end - start == _PART or size > _PART_BYTES):
+            yield items[start:end]
+            start, size = end, len(item)
+    if start < len(items):
+        yield items[start:]

@@ -1,12 +1,15 @@
 """The last known state of one resource, and what changed in it.
 
 A synchronous state machine under the reflector. Law: the events that it returned, replayed in
-order onto an empty mapping, give `objects`; and nothing that is unchanged gives an event.
+order onto an empty mapping, give the store; and nothing that is unchanged gives an event.
+
+Of hundreds of thousands of objects a tuple each is felt, so names are filed by namespace.
 """
 
-from collections.abc import Collection, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
+
+from msgspec.structs import force_setattr
 
 from linkerd.kube.events import Applied, Deleted, Event
 from linkerd.kube.objects import Key, KubeObject
@@ -14,37 +17,80 @@ from linkerd.kube.objects import Key, KubeObject
 T = TypeVar("T", bound=KubeObject)
 
 
-class Store(Generic[T]):
+class Store(Mapping[Key, T], Generic[T]):
     """Objects by namespace and name."""
 
-    __slots__ = ("_objects", "objects")
+    __slots__ = ("_objects", "_size")
 
     def __init__(self) -> None:
-        self._objects: dict[Key, T] = {}
-        self.objects: Mapping[Key, T] = MappingProxyType(self._objects)
+        self._objects: dict[str, dict[str, T]] = {}
+        self._size = 0
+
+    def __getitem__(self, key: Key) -> T:
+        return self._objects[key.namespace][key.name]
+
+    def __iter__(self) -> Iterator[Key]:
+        for namespace, named in self._objects.items():
+            for name in named:
+                yield Key(namespace, name)
+
+    def __len__(self) -> int:
+        return self._size
 
     def put(self, item: T) -> list[Event[T]]:
         """Takes a state. Nothing for a version that is known; a new uid under an old name is the
         old object's deletion, which nobody told us of, and the new one's creation."""
         meta = item.metadata
-        key = meta.key
-        known = self._objects.get(key)
-        self._objects[key] = item
+        named = self._objects.get(meta.namespace)
+        if named is None:
+            named = self._objects[meta.namespace] = {}
+        known = named.get(meta.name)
         if known is None:
+            named[meta.name] = item
+            self._size += 1
             return [Applied(item)]
         if known.metadata.uid != meta.uid:
+            named[meta.name] = item
             return [Deleted(known), Applied(item)]
         if known.metadata.resource_version == meta.resource_version:
-            self._objects[key] = known
             return []
+        # Who files an object keeps the name that it had first: all states share that string.
+        force_setattr(meta, "name", known.metadata.name)
+        force_setattr(meta, "uid", known.metadata.uid)
+        named[meta.name] = item
         return [Applied(item)]
 
     def remove(self, key: Key) -> list[Event[T]]:
         """Forgets an object; nothing if it was not known."""
-        known = self._objects.pop(key, None)
-        return [] if known is None else [Deleted(known)]
+        named = self._objects.get(key.namespace, {})
+        known = named.pop(key.name, None)
+        if known is None:
+            return []
+        self._size -= 1
+        if not named:
+            del self._objects[key.namespace]
+        return [Deleted(known)]
 
-    def retain(self, keys: Collection[Key]) -> list[Event[T]]:
+    def retain(self, keys: "KeySet") -> list[Event[T]]:
         """Forgets all objects but these, as after a full list."""
-        gone = [key for key in self._objects if key not in keys]
+        gone = [key for key in self if key not in keys]
         return [event for key in gone for event in self.remove(key)]
+
+
+class KeySet:
+    """A set of keys."""
+
+    __slots__ = ("_names",)
+
+    def __init__(self) -> None:
+        self._names: dict[str, set[str]] = {}
+
+    def add(self, namespace: str, name: str) -> None:
+        """One more, or the same again."""
+        names = self._names.get(namespace)
+        if names is None:
+            names = self._names[namespace] = set()
+        names.add(name)
+
+    def __contains__(self, key: Key) -> bool:
+        return key.name in self._names.get(key.namespace, ())

@@ -8,15 +8,17 @@ Socket = tuple[str, int]
 
 
 def canonical_ip(text: str) -> str | None:
-    """`text` in canonical spelling, or None when it is not an IP literal.
+    """`text` in canonical spelling, or None when it is not an IP literal. What is spelt so already
+    is returned itself: whoever keeps both keeps one string.
 
     IPv6 with a zone suffix is not one; an IPv4-mapped IPv6 literal stays IPv6.
     """
     family = AF_INET6 if is_ipv6(text) else AF_INET
     try:
-        return inet_ntop(family, inet_pton(family, text))
+        canonical = inet_ntop(family, inet_pton(family, text))
     except (OSError, ValueError):  # ValueError: an embedded NUL or a surrogate
         return None
+    return text if text == canonical else canonical
 
 
 def is_ipv6(ip: str) -> bool:

@@ -94,7 +94,8 @@ _ADDRESSES: Final[Pool[tuple[Address, ...]]] = Pool()
 
 
 class PodStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """Phase and addresses. Use `ips` and `host_addresses`; older servers fill the singular only."""
+    """Phase and addresses. Use `ips` and `host_addresses`: one address is kept as the singular
+    alone, which is all that older servers fill."""
 
     phase: str = ""
     pod_ip: str = msgspec.field(name="podIP", default="")
@@ -107,7 +108,10 @@ class PodStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
         force_setattr(self, "host_ip", STRINGS.share(self.host_ip))
         force_setattr(self, "host_ips", _ADDRESSES.share(self.host_ips))
         if self.pod_ips and self.pod_ips[0].ip == self.pod_ip:
-            force_setattr(self, "pod_ip", self.pod_ips[0].ip)  # one string instead of two
+            if len(self.pod_ips) == 1:  # as most often: it says nothing more
+                force_setattr(self, "pod_ips", ())
+            else:
+                force_setattr(self, "pod_ip", self.pod_ips[0].ip)  # one string instead of two
 
     @property
     def ips(self) -> tuple[str, ...]:

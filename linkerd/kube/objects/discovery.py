@@ -8,6 +8,8 @@ from msgspec.structs import force_setattr
 from linkerd.kube.objects.meta import ObjectMeta
 from linkerd.kube.objects.pool import STRINGS, Pool
 
+_POD: Final = "Pod"
+
 
 class EndpointConditions(msgspec.Struct, frozen=True, gc=False):
     """None means that nobody has said; an endpoint counts as ready then."""
@@ -18,7 +20,8 @@ class EndpointConditions(msgspec.Struct, frozen=True, gc=False):
 
 
 class TargetRef(msgspec.Struct, frozen=True, gc=False):
-    """The Pod or ExternalWorkload behind an endpoint."""
+    """The Pod or ExternalWorkload behind an endpoint. Pods' uids, which nobody asks for, are not
+    kept."""
 
     kind: str = ""
     name: str = ""
@@ -27,6 +30,9 @@ class TargetRef(msgspec.Struct, frozen=True, gc=False):
 
     def __post_init__(self) -> None:
         force_setattr(self, "namespace", STRINGS.share(self.namespace))
+        if self.kind == _POD:
+            force_setattr(self, "kind", _POD)
+            force_setattr(self, "uid", "")
 
 
 class ForZone(msgspec.Struct, frozen=True, gc=False):

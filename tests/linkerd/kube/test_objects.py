@@ -15,6 +15,7 @@ from linkerd.kube.objects import (
     Server,
     Service,
     ServiceProfile,
+    TargetRef,
     TrafficSplit,
 )
 from linkerd.kube.objects.pool import MappingPool, Pool
@@ -105,6 +106,15 @@ def test_pods_of_a_workload_share_what_they_repeat() -> None:
     assert one.status.pod_ip is one.status.pod_ips[0].ip
 
 
+def test_an_address_is_kept_once() -> None:
+    meta = {"metadata": {"name": "a"}}
+    one = _decode(Pod, {**meta, "status": {"podIP": "1.2.3.4", "podIPs": [{"ip": "1.2.3.4"}]}})
+    assert one.status.pod_ips == ()
+    assert one.status.ips == ("1.2.3.4",)
+    other = {"podIP": "1.2.3.4", "podIPs": [{"ip": "fd00::1"}]}
+    assert _decode(Pod, {**meta, "status": other}).status.ips == ("fd00::1",)
+
+
 def test_a_pod_without_ip_is_a_pod() -> None:
     pod = _decode(Pod, {"metadata": {"name": "a"}, "spec": {}, "status": {"phase": "Pending"}})
     assert pod.status.ips == ()
@@ -145,7 +155,7 @@ def test_slices() -> None:
     endpoint = {
         "addresses": ["10.1.0.5"],
         "conditions": {"ready": False},
-        "targetRef": {"kind": "Pod", "name": "a", "namespace": "shop"},
+        "targetRef": {"kind": "Pod", "name": "a", "namespace": "shop", "uid": "u"},
         "hints": {"forZones": [{"name": "east"}]},
     }
     ports = [{"port": None, "name": None}, {"port": 80}]
@@ -154,6 +164,9 @@ def test_slices() -> None:
     assert item.endpoints[0].conditions.ready is False
     assert item.endpoints[0].hints.for_zones[0].name == "east"
     assert item.ports[0].name == ""
+    assert item.endpoints[0].target_ref == TargetRef("Pod", "a", "shop")
+    machine = _decode(TargetRef, {"kind": "ExternalWorkload", "name": "a", "uid": "u"})
+    assert machine.uid == "u", "the controller of slices compares it"
 
 
 def test_secrets_do_not_print_their_values() -> None:

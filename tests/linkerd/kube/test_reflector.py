@@ -5,16 +5,20 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from linkerd.kube import reflector as module
 from linkerd.kube.client import KubeClient
 from linkerd.kube.events import Applied, Deleted
 from linkerd.kube.objects import Key, Pod
+from linkerd.kube.reflector import parts
 from linkerd.kube.resource import PODS
 from tests.support.api_peer import ApiPeer
 from tests.support.cut import CutProxy
 from tests.support.reflecting import Follower, ImpatientClock, reflecting
 
+SIZED = [bytes(size) for size in (1, 1_000, 60_000, 300_000)]
 Following = AbstractAsyncContextManager[Follower[Pod]]
 
 
@@ -41,7 +45,7 @@ async def test_pages(
     pods: Following, peer: ApiPeer, client: KubeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.limits = replace(client.limits, page=10)
-    monkeypatch.setattr(module, "_SLICE", 4)
+    monkeypatch.setattr(module, "_PART", 4)
     for number in range(35):
         peer.put(f"p{number:02}")
     async with pods as follower:
@@ -230,3 +234,12 @@ async def test_selectors(client: KubeClient, peer: ApiPeer) -> None:
 def _error(code: int, reason: str, message: str = "m") -> bytes:
     status = {"kind": "Status", "code": code, "reason": reason, "message": message}
     return json.dumps({"type": "ERROR", "object": status}).encode() + b"\n"
+
+
+@given(st.lists(st.sampled_from(SIZED), max_size=250))
+def test_parts_are_small_and_lose_nothing(items: list[bytes]) -> None:
+    found = list(parts(items))
+    assert [item for part in found for item in part] == items
+    for part in found:
+        assert 0 < len(part) <= 100
+        assert len(part) == 1 or sum(map(len, part)) <= 256 * 1024

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from linkerd.kube.events import Applied, Deleted, Event
 from linkerd.kube.objects import Key, ObjectMeta, PartialObject
-from linkerd.kube.store import Store
+from linkerd.kube.store import KeySet, Store
 
 _NAMES = st.sampled_from(["a", "b", "c"])
 _PUT = st.tuples(st.just("put"), _NAMES, st.integers(1, 4), st.sampled_from(["u", "v"]))
@@ -27,7 +27,10 @@ def _do(store: Store[PartialObject], step: tuple[Any, ...]) -> list[Event[Partia
         case ("remove", name):
             return store.remove(Key("ns", name))
         case ("retain", names):
-            return store.retain({Key("ns", name) for name in names})
+            kept = KeySet()
+            for each in names:
+                kept.add("ns", each)
+            return store.retain(kept)
     raise AssertionError(step)
 
 
@@ -43,7 +46,7 @@ def test_events_replayed_give_the_store(steps: list[tuple[Any, ...]]) -> None:
                 replayed[key] = event.object
             else:
                 assert replayed.pop(key) == event.object
-        assert replayed == dict(store.objects)
+        assert replayed == dict(store)
 
 
 def test_a_new_uid_is_another_object() -> None:
@@ -53,3 +56,27 @@ def test_a_new_uid_is_another_object() -> None:
         Deleted(_object("a", 1, "u")),
         Applied(_object("a", 2, "v")),
     ]
+
+
+def test_objects_of_one_name_in_several_namespaces() -> None:
+    store: Store[PartialObject] = Store()
+    metas = [ObjectMeta(name="a", namespace=where, uid=where) for where in ("", "ns", "other")]
+    for meta in metas:
+        store.put(PartialObject(metadata=meta))
+    assert list(store) == [meta.key for meta in metas]
+    assert len(store) == 3
+    kept = KeySet()
+    kept.add("ns", "a")
+    assert [event.object.metadata.namespace for event in store.retain(kept)] == ["", "other"]
+    assert list(store) == [Key("ns", "a")]
+    assert Key("other", "a") not in store
+    assert store.remove(Key("other", "a")) == []
+
+
+def test_all_states_of_an_object_share_its_name() -> None:
+    store: Store[PartialObject] = Store()
+    first, later = _object("-".join(["a", "b"])), _object("-".join(["a", "b"]), 2)
+    assert first.metadata.name is not later.metadata.name
+    store.put(first)
+    store.put(later)
+    assert store[Key("ns", "a-b")].metadata.name is first.metadata.name

@@ -295,7 +295,7 @@ class TestObjects:
         world.apply(pod("a", "fin", "10.4.0.1", labels={"app": "x"}))
         page = await browser.read("objects", kind="Pod", namespace="fin", name="a")
         assert page["object"]["metadata"]["labels"]["app"] == "x"
-        assert page["object"]["status"]["podIPs"] == [{"ip": "10.4.0.1"}]
+        assert page["object"]["status"]["podIP"] == "10.4.0.1"
         assert (page["age_seconds"], page["cluster"]) == (3.2, "local")
 
     async def test_which_there_are(self, world: World, browser: Browser) -> None:
