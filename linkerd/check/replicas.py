@@ -15,11 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from linkerd.check.cluster import Cluster, Object
 from linkerd.kube.errors import KubeError
+from linkerd.mesh.control_plane import SERVICE_ADMIN_PORT
 from linkerd.mesh.labels import CONTROL_PLANE_COMPONENT
 from linkerd.trust.describe import fingerprint, stamp
 from linkerd.trust.paths import Trust
 
-_ADMIN_PORT: Final = 9990
 _ISSUER: Final = "issuer_cert_ttl_seconds"
 _ANCHOR: Final = "trust_anchor_cert_ttl_seconds"
 _TOLERANCE: Final = timedelta(seconds=5)
@@ -65,7 +65,8 @@ async def _replica(cluster: Cluster, pod: Object, trust: Trust, now: datetime) -
 def _admin_port(pod: Object) -> int:
     ports: Iterator[Object] = (p for c in pod["spec"]["containers"] for p in c.get("ports") or ())
     return next(
-        (int(p["containerPort"]) for p in ports if p.get("name") == "ident-admin"), _ADMIN_PORT
+        (int(p["containerPort"]) for p in ports if p.get("name") == "ident-admin"),
+        SERVICE_ADMIN_PORT,
     )
 
 

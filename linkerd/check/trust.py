@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from linkerd.check.cluster import Cluster, Object
+from linkerd.mesh.control_plane import IDENTITY
 from linkerd.mesh.names import DEFAULT_DOMAIN, IdentityDomain
 from linkerd.trust.objects import ANCHORS, ISSUER, KUBERNETES_FORM, LINKERD_FORM, issuer_keys
 from linkerd.trust.paths import Trust
@@ -30,7 +31,7 @@ async def read_trust(cluster: Cluster) -> Given:
     """Raises TrustProblem, and KubeError when the objects may not be read."""
     anchors = await cluster.own("configmaps", ANCHORS)
     secret = await cluster.own("secrets", ISSUER)
-    flags = _flags(await cluster.own("deployments", "linkerd-identity", "/apis/apps/v1") or {})
+    flags = _flags(await cluster.own("deployments", IDENTITY, "/apis/apps/v1") or {})
     form = _form(flags, secret or {})
     pair = stored_pair(anchors, secret, cluster.namespace, form)
     domain = IdentityDomain(cluster.namespace, flags.get(_DOMAIN_FLAG) or DEFAULT_DOMAIN)

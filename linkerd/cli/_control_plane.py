@@ -7,6 +7,7 @@ import msgspec
 from linkerd.check.cluster import Cluster
 from linkerd.cli._target import Target
 from linkerd.kube.errors import KubeError, ProtocolError
+from linkerd.mesh.control_plane import DESTINATION
 from linkerd.mesh.labels import APP_VERSION, CONTROL_PLANE_NS
 from linkerd.runtime.logs import get_logger
 
@@ -16,7 +17,6 @@ T = TypeVar("T")
 
 UNAVAILABLE: Final = "unavailable"
 _SECONDS: Final = 5.0
-_DESTINATION: Final = "linkerd-destination"
 _DOMAIN_FLAG: Final = "cluster-domain"
 
 
@@ -64,7 +64,7 @@ async def server_version(target: Target) -> str:
 async def cluster_domain(target: Target) -> str | None:
     """The DNS suffix of services, which the control plane is told by a flag; None when it has no
     such flag. Raises KubeError when there is no control plane, or it cannot be asked."""
-    path = f"/apis/apps/v1/namespaces/{target.namespace}/deployments/{_DESTINATION}"
+    path = f"/apis/apps/v1/namespaces/{target.namespace}/deployments/{DESTINATION}"
     spec = (await _ask(target, path, _Deployment)).spec.template.spec
     flags = [flag.lstrip("-").partition("=") for c in spec.containers for flag in c.args]
     return next((value for name, _, value in reversed(flags) if name == _DOMAIN_FLAG), None)

@@ -17,14 +17,13 @@ from linkerd.cli._reach import reach
 from linkerd.cli._target import Target
 from linkerd.kube.errors import KubeError
 from linkerd.mesh.context_token import ContextToken
+from linkerd.mesh.control_plane import DESTINATION, DESTINATION_PORT
 from linkerd.rpc.client.channels import Channel, Channels
 from linkerd.rpc.client.errors import CallError, UnreachableError
 from linkerd.rpc.methods import signatures
 from linkerd.runtime.values import HostPort
 from linkerd.stubs.proxy import destination_pb2 as pb
 
-_PORT: Final = 8086
-_DEPLOYMENT: Final = "deployment/linkerd-destination"
 _METHODS: Final = signatures(pb.DESCRIPTOR.services_by_name["Destination"])
 
 
@@ -105,10 +104,10 @@ async def _local_address(way: Way) -> AsyncIterator[HostPort]:
     if way.address is not None:
         yield way.address
         return
-    pod = f"pod/{way.pod}" if way.pod else _DEPLOYMENT
+    pod = f"pod/{way.pod}" if way.pod else f"deployment/{DESTINATION}"
     try:
         kubectl = await reach(way.target.access)
-        async with forwarded(kubectl, way.target.namespace, pod, _PORT) as port:
+        async with forwarded(kubectl, way.target.namespace, pod, DESTINATION_PORT) as port:
             yield HostPort("127.0.0.1", port)
     except (ForwardError, KubeError) as error:
         raise DestinationError(

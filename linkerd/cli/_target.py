@@ -12,10 +12,10 @@ import click
 from click.core import ParameterSource
 
 from linkerd.kube.access import Access
+from linkerd.mesh.control_plane import NAMESPACE
 from linkerd.runtime.logs import configure_logging
 
 _SAID: Final = "linkerd.cli.target"
-_NAMESPACE: Final = "linkerd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +45,4 @@ def target_of(ctx: click.Context | None = None) -> Target:
     if groups and not user:
         raise click.UsageError("--as-group goes with --as: Kubernetes takes no group by itself")
     access = Access(said.get("kubeconfig"), said.get("context"), user, groups)
-    return Target(access, said.get("linkerd_namespace", _NAMESPACE))
+    return Target(access, said.get("linkerd_namespace", NAMESPACE))

@@ -27,6 +27,7 @@ from linkerd.local.cluster import LocalCluster
 from linkerd.local.errors import MissingProgramError, PrivilegeError
 from linkerd.local.progress import Progress, choose_progress
 from linkerd.local.state import default_state_folder
+from linkerd.mesh.control_plane import DESTINATION_PORT, NAMESPACE
 
 _GET = "io.linkerd.proxy.destination.Destination/Get"
 _TARGET = "books.demo.svc.cluster.local:8080"
@@ -147,11 +148,11 @@ def _to_try(request: Request, kubectl: Kubectl) -> Iterator[str]:
     linkerd = shown("linkerd")
     yield f"export KUBECONFIG={request.kubeconfig or LocalCluster(request.state).kubeconfig}"
     if request.kubeconfig is not None:
-        yield "kubectl -n linkerd port-forward service/linkerd-dst 8086 &"
-        address, kubectl_shown = "localhost:8086", "kubectl"
+        yield f"kubectl -n {NAMESPACE} port-forward service/linkerd-dst {DESTINATION_PORT} &"
+        address, kubectl_shown = f"localhost:{DESTINATION_PORT}", "kubectl"
     else:
-        service = kubectl.find("service", "linkerd-dst", "linkerd") or {}
-        address = f"{service.get('spec', {}).get('clusterIP')}:8086"
+        service = kubectl.find("service", "linkerd-dst", NAMESPACE) or {}
+        address = f"{service.get('spec', {}).get('clusterIP')}:{DESTINATION_PORT}"
         default = request.state == default_state_folder()
         kubectl_shown = f"{linkerd} local kubectl" if default else " ".join(kubectl.command)
     yield f'{shown("grpcurl")} -plaintext -d \'{{"path": "{_TARGET}"}}\' {address} {_GET}'

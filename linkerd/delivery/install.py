@@ -19,9 +19,10 @@ from linkerd.delivery.manifests import (
 from linkerd.delivery.rollout import wait_ready
 from linkerd.delivery.trust import ensure_trust
 from linkerd.local.progress import Progress
+from linkerd.mesh.control_plane import NAMESPACE
 from linkerd.mesh.names import DEFAULT_DOMAIN, IdentityDomain
 
-DOMAIN: Final = IdentityDomain("linkerd", DEFAULT_DOMAIN)
+DOMAIN: Final = IdentityDomain(NAMESPACE, DEFAULT_DOMAIN)
 _READY_SECONDS: Final = 180.0
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.trust import fingerprint
+from linkerd.mesh.control_plane import NAMESPACE
 from linkerd.mesh.labels import TRUST_ROOT_SHA256
 
 _HEARTBEAT: Final = "deploy/components/heartbeat"
@@ -47,7 +48,7 @@ def control_plane_overlay(
         "images": [_replace(name, image) for name in names],
         "patches": [
             {
-                "target": {"kind": "Deployment", "namespace": "linkerd"},
+                "target": {"kind": "Deployment", "namespace": NAMESPACE},
                 "patch": yaml.safe_dump(patch),
             }
         ],

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from linkerd.mesh.control_plane import IDENTITY
+
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _MAX_SUBDOMAIN: Final = 253
 
@@ -45,7 +47,7 @@ class IdentityDomain:
     @property
     def identity_service(self) -> str:
         """The identity of the identity service itself."""
-        return self.workload("linkerd-identity", self.controller_namespace)
+        return self.workload(IDENTITY, self.controller_namespace)
 
     def workload(self, service_account: str, namespace: str, kind: str = "serviceaccount") -> str:
         """The DNS-like identity of a workload, for instance

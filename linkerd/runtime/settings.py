@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, get_type_hints
 
+from linkerd.mesh.control_plane import SERVICE_ADMIN_PORT
 from linkerd.runtime.errors import SettingsError
 from linkerd.runtime.values import HostPort, Parser, parse_host_port, parser_for, show
 
@@ -95,7 +96,8 @@ class ServiceSettings(JobSettings):
     """What every service has, whatever it serves."""
 
     admin_addr: HostPort = setting(
-        default=HostPort("", 9990), doc="Address of /ping, /live, /ready and /metrics (HTTP)."
+        default=HostPort("", SERVICE_ADMIN_PORT),
+        doc="Address of /ping, /live, /ready and /metrics (HTTP).",
     )
     enable_pprof: bool = setting(
         default=False, doc="Serve profiling pages under /debug/ on the admin address."

@@ -18,6 +18,7 @@ from linkerd.kube.reading import read
 from linkerd.kube.reflector import ReflectorOptions
 from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.kube.resource import SECRETS
+from linkerd.mesh.control_plane import DESTINATION_PORT, NAMESPACE
 from linkerd.mesh.labels import LINKED_CLUSTER_NAME, REMOTE_KUBECONFIG
 from linkerd.mesh.names import DEFAULT_DOMAIN, IdentityDomain, is_dns_subdomain
 from linkerd.mesh.ports import PortSet, parse_ports
@@ -50,7 +51,9 @@ _log = get_logger(__name__)
 class Settings(GrpcSettings):
     """The flags of the destination service. Names and defaults are upstream's where it has them."""
 
-    addr: HostPort = setting(default=HostPort("", 8086), doc="Address that serves gRPC.")
+    addr: HostPort = setting(
+        default=HostPort("", DESTINATION_PORT), doc="Address that serves gRPC."
+    )
     admin_addr: HostPort = setting(
         default=HostPort("", 9996),
         flag="metrics-addr",
@@ -58,7 +61,7 @@ class Settings(GrpcSettings):
         doc="Address of /ping, /live, /ready and /metrics (HTTP).",
     )
     controller_namespace: str = setting(
-        default="linkerd",
+        default=NAMESPACE,
         doc="Namespace of the control plane; pods that belong to another get no identity.",
     )
     cluster_domain: str = setting(

@@ -13,6 +13,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
+from linkerd.mesh.control_plane import NAMESPACE
 from linkerd.runtime.duration import parse_go_duration
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
@@ -53,7 +54,7 @@ class Settings(JobSettings):
         doc="Prometheus that has the mesh's metrics.",
     )
     controller_namespace: str = setting(
-        default="linkerd", doc="Namespace of the control plane, and of ConfigMap linkerd-config."
+        default=NAMESPACE, doc="Namespace of the control plane, and of ConfigMap linkerd-config."
     )
     endpoint_url: URL = setting(
         default=URL("https://versioncheck.linkerd.io/version.json"),

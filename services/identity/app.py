@@ -18,6 +18,7 @@ from linkerd.kube.recorder import EventRecorder
 from linkerd.kube.recovery import Recovery
 from linkerd.kube.resource import Resource
 from linkerd.kube.reviews import self_subject_access_review
+from linkerd.mesh.control_plane import IDENTITY
 from linkerd.mesh.names import IdentityDomain
 from linkerd.rpc.serving import serve
 from linkerd.runtime.clock import Clock
@@ -31,7 +32,7 @@ from services.identity.issuer.expiry import ExpiryWatch
 from services.identity.issuer.files import IssuerFiles, IssuerUpdates
 from services.identity.issuer.issuer import IssuerSlot, PemFile
 from services.identity.metrics import Metrics
-from services.identity.notices import DEPLOYMENT, Notices
+from services.identity.notices import Notices
 from services.identity.server import Identity
 from services.identity.settings import (
     Settings,
@@ -135,7 +136,7 @@ class _Service:
     def _notices(self, client: KubeClient) -> Notices:
         recorder = EventRecorder(
             client,
-            component=DEPLOYMENT,
+            component=IDENTITY,
             clock=self._process.clock,
             registry=self._process.registry,
             instance=pod_name(),

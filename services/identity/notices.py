@@ -2,9 +2,10 @@
 that come near.
 """
 
-from typing import Final, Protocol
+from typing import Protocol
 
 from linkerd.kube.recorder import EventType, ObjectRef
+from linkerd.mesh.control_plane import IDENTITY
 from services.identity.model import Leaf
 
 
@@ -15,9 +16,6 @@ class Recorder(Protocol):
         """Says that something happened to an object; never waits, never raises."""
 
 
-DEPLOYMENT: Final = "linkerd-identity"
-
-
 class Notices:
     """Events about this service, and about workloads that it certified."""
 
@@ -26,7 +24,7 @@ class Notices:
     ) -> None:
         self._recorder = recorder
         self._of_workloads = of_workloads
-        self._service = ObjectRef("apps/v1", "Deployment", controller_namespace, DEPLOYMENT)
+        self._service = ObjectRef("apps/v1", "Deployment", controller_namespace, IDENTITY)
 
     def issuer_updated(self) -> None:
         """The issuer or the anchors were replaced."""

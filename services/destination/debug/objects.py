@@ -33,7 +33,7 @@ from linkerd.mesh.ports import NO_PORTS
 from services.destination.index import Kind
 from services.destination.index.context import Context
 from services.destination.index.objects import Objects
-from services.destination.index.opacity import Inputs
+from services.destination.index.opaque_ports import Inputs
 from services.destination.index.origins import HOME
 from services.destination.index.pod_facts import owner_of, pod_facts
 from services.destination.index.workload_facts import workload_facts

@@ -13,7 +13,7 @@ from linkerd.index import Complaints, Dependencies, Derived, Subject, Watch
 from linkerd.kube.objects import Key
 from services.destination.index import subjects as on
 from services.destination.index.objects import Objects
-from services.destination.index.opacity import Inputs
+from services.destination.index.opaque_ports import Inputs
 from services.destination.index.pod_facts import PodFacts, pod_facts
 from services.destination.index.workload_facts import WorkloadFacts, workload_facts
 from services.destination.model.mesh_settings import MeshSettings

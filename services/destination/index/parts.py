@@ -11,17 +11,17 @@ from linkerd.mesh.labels import REMOTE_GATEWAY_IDENTITY, REMOTE_SERVICE_FQ_NAME
 from linkerd.mesh.metric_labels import label_value
 from linkerd.mesh.names import is_dns_name
 from linkerd.mesh.ports import MAX_PORT
-from services.destination.index.addresses import (
+from services.destination.index.context import Context
+from services.destination.index.facts import Facts, of_pod, of_workload
+from services.destination.index.filing import SUBSET_MARK
+from services.destination.index.pod_facts import PodFacts
+from services.destination.index.reach import (
     NOWHERE,
     Place,
     UnclearProxyError,
     backed_address,
     bare_address,
 )
-from services.destination.index.context import Context
-from services.destination.index.facts import Facts, of_pod, of_workload
-from services.destination.index.filing import SUBSET_MARK
-from services.destination.index.pod_facts import PodFacts
 from services.destination.index.workload_facts import WorkloadFacts
 from services.destination.model.address import Address
 

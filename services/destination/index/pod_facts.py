@@ -22,7 +22,7 @@ from linkerd.mesh.proxy import (
 )
 from linkerd.runtime.values import parse_host_port
 from services.destination.index.objects import Objects
-from services.destination.index.opacity import PODS, Inputs, Names, listed_ports, opaque_ports
+from services.destination.index.opaque_ports import PODS, Inputs, Names, listed_ports, opaque_ports
 from services.destination.model.address import Labels, TlsIdentity
 
 _WORKLOADS: Final = 4_096  # whose containers are remembered as parsed

@@ -10,19 +10,19 @@ from linkerd.mesh.labels import OPAQUE_PORTS
 from linkerd.mesh.names import is_dns_name, service_name
 from linkerd.mesh.ports import PortSet
 from services.destination.index import subjects as on
-from services.destination.index.addresses import (
-    UnclearProxyError,
-    backed_address,
-    node_address,
-    unhinted,
-)
 from services.destination.index.context import Context
 from services.destination.index.facts import Facts, of_pod
 from services.destination.index.holders import ambiguous, holder_of
 from services.destination.index.merged import EXTERNAL_NAME
 from services.destination.index.objects import Objects
-from services.destination.index.opacity import listed_ports
+from services.destination.index.opaque_ports import listed_ports
 from services.destination.index.pod_facts import PodFacts
+from services.destination.index.reach import (
+    UnclearProxyError,
+    backed_address,
+    node_address,
+    unhinted,
+)
 from services.destination.index.splits import split_targets
 from services.destination.model.address import Address
 from services.destination.model.profile import (

@@ -9,7 +9,7 @@ from linkerd.mesh.metric_labels import is_label_name, label_value
 from linkerd.mesh.names import is_dns_name
 from linkerd.mesh.ports import PortSet
 from linkerd.mesh.proxy import INBOUND_PORT, INBOUND_PORTS, PROXY_CONTAINER
-from services.destination.index.opacity import WORKLOADS, Inputs, opaque_ports
+from services.destination.index.opaque_ports import WORKLOADS, Inputs, opaque_ports
 from services.destination.model.address import Labels, TlsIdentity
 
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+", re.ASCII)
