@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from linkerd.delivery.certificates import with_certificates
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.manifests import (
     control_plane_overlay,
@@ -69,7 +70,10 @@ def install(
             on_node=images.on_node,
             heartbeat=heartbeat,
         )
-        control_plane = render(kubectl, overlay)
+        control_plane, made_for = with_certificates(
+            kubectl, render(kubectl, overlay), DOMAIN.controller_namespace
+        )
+        changed += made_for
         changed += kubectl.apply(control_plane, doing="applying the control plane")
         changed += _remove_secret_reader(kubectl)
         if not heartbeat:

@@ -54,6 +54,19 @@ class Kubectl:
         """Create one object, which must not exist. It goes in by standard input, never by argv."""
         self("create", "--filename=-", stdin=json.dumps(object_), doing=doing)
 
+    def create_once(self, object_: KubernetesObject, *, doing: str) -> None:
+        """Create one object, unless somebody else was faster, or an answer was lost on the way."""
+        try:
+            self.create(object_, doing=doing)
+        except KubectlError:
+            meta = object_["metadata"]
+            if self.find(object_["kind"], meta["name"], meta["namespace"]) is None:
+                raise
+
+    def replace(self, object_: KubernetesObject, *, doing: str) -> None:
+        """Replace one object, as it was found, unless it has changed since: then KubectlError."""
+        self("replace", "--filename=-", stdin=json.dumps(object_), doing=doing)
+
     def find(self, kind: str, name: str, namespace: str) -> KubernetesObject | None:
         """The object, or None when there is none of that name."""
         found = self(

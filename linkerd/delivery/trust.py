@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from linkerd.certificates import make_issuer, make_trust_anchor
-from linkerd.delivery.errors import KubectlError, TrustError
+from linkerd.delivery.errors import TrustError
 from linkerd.delivery.kubectl import Kubectl, KubernetesObject
 from linkerd.mesh.labels import CONTROL_PLANE_COMPONENT, CONTROL_PLANE_NS
 from linkerd.mesh.names import IdentityDomain
@@ -90,7 +90,6 @@ def _require_good(
 def _create(
     kubectl: Kubectl, domain: IdentityDomain, kind: str, name: str, data: dict[str, Any]
 ) -> None:
-    """Makes an object, unless somebody else was faster, or an answer was lost on the way."""
     namespace = domain.controller_namespace
     labels = {CONTROL_PLANE_COMPONENT: "identity", CONTROL_PLANE_NS: namespace}
     body = {
@@ -99,11 +98,7 @@ def _create(
         "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "data": data,
     }
-    try:
-        kubectl.create(body, doing=f"making {kind} {namespace}/{name}")
-    except KubectlError:
-        if kubectl.find(kind, name, namespace) is None:
-            raise
+    kubectl.create_once(body, doing=f"making {kind} {namespace}/{name}")
 
 
 def _half(namespace: str, *, there: str, missing: str) -> str:

@@ -14,6 +14,9 @@ TRUST_ROOT_SHA256: Final = "linkerd.io/trust-root-sha256"
 EXTENSION: Final = "linkerd.io/extension"
 POD_TEMPLATE_HASH: Final = "pod-template-hash"
 
+# Annotations.
+CREATED_BY: Final = "linkerd.io/created-by"
+
 # Annotations that the data plane obeys.
 OPAQUE_PORTS: Final = "config.linkerd.io/opaque-ports"
 SKIP_INBOUND_PORTS: Final = "config.linkerd.io/skip-inbound-ports"

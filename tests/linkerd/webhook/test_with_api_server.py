@@ -2,7 +2,6 @@
 while it waits for an answer."""
 
 import base64
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,6 +16,8 @@ from linkerd.local.cluster import LocalCluster
 from tests.support.certificates import key_pem, p256
 from tests.support.eventually import until
 from tests.support.program import Program
+from tests.support.webhooks.admitting import Admitting
+from tests.support.webhooks.called import NAMES, configuration
 from tests.support.webhooks.served import DAY, Certificates
 from tests.support.webhooks.toys import MADE_BY, NAME
 
@@ -55,33 +56,13 @@ class Toys:
                 api.request("DELETE", f"{GROUP}/{plural}/{self.namespace}")
 
     def _configuration(self, path: str, bundle: bytes) -> dict[str, Any]:
-        kind = "ValidatingWebhookConfiguration" if path == "/validate" else None
-        return {
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": kind or "MutatingWebhookConfiguration",
-            "metadata": {"name": self.namespace},
-            "webhooks": [
-                {
-                    "name": f"{path[1:]}.toy.example",
-                    "clientConfig": {
-                        "url": f"https://localhost:{self.port}{path}",
-                        "caBundle": base64.b64encode(bundle).decode(),
-                    },
-                    "rules": [
-                        {
-                            "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"],
-                            "operations": ["CREATE"],
-                        }
-                    ],
-                    "namespaceSelector": {
-                        "matchLabels": {"kubernetes.io/metadata.name": self.namespace}
-                    },
-                    "failurePolicy": "Fail",
-                    "sideEffects": "None",
-                    "admissionReviewVersions": ["v1", "v1beta1"],
-                }
-            ],
-        }  # fmt: skip
+        kind = NAMES[0] if path == "/validate" else NAMES[1]
+        made = configuration(kind, self.namespace, "toy")
+        made["webhooks"][0]["clientConfig"] = {
+            "url": f"https://localhost:{self.port}{path}",
+            "caBundle": base64.b64encode(bundle).decode(),
+        }
+        return made
 
     def create(self, api: AdminApi, **data: str) -> dict[str, Any]:
         """Has the API server take a ConfigMap, without keeping it."""
@@ -140,65 +121,34 @@ def test_verdicts(toys: Toys, api: AdminApi) -> None:
     assert ": 500: " in toys.refusal(api, colour="boom")
 
 
-class Admitting:
-    """Threads that have ConfigMaps admitted all the time; what went wrong."""
-
-    def __init__(self, toys: Toys, threads: int = 4) -> None:
-        self._toys = toys
-        self._enough = threading.Event()
-        self._pool = ThreadPoolExecutor(threads)
-        self._running = [self._pool.submit(self._admit) for _ in range(threads)]
-        self.failures: list[str] = []
-        self.admitted = 0
-
-    def _admit(self) -> None:
-        with self._toys.cluster.api() as api:
-            while not self._enough.is_set():
-                try:
-                    self._toys.create(api, colour="red")
-                except ApiRefusedError as error:
-                    self.failures.append(str(error))
-                self.admitted += 1
-
-    def some_more(self) -> None:
-        """Returns when a few more have been admitted than now."""
-        target = self.admitted + 10
-        until(lambda: self.admitted >= target, "more is admitted")
-
-    def stop(self) -> None:
-        self._enough.set()
-        self._pool.shutdown()
-
-
 def test_certificates_are_replaced_under_admission_that_runs(toys: Toys, api: AdminApi) -> None:
     """A new pair of the same root, files that cannot be used, and a new root, which the API server
     is told of before the server serves by it. A new bundle makes the API server connect anew."""
-    admitting, old = Admitting(toys), toys.bundle
-    certificates, program = toys.certificates, toys.program
+    certificates, program, old = toys.certificates, toys.program, toys.bundle
 
     def count(event: str) -> int:
         return sum(entry["event"].startswith(event) for entry in program.entries)
 
-    for number in range(1, 4):
-        certificates.renew()
-        until(lambda n=number: count("serving certificate updated") == n)  # type: ignore[misc]  # bound now
-        toys.configure(api, old + b"\n" * number)
+    with Admitting(toys.cluster, lambda api: toys.create(api, colour="red")) as admitting:
+        for number in range(1, 4):
+            certificates.renew()
+            until(lambda n=number: count("serving certificate updated") == n)  # type: ignore[misc]  # bound now
+            toys.configure(api, old + b"\n" * number)
+            admitting.some_more()
+        certificates.put(certificates.issue().certificate_pem, key_pem(p256()))
+        program.event("serving certificate not updated: the one that was loaded before stays")
+        toys.configure(api, old + b"\n" * 9)
         admitting.some_more()
-    certificates.put(certificates.issue().certificate_pem, key_pem(p256()))
-    program.event("serving certificate not updated: the one that was loaded before stays")
-    toys.configure(api, old + b"\n" * 9)
-    admitting.some_more()
-    certificates.root = make_authority("another.root", lifetime=DAY)
-    new = certificates.root.certificate_pem
-    toys.configure(api, old + new)
-    admitting.some_more()
-    certificates.renew()
-    until(lambda: count("serving certificate updated") == 4, "the new root's is served")
-    admitting.some_more()
-    toys.configure(api, new)
-    admitting.some_more()
-    until(lambda: toys.denies(api), "the webhook is in force")
-    admitting.stop()
+        certificates.root = make_authority("another.root", lifetime=DAY)
+        new = certificates.root.certificate_pem
+        toys.configure(api, old + new)
+        admitting.some_more()
+        certificates.renew()
+        until(lambda: count("serving certificate updated") == 4, "the new root's is served")
+        admitting.some_more()
+        toys.configure(api, new)
+        admitting.some_more()
+        until(lambda: toys.denies(api), "the webhook is in force")
     assert admitting.failures == []
     assert admitting.admitted >= 60
 

@@ -15,7 +15,7 @@ import msgspec
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.process import Process
 from linkerd.runtime.service import launch
-from linkerd.runtime.settings import HostPort
+from linkerd.runtime.settings import HostPort, setting
 from linkerd.webhook.admission import Webhook
 from linkerd.webhook.review import (
     AdmissionRequest,
@@ -82,11 +82,12 @@ class Settings(HttpsSettings):
     """Those of any such service."""
 
     admin_addr: HostPort = HostPort("127.0.0.1", 0)
+    host: str = setting(default=NAME, doc="What the API server calls us by.")
 
 
 async def start(settings: Settings, process: Process) -> None:
     """Serves both."""
-    await serve_webhooks(settings, process, *WEBHOOKS, names=[NAME])
+    await serve_webhooks(settings, process, *WEBHOOKS, names=[settings.host])
 
 
 if __name__ == "__main__":
