@@ -14,11 +14,11 @@ from typing import Final, NoReturn, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry
 
-from linkerd.kube.client import KubeClient
 from linkerd.kube.controller.expectations import Expectations, Item
 from linkerd.kube.controller.queue import WorkQueue
 from linkerd.kube.controller.queue_metrics import QueueMetrics
 from linkerd.kube.controller.writes import (
+    Client,
     Create,
     NamespaceEndingError,
     OutdatedError,
@@ -71,7 +71,7 @@ class Controller:
     def __init__(
         self,
         planner: Planner,
-        client: KubeClient,
+        client: Client,
         clock: Clock,
         *,
         what: str,

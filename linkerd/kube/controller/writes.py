@@ -7,11 +7,11 @@ would take the others away. A merge patch (RFC 7396) changes what it names.
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
-from linkerd.kube.client import JSON, MERGE_PATCH, KubeClient
+from linkerd.kube.client import JSON, MERGE_PATCH
 from linkerd.kube.decode import Malformed, ObjectDecoder
 from linkerd.kube.errors import Conflict, Forbidden, NotFound, ProtocolError
 from linkerd.kube.objects import KubeObject, ObjectMeta, PartialObject
@@ -84,10 +84,25 @@ def difference(before: Document, after: Document) -> dict[str, Any]:
     return patch
 
 
+class Client(Protocol):
+    """What is needed of a KubeClient."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        content_type: str = JSON,
+        timeout: float = 30.0,
+    ) -> bytes:
+        """The whole answer's body. Raises KubeError."""
+
+
 class Writer:
     """Sends writes. `send` raises KubeError, OutdatedError or NamespaceEndingError."""
 
-    def __init__(self, client: KubeClient) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
 
     async def send(self, write: Write) -> ObjectMeta | None:

@@ -1,5 +1,6 @@
 """For tests: services that choose machines, machines, and what a plan leads to."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, Final
@@ -18,7 +19,7 @@ from linkerd.kube.objects import (
     WorkloadPort,
 )
 from linkerd.kube.objects.workload import Condition, ExternalWorkloadStatus
-from services.destination.workloads.endpoints import IPV4
+from services.destination.workloads.endpoints import IPV4, endpoint_of, families_of, ports_of
 from services.destination.workloads.plan import Plan, plan
 from tests.support.objects import meta
 
@@ -127,4 +128,29 @@ def holding(service: Service, name: str, *workloads: ExternalWorkload) -> Endpoi
     slice_ = one(service, *workloads)
     return msgspec.structs.replace(
         slice_, metadata=msgspec.structs.replace(slice_.metadata, name=name)
+    )
+
+
+def desired(service: Service, workloads: Sequence[ExternalWorkload]) -> Counter[object]:
+    """Family, ports and endpoint of everything that should be there."""
+    selector = service.spec.selector or {}
+    return Counter(
+        (family, frozenset(map(repr, ports_of(service, each, _ignore))), repr(endpoint))
+        for family in families_of(service)
+        for each in workloads
+        if selector.items() <= each.metadata.labels.items()
+        if (endpoint := endpoint_of(service, each, family, _ignore)) is not None
+    )
+
+
+def _ignore(_workload: ExternalWorkload, _part: str, _problem: str) -> None:
+    pass
+
+
+def present(slices: Sequence[EndpointSlice]) -> Counter[object]:
+    """Family, ports and endpoint of everything that is there."""
+    return Counter(
+        (each.address_type, frozenset(map(repr, each.ports)), repr(endpoint))
+        for each in slices
+        for endpoint in each.endpoints
     )

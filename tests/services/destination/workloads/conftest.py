@@ -1,4 +1,8 @@
-"""A namespace of an API server that knows ExternalWorkloads, and a controller beside it."""
+"""A namespace of an API server that knows ExternalWorkloads, and a controller beside it.
+
+The server is the second one: whoever leads writes the slices of all namespaces, and beside the
+first one other tests run destination services that lead.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,11 +22,11 @@ from tests.support.workloads.program import (
 
 
 @pytest.fixture
-def cluster(api_cluster: LocalCluster) -> LocalCluster:
+def cluster(other_api_cluster: LocalCluster) -> LocalCluster:
     """One that has the definition of ExternalWorkloads."""
-    api_cluster.kubectl("apply", "-f", str(DEFINITION))
-    api_cluster.kubectl("wait", "--for=condition=Established", "-f", str(DEFINITION))
-    return api_cluster
+    other_api_cluster.kubectl("apply", "-f", str(DEFINITION))
+    other_api_cluster.kubectl("wait", "--for=condition=Established", "-f", str(DEFINITION))
+    return other_api_cluster
 
 
 @pytest.fixture
@@ -48,9 +52,9 @@ async def far(cluster: LocalCluster, cut: CutProxy, tmp_path: Path) -> AsyncIter
 
 
 @pytest.fixture
-def world(client: KubeClient, cluster: LocalCluster, namespace: str) -> Iterator[World]:
+def world(client: KubeClient, cluster: LocalCluster, other_namespace: str) -> Iterator[World]:
     with cluster.api() as api:
-        yield World(api, namespace)
+        yield World(api, other_namespace)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What holds for every service, whatever slices there are: nobody is lost, nobody is there twice,
 no slice is too large, and a plan leads to where there is nothing to plan."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -17,10 +16,10 @@ from linkerd.kube.objects import (
     WorkloadIP,
     WorkloadPort,
 )
-from services.destination.workloads.endpoints import FAMILIES, endpoint_of, families_of, ports_of
+from services.destination.workloads.endpoints import FAMILIES, families_of
 from services.destination.workloads.packing import MOST
 from services.destination.workloads.plan import labels_of, plan
-from tests.support.workloads.plans import after, machine, make_service
+from tests.support.workloads.plans import after, desired, machine, make_service, present
 
 _SERVICE = st.builds(
     lambda families, target, headless, labels: make_service(
@@ -76,36 +75,12 @@ def _machine(
     return msgspec.structs.replace(made, spec=spec)
 
 
-def _desired(service: Service, workloads: Sequence[ExternalWorkload]) -> Counter[object]:
-    """Family, ports and endpoint of everything that should be there."""
-    selector = service.spec.selector or {}
-    return Counter(
-        (family, frozenset(map(repr, ports_of(service, each, _ignore))), repr(endpoint))
-        for family in families_of(service)
-        for each in workloads
-        if selector.items() <= each.metadata.labels.items()
-        if (endpoint := endpoint_of(service, each, family, _ignore)) is not None
-    )
-
-
-def _ignore(_workload: ExternalWorkload, _part: str, _problem: str) -> None:
-    pass
-
-
-def _present(slices: Sequence[EndpointSlice]) -> Counter[object]:
-    return Counter(
-        (each.address_type, frozenset(map(repr, each.ports)), repr(endpoint))
-        for each in slices
-        for endpoint in each.endpoints
-    )
-
-
 def _check(
     service: Service, workloads: list[ExternalWorkload], slices: list[EndpointSlice]
 ) -> list[EndpointSlice]:
     change = plan(service, workloads, slices)
     now = after(change, slices)
-    assert _present(now) == _desired(service, workloads)
+    assert present(now) == desired(service, workloads)
     assert all(0 < len(each.endpoints) <= MOST for each in now)
     assert all(labels_of(service).items() <= each.metadata.labels.items() for each in now)
     assert not plan(service, workloads, now)
