@@ -1,6 +1,6 @@
 """Certificates in words, for messages and tables."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
@@ -68,6 +68,16 @@ def dns_names(certificate: x509.Certificate) -> list[str]:
     except (x509.ExtensionNotFound, *MALFORMED):
         return []
     return names.get_values_for_type(x509.DNSName)
+
+
+def ending(certificate: x509.Certificate, now: datetime) -> str:
+    """When it ends, or that it has, after its name in a sentence."""
+    end = certificate.not_valid_after_utc
+    left = end - now
+    if left < timedelta(0):
+        return f"has expired on {stamp(end)}"
+    span = f"{left.days} days" if left.days > 1 else f"{left.total_seconds() / 3600:.1f} hours"
+    return f"expires in {span}, on {stamp(end)}"
 
 
 def stamp(moment: datetime) -> str:

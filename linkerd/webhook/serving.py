@@ -82,6 +82,7 @@ async def serve_https(
         clock=process.clock,
     )
     process.start("serving certificate", reloader.run())
+    process.start("end of the serving certificate", tls.watch_end())
     server = HttpsServer(
         settings.https_addr,
         tls,

@@ -19,11 +19,13 @@ from linkerd.runtime.errors import FilesError
 from linkerd.runtime.files import Contents, FileSet
 from linkerd.runtime.key_pairs import load_key_pair
 from linkerd.runtime.logs import get_logger
-from linkerd.trust.describe import describe
+from linkerd.runtime.reminders import LOOK, Reminders, usual_threshold
+from linkerd.trust.describe import describe, ending, name
 from linkerd.trust.errors import TrustProblem
 from linkerd.trust.serving import ServerPair, read_server_pair, require_names, require_valid
 
 _PROTOCOLS: Final = ["http/1.1"]
+_ADVICE: Final = "renew it, as docs/certificates.md says; clients refuse it after that"
 
 _log = get_logger(__name__)
 
@@ -113,6 +115,23 @@ class ServerTls:
         self._clients = tuple(roots)
         if self._pair is not None:
             self._use(self._pair)
+
+    async def watch_end(self) -> None:
+        """Warns of the end of the certificate in use, for as long as the process lives."""
+        reminders = Reminders(self._clock)
+        while True:
+            if self._pair is not None:
+                self._warn(self._pair.certificate, reminders)
+            await self._clock.sleep(LOOK.total_seconds())
+
+    def _warn(self, certificate: x509.Certificate, reminders: Reminders) -> None:
+        reminders.keep([certificate])
+        if reminders.is_due(certificate, usual_threshold(certificate)):
+            _log.warning(
+                f"serving certificate {name(certificate.subject)} "
+                f"{ending(certificate, self._clock.now())}: {_ADVICE}",
+                expires=certificate.not_valid_after_utc.isoformat(),
+            )
 
     def seconds_left(self) -> float:
         """Until the certificate ends; NaN before there is one."""

@@ -12,17 +12,15 @@ from cryptography import x509
 
 from linkerd.runtime.clock import Clock
 from linkerd.runtime.logs import get_logger
-from linkerd.trust.describe import fingerprint, name, stamp
+from linkerd.runtime.reminders import LOOK, Reminders, usual_threshold
+from linkerd.trust.describe import ending, fingerprint, name
 from linkerd.trust.rules import SOON
 from services.identity.issuer.issuer import IssuerSlot
 from services.identity.metrics import Metrics
 from services.identity.model import Issuer
 from services.identity.notices import Notices
 
-LOOK: Final = timedelta(minutes=10)
-REMIND: Final = 24 * 3600.0  # seconds
 ANCHOR_THRESHOLD: Final = SOON
-_ISSUER_SHARE: Final = 5
 
 _log = get_logger(__name__)
 
@@ -39,17 +37,7 @@ class Thresholds:
         """The threshold of this issuer."""
         if self.issuer is not None:
             return self.issuer
-        lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
-        return min(lifetime / _ISSUER_SHARE, ANCHOR_THRESHOLD)
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """When a certificate's end was last talked of, by the clock that nobody corrects, and whether
-    it had come."""
-
-    moment: float
-    expired: bool
+        return usual_threshold(certificate)
 
 
 class ExpiryWatch:
@@ -67,7 +55,7 @@ class ExpiryWatch:
         self._notices = notices
         self._clock = clock
         self._thresholds = thresholds
-        self._told: dict[str, _Told] = {}
+        self._reminders = Reminders(clock)
         metrics.issuer_ttl.set_function(self._issuer_seconds)
         metrics.follow_anchors(self._anchor_seconds)
 
@@ -80,38 +68,24 @@ class ExpiryWatch:
     def look(self) -> None:
         """Says what has to be said now."""
         issuer, now = self._slot.loaded(), self._clock.now()
-        watched = {fingerprint(each) for each in (issuer.certificate, *issuer.anchors)}
-        self._told = {key: told for key, told in self._told.items() if key in watched}
+        self._reminders.keep((issuer.certificate, *issuer.anchors))
         self._look_at_issuer(issuer, now)
         for anchor in issuer.anchors:
-            left = anchor.not_valid_after_utc - now
-            if left <= self._thresholds.anchor and self._is_due(anchor, now):
+            if self._reminders.is_due(anchor, self._thresholds.anchor):
                 message = (
-                    f"trust anchor {name(anchor.subject)} {_ends(anchor, now)}: {_ANCHOR_ADVICE}"
+                    f"trust anchor {name(anchor.subject)} {ending(anchor, now)}: {_ANCHOR_ADVICE}"
                 )
                 _log.warning(message, expires=anchor.not_valid_after_utc.isoformat())
                 self._notices.anchor_expiring(message)
 
     def _look_at_issuer(self, issuer: Issuer, now: datetime) -> None:
         certificate = issuer.certificate
-        left = certificate.not_valid_after_utc - now
-        threshold = self._thresholds.of_issuer(certificate)
-        if left <= threshold and self._is_due(certificate, now):
+        if self._reminders.is_due(certificate, self._thresholds.of_issuer(certificate)):
             message = (
-                f"issuer {name(certificate.subject)} {_ends(certificate, now)}: {_ISSUER_ADVICE}"
+                f"issuer {name(certificate.subject)} {ending(certificate, now)}: {_ISSUER_ADVICE}"
             )
             _log.warning(message, expires=certificate.not_valid_after_utc.isoformat())
             self._notices.issuer_expiring(message)
-
-    def _is_due(self, certificate: x509.Certificate, now: datetime) -> bool:
-        """Whether to talk of it now; that counts as done."""
-        key, expired = fingerprint(certificate), now > certificate.not_valid_after_utc
-        told = self._told.get(key)
-        moment = self._clock.monotonic()
-        if told is not None and told.expired == expired and moment - told.moment < REMIND:
-            return False
-        self._told[key] = _Told(moment, expired)
-        return True
 
     def _issuer_seconds(self) -> float:
         issuer = self._slot.loaded().certificate
@@ -122,15 +96,6 @@ class ExpiryWatch:
         for anchor in {fingerprint(each): each for each in self._slot.loaded().anchors}.values():
             left = (anchor.not_valid_after_utc - now).total_seconds()
             yield name(anchor.subject), fingerprint(anchor), left
-
-
-def _ends(certificate: x509.Certificate, now: datetime) -> str:
-    end = certificate.not_valid_after_utc
-    left = end - now
-    if left < timedelta(0):
-        return f"has expired on {stamp(end)}"
-    span = f"{left.days} days" if left.days > 1 else f"{left.total_seconds() / 3600:.1f} hours"
-    return f"expires in {span}, on {stamp(end)}"
 
 
 _ISSUER_ADVICE: Final = (

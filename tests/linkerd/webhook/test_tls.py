@@ -129,6 +129,22 @@ class TestReloading:
         with pytest.raises(FilesError, match="does not belong"):
             certificates.tls().load()
 
+    async def test_its_end_is_warned_of_once_a_day(self, tmp_path: Path, log: Log) -> None:
+        clock = FakeClock(datetime.now(UTC))
+        tls = Certificates(tmp_path / "tls").tls(clock)
+        tls.load()
+        task = asyncio.create_task(tls.watch_end())
+        hour = 3600
+        await clock.advance(19 * hour)  # of the day that it lasts
+        assert log == []
+        await clock.advance(hour)
+        (said,) = log
+        assert "serving certificate CN=toy.test.svc expires in 4." in said["event"]
+        await clock.advance(6 * hour)
+        assert len(log) == 2
+        assert "has expired on" in log[1]["event"]
+        task.cancel()
+
     def test_how_long_it_lasts_is_a_metric(self, tmp_path: Path) -> None:
         numbers = registry()
         Certificates(tmp_path / "tls").tls(registry=numbers).load()
