@@ -18,7 +18,7 @@ from h2.events import ConnectionTerminated, Event
 from hyperframe.frame import Frame, GoAwayFrame
 from prometheus_client import CollectorRegistry
 
-from linkerd.rpc.h2.budget import Budgets, Purse
+from linkerd.rpc.h2.budget import Allowance, Budgets
 from linkerd.rpc.h2.handlers import served
 from linkerd.rpc.h2.receiving import Holdings, Receiving
 from linkerd.rpc.h2.session import Session
@@ -140,7 +140,9 @@ class Dialogue:
     """A session and its client. `events` are what the client's library has heard; it refuses what
     breaks the rules. `ended` counts how often each stream ended."""
 
-    def __init__(self, options: ServerOptions | None = None, *, purse: Purse | None = None) -> None:
+    def __init__(
+        self, options: ServerOptions | None = None, *, allowance: Allowance | None = None
+    ) -> None:
         self.timers = ManualTimers()
         self.released = False
         self.world = World()
@@ -156,7 +158,9 @@ class Dialogue:
             self._routes(),
             options,
             "ipv4:10.0.0.1:1",
-            purse=purse or Budgets(0.0).admit("127.0.0.1", "127.0.0.1", 0.0) or _unreachable(),
+            allowance=allowance
+            or Budgets(0.0).admit("127.0.0.1", "127.0.0.1", 0.0)
+            or _unreachable(),
             held=self.held,
             metrics=ConnectionMetrics.of(self.registry),
             timers=self.timers,
@@ -222,5 +226,5 @@ def _pause() -> Generator[None, None, None]:
     yield
 
 
-def _unreachable() -> Purse:
+def _unreachable() -> Allowance:
     raise AssertionError("a connection of this host was turned away")

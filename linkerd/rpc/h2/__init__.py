@@ -13,7 +13,7 @@ deciding which of these go first; `streams` is one call, `receiving` and `sendin
 
 `connection` is the socket's side of a session, `life` its timers, and `turns` shares the event loop
 among connections. What a peer may make us do and hold: `limits` has numbers, `costs` what a frame
-costs, `budget` what an address may spend, `till` where a connection pays, `admission` who may
+costs, `budget` what an address may spend, `flood_meter` charges a connection, `admission` who may
 connect at all.
 
 What differs from the grpcio engine: there is no channelz, whose books are gRPC core's own.

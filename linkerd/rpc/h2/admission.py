@@ -5,7 +5,7 @@ from asyncio import BaseTransport
 from typing import Any, Final, NamedTuple, Self
 
 from linkerd.rpc.file_descriptors import connection_limit
-from linkerd.rpc.h2.budget import Budgets, Purse
+from linkerd.rpc.h2.budget import Allowance, Budgets
 from linkerd.rpc.h2.timers import Timers
 from linkerd.rpc.metrics import ConnectionMetrics
 from linkerd.runtime.logs import get_logger
@@ -40,8 +40,8 @@ class Admission:
         self._budgets = Budgets(timers.time())
         self._logged = -_QUIET_SECONDS
 
-    def admit(self, peer: Peer, connections: int) -> Purse | None:
-        """The purse of a new connection beside so many others; None: it is turned away."""
+    def admit(self, peer: Peer, connections: int) -> Allowance | None:
+        """The allowance of a new connection beside so many others; None: it is turned away."""
         now = self._timers.time()
         limit = connection_limit(self._most)
         if connections >= limit:
@@ -54,10 +54,10 @@ class Admission:
                     peer=peer.name,
                 )
             return None
-        purse = self._budgets.admit(peer.host, peer.here, now)
-        if purse is None:
+        allowance = self._budgets.admit(peer.host, peer.here, now)
+        if allowance is None:
             self._metrics.refused("flood")
-        return purse
+        return allowance
 
 
 def _host(address: Any) -> str:

@@ -46,7 +46,7 @@ def earned(size: int, *, ends: bool) -> int:
     return max(PER_FRAME, size // _BYTES_A_UNIT)
 
 
-class Purse(Protocol):
+class Allowance(Protocol):
     """What a connection spends from. `now` is in seconds of any clock that does not go back."""
 
     def earn(self, units: int) -> None:
@@ -63,7 +63,7 @@ class Purse(Protocol):
 
 
 class Budget:
-    """Of an address: `left` units. A `Purse`."""
+    """Of an address: `left` units. An `Allowance`."""
 
     __slots__ = ("_burst", "_checked", "_logged", "_per_second", "left")
 
@@ -112,7 +112,7 @@ class Budget:
 
 
 class LocalBudget:
-    """Of one connection of this host. A `Purse`."""
+    """Of one connection of this host. An `Allowance`."""
 
     __slots__ = ("_own", "_together")
 
@@ -144,18 +144,18 @@ class Budgets:
         self._together = Budget(now, _LOCAL_SHARE)
         self._of = lru_cache(_ADDRESSES)(lambda _address: Budget(now))
 
-    def admit(self, peer: str, here: str, now: float) -> Purse | None:
-        """The purse of a new connection from host `peer` to our host `here`, as IP addresses; None
-        when it is to be turned away."""
+    def admit(self, peer: str, here: str, now: float) -> Allowance | None:
+        """What a new connection from host `peer` to our host `here` (both IPs) may spend; None when
+        it is to be turned away."""
         if _is_local(peer, here):
-            purse: Purse = LocalBudget(self._together, now)
+            allowance: Allowance = LocalBudget(self._together, now)
         else:
             budget = self._of(_network(peer))
             if budget.barred(now):
                 return None
-            purse = budget
-        purse.spend(CONNECTION_COST, now)
-        return purse
+            allowance = budget
+        allowance.spend(CONNECTION_COST, now)
+        return allowance
 
 
 def _is_local(peer: str, here: str) -> bool:

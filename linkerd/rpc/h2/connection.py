@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from linkerd.rpc.h2 import limits
 from linkerd.rpc.h2.admission import Admission, Peer
-from linkerd.rpc.h2.budget import Purse
+from linkerd.rpc.h2.budget import Allowance
 from linkerd.rpc.h2.life import Life
 from linkerd.rpc.h2.receiving import Holdings
 from linkerd.rpc.h2.session import Session
@@ -48,6 +48,7 @@ class Connection(asyncio.BufferedProtocol):
     """
 
     __slots__ = (
+        "_allowance",
         "_arrived",
         "_dropped",
         "_ended",
@@ -56,7 +57,6 @@ class Connection(asyncio.BufferedProtocol):
         "_held_back",
         "_life",
         "_peer",
-        "_purse",
         "_session",
         "_shared",
         "_transport",
@@ -76,7 +76,7 @@ class Connection(asyncio.BufferedProtocol):
         self._arrived = bytearray()
         self._session: Session | None = None
         self._life: Life | None = None
-        self._purse: Purse | None = None
+        self._allowance: Allowance | None = None
         self._held_back = False  # nothing is read at the moment
         self._full = False  # nothing is written at the moment
         self._ended = False  # the last words are written
@@ -90,10 +90,10 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = transport = cast("asyncio.Transport", transport)  # uvloop has its own
         shared = self._shared
         self._peer = Peer.of(transport)
-        self._purse = (
+        self._allowance = (
             None if shared.stopping else shared.admission.admit(self._peer, len(shared.connections))
         )
-        if self._purse is None:
+        if self._allowance is None:
             transport.abort()
             return
         # asyncio does so only for sockets whose protocol number is spelt out.
@@ -135,7 +135,7 @@ class Connection(asyncio.BufferedProtocol):
             life.close()
         if self._session is not None:
             self._session.close()
-        self._purse = None
+        self._allowance = None
         self._arrived.clear()
         self._leave(time.monotonic() + _LEAVE_AT_ONCE)
         if self.unsent:  # calls are still to be ended
@@ -167,12 +167,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def _begin(self) -> Session:
         shared = self._shared
-        assert self._purse is not None  # noqa: S101  # it was admitted
+        assert self._allowance is not None  # noqa: S101  # it was admitted
         self._session = session = Session(
             shared.routes,
             shared.options,
             self._peer.name,
-            purse=self._purse,
+            allowance=self._allowance,
             held=shared.held,
             metrics=shared.metrics,
             timers=shared.timers,

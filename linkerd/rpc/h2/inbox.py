@@ -11,10 +11,10 @@ from h2.stream import H2Stream
 from linkerd.rpc.errors import RpcError
 from linkerd.rpc.h2 import costs, headers
 from linkerd.rpc.h2.call import H2Call
+from linkerd.rpc.h2.flood_meter import FloodMeter
 from linkerd.rpc.h2.outbox import Outbox
 from linkerd.rpc.h2.receiving import Holdings, Receiving
 from linkerd.rpc.h2.streams import Handler, Stream
-from linkerd.rpc.h2.till import Till
 from linkerd.rpc.h2.timers import Timers
 from linkerd.rpc.h2.wire import Wire
 from linkerd.rpc.options import ServerOptions
@@ -37,7 +37,7 @@ class Inbox:
         streams: dict[int, Stream],
         outbox: Outbox,
         holdings: Holdings,
-        till: Till,
+        flood_meter: FloodMeter,
         timers: Timers,
     ) -> None:
         self.begun = 0
@@ -49,7 +49,7 @@ class Inbox:
         self._streams = streams
         self._outbox = outbox
         self._holdings = holdings
-        self._till = till
+        self._flood_meter = flood_meter
         self._timers = timers
         self._sweeps = 0
 
@@ -66,7 +66,7 @@ class Inbox:
         for receiving, stream_id in tuple(self._holdings.waiting.items()):
             if receiving.mark == self._sweeps:
                 break
-            self._till.charge(costs.UNSERVED)
+            self._flood_meter.charge(costs.UNSERVED)
             why = "the request did not come to its end in time"
             self._streams[stream_id].cut(grpc.StatusCode.CANCELLED, why)
         self._sweeps += 1
@@ -94,7 +94,7 @@ class Inbox:
         self._charge_fields(len(event.headers))
 
     def _charge_fields(self, count: int) -> None:
-        self._till.charge(costs.cost_of_fields(count, self._wire.decoder.resized))
+        self._flood_meter.charge(costs.cost_of_fields(count, self._wire.decoder.resized))
 
     def _full(self) -> bool:
         whole = self._holdings.whole
@@ -106,7 +106,7 @@ class Inbox:
         """The client may try elsewhere."""
         self._wire.reset_stream(wire.stream_id, ErrorCodes.REFUSED_STREAM)
         self._wire.forget(wire)
-        self._till.charge(cost)
+        self._flood_meter.charge(cost)
 
     def _begin(self, wire: H2Stream, sent: Sequence[headers.Header]) -> None:
         try:
@@ -129,7 +129,7 @@ class Inbox:
         if not wire.closed:
             self._wire.reset_stream(wire.stream_id, ErrorCodes.NO_ERROR)
         self._wire.forget(wire)
-        self._till.charge(costs.REFUSED)
+        self._flood_meter.charge(costs.REFUSED)
 
     def _open(self, wire: H2Stream, handler: Handler, request: headers.Request) -> None:
         limit = self._options.max_receive_bytes
@@ -149,12 +149,12 @@ class Inbox:
 
     def _expire(self, stream: Stream) -> None:
         if not stream.begun:
-            self._till.charge(costs.UNSERVED)
+            self._flood_meter.charge(costs.UNSERVED)
         stream.cut(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline has passed")
 
     def _give_up(self, stream: Stream, error: RpcError) -> None:
         """The request is wrong, or too much."""
-        self._till.charge(costs.UNSERVED)
+        self._flood_meter.charge(costs.UNSERVED)
         stream.finish(error.code, error.message)
 
     def _on_data(self, event: events.DataReceived) -> None:
@@ -184,9 +184,9 @@ class Inbox:
         stream = self._streams.get(event.stream_id)
         unanswered = self._outbox.lost(event.stream_id)
         if not event.remote_reset:
-            self._till.charge(costs.PROVOKED)
+            self._flood_meter.charge(costs.PROVOKED)
         elif unanswered and stream is not None:
-            self._till.charge(costs.UNANSWERED if stream.begun else costs.UNSERVED)
+            self._flood_meter.charge(costs.UNANSWERED if stream.begun else costs.UNSERVED)
 
     def _on_window(self, event: events.WindowUpdated) -> None:
         if event.stream_id:

@@ -16,13 +16,13 @@ from h2.settings import SettingCodes
 from hyperframe.frame import Frame, WindowUpdateFrame
 
 from linkerd.rpc.h2 import costs
-from linkerd.rpc.h2.budget import Purse, Standing
+from linkerd.rpc.h2.budget import Allowance, Standing
+from linkerd.rpc.h2.flood_meter import FloodMeter
 from linkerd.rpc.h2.inbox import Inbox
 from linkerd.rpc.h2.limits import LINGER_SECONDS, MAX_HELD_BYTES
 from linkerd.rpc.h2.outbox import Outbox
 from linkerd.rpc.h2.receiving import Holdings
 from linkerd.rpc.h2.streams import Handler, Stream
-from linkerd.rpc.h2.till import Till
 from linkerd.rpc.h2.timers import Timers
 from linkerd.rpc.h2.wire import LAST_STREAM_ID, Wire
 from linkerd.rpc.metrics import ConnectionMetrics
@@ -47,7 +47,7 @@ class Session:
         options: ServerOptions,
         peer: str,
         *,
-        purse: Purse,
+        allowance: Allowance,
         held: Holdings,
         metrics: ConnectionMetrics,
         timers: Timers,
@@ -65,8 +65,8 @@ class Session:
         self._updates = 0  # of windows, one by one
         self._wire = Wire(options.max_connection_streams)
         self._streams: dict[int, Stream] = {}
-        self._till = Till(purse, peer, timers, metrics)
-        self._outbox = Outbox(self._wire, self._streams, timers, touch, purse.earn)
+        self._flood_meter = FloodMeter(allowance, peer, timers, metrics)
+        self._outbox = Outbox(self._wire, self._streams, timers, touch, allowance.earn)
         self._inbox = Inbox(
             routes,
             options,
@@ -75,7 +75,7 @@ class Session:
             self._streams,
             self._outbox,
             Holdings(MAX_HELD_BYTES, held),
-            self._till,
+            self._flood_meter,
             timers,
         )
         self._wire.initiate_connection()
@@ -98,8 +98,8 @@ class Session:
     @property
     def slowed(self) -> bool:
         """Whether the peer is to get little of our time."""
-        till = self._till
-        return till.standing is not Standing.GOOD and till.look() is not Standing.GOOD
+        meter = self._flood_meter
+        return meter.standing is not Standing.GOOD and meter.look() is not Standing.GOOD
 
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Keeps what has come."""
@@ -118,7 +118,7 @@ class Session:
         begun = self._inbox.begun
         while not self.over and not self._starved and self._inbox.begun - begun < calls:
             self._take_some()
-            if self._till.standing is Standing.CLOSED:
+            if self._flood_meter.standing is Standing.CLOSED:
                 self.end(ErrorCodes.ENHANCE_YOUR_CALM)
             if self._timers.time() >= until:
                 break
@@ -198,8 +198,8 @@ class Session:
             if frame is None:
                 self._starved = True
                 return
-            self._till.charge(costs.cost_of(frame, self._wire, self._outbox.blocked))
-            if self._till.standing is not Standing.CLOSED:
+            self._flood_meter.charge(costs.cost_of(frame, self._wire, self._outbox.blocked))
+            if self._flood_meter.standing is not Standing.CLOSED:
                 self._act_on(frame)
         except ProtocolError as error:
             self._break(error)
@@ -210,9 +210,9 @@ class Session:
                 self._on(event)
 
     def _widen(self, updates: Sequence[tuple[int, int]]) -> None:
-        self._till.charge(costs.cost_of_updates(len(updates), self._updates))
+        self._flood_meter.charge(costs.cost_of_updates(len(updates), self._updates))
         self._updates += len(updates)
-        if self._till.standing is Standing.CLOSED:
+        if self._flood_meter.standing is Standing.CLOSED:
             return
         widen = self._outbox.widen
         for stream_id, increment in updates:
@@ -222,7 +222,7 @@ class Session:
     def _break(self, error: ProtocolError) -> None:
         """The peer has broken the protocol."""
         _log.debug("a client breaks the protocol", peer=self.peer, error=str(error))
-        self._till.charge(costs.BROKEN)
+        self._flood_meter.charge(costs.BROKEN)
         self.end(ErrorCodes(error.error_code))
 
     def _on(self, event: events.Event) -> None:

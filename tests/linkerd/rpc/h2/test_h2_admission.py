@@ -48,9 +48,9 @@ def refused(registry: CollectorRegistry, reason: str) -> float:
 def test_an_address_that_flooded_is_turned_away_for_a_while(
     admission: Admission, timers: ManualTimers, registry: CollectorRegistry
 ) -> None:
-    purse = admission.admit(peer("10.0.0.2"), 0)
-    assert purse is not None
-    purse.spend(BURST + DEBT, timers.time())
+    allowance = admission.admit(peer("10.0.0.2"), 0)
+    assert allowance is not None
+    allowance.spend(BURST + DEBT, timers.time())
     assert admission.admit(peer("10.0.0.2"), 0) is None
     assert admission.admit(peer("10.0.0.3"), 0) is not None
     assert refused(registry, "flood") == 1

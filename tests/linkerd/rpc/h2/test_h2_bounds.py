@@ -211,10 +211,10 @@ def test_a_turn_takes_frames_one_by_one_and_charges_before_it_acts() -> None:
     walked = talk.session._wire.streams = _Walked(talk.session._wire.streams)
     flood = frame(4, 0, 0, b"\0\4\0\0\0\0") + frame(4, 0, 0, b"\0\4\0\0\xff\xff")
     talk.session.receive(flood * 1000)
-    spent = talk.session._till.spent
+    spent = talk.session._flood_meter.spent
     for frames in range(1, 101):
         talk.turn(frames=1, heard=False)
-        assert talk.session._till.spent - spent == 4 * frames
+        assert talk.session._flood_meter.spent - spent == 4 * frames
     assert walked.walks == 0
 
 

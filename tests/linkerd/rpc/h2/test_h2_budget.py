@@ -7,9 +7,9 @@ from linkerd.rpc.h2.budget import (
     DEBT,
     PER_FRAME,
     PER_SECOND,
+    Allowance,
     Budget,
     Budgets,
-    Purse,
     Standing,
     earned,
 )
@@ -49,11 +49,11 @@ def test_updates_cost_the_same_however_many_are_looked_at_together() -> None:
     assert sum(cost_of_updates(1, before).units for before in range(100)) == at_once == 25
 
 
-def admitted(budgets: Budgets, peer: str, now: float = 0.0) -> Purse:
-    """The purse of a connection that must be let in."""
-    purse = budgets.admit(peer, HERE, now)
-    assert purse is not None
-    return purse
+def admitted(budgets: Budgets, peer: str, now: float = 0.0) -> Allowance:
+    """The allowance of a connection that must be let in."""
+    allowance = budgets.admit(peer, HERE, now)
+    assert allowance is not None
+    return allowance
 
 
 def test_reconnecting_renews_no_budget() -> None:
@@ -98,7 +98,7 @@ def test_a_sidecars_connections_are_judged_one_by_one(peer: str) -> None:
 
 
 def test_a_line_is_logged_once_in_a_while() -> None:
-    purse = admitted(Budgets(0.0), "10.0.0.2")
-    assert purse.may_log(0.0)
-    assert not purse.may_log(59.0)
-    assert purse.may_log(61.0)
+    allowance = admitted(Budgets(0.0), "10.0.0.2")
+    assert allowance.may_log(0.0)
+    assert not allowance.may_log(59.0)
+    assert allowance.may_log(61.0)

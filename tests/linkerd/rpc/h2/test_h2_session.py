@@ -277,7 +277,7 @@ def test_the_same_bytes_cost_and_answer_the_same(frames: list[bytes], data: st.D
         for _ in range(30):
             said[talk] += talk.turn(heard=False)
     assert at_once.session.over == in_pieces.session.over
-    assert at_once.session._till.spent == in_pieces.session._till.spent
+    assert at_once.session._flood_meter.spent == in_pieces.session._flood_meter.spent
     if not at_once.session.over:
         assert told(said[at_once]) == told(said[in_pieces])
     for talk in said:
