@@ -130,6 +130,12 @@ class FrameBuffer(LibraryBuffer):
         del data[:at]
         return found
 
+    def check_begun(self) -> None:
+        """Raises FrameTooLargeError for a frame that has begun; the library does so only once it is
+        whole, and keeps up to 16 MiB of it until then."""
+        if len(self._data) >= 3:  # bytes of its length
+            self._validate_frame_length(int.from_bytes(self._data[:3]))
+
     def stuck(self) -> bool:
         """Whether the header block that has begun had begun at the last call, too."""
         seen, self._seen = self._seen, next(iter(self._headers_buffer), None)

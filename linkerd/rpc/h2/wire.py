@@ -112,9 +112,12 @@ class Wire(H2Connection):
     def next_frame(self) -> Frame | None:
         """The next whole frame of what has come. Raises ProtocolError."""
         try:
-            return next(self.incoming_buffer, None)
+            frame = next(self.incoming_buffer, None)
         except HyperframeError as error:
             raise ProtocolError(str(error)) from error
+        if frame is None:
+            self.incoming_buffer.check_begun()
+        return frame
 
     def take(self, frame: Frame) -> list[Event]:
         """Acts on it. Raises ProtocolError.

@@ -164,6 +164,7 @@ async def test_a_client_that_works_hard_is_no_flood(server: H2Server) -> None:
         (frame(1, 5, 1, b"\xff\xff\xff\xff\xff\xff"), ErrorCodes.COMPRESSION_ERROR),
         (frame(0, 0, 0, b"data"), ErrorCodes.PROTOCOL_ERROR),
         (frame(0, 0, 1, bytes(16385)), ErrorCodes.FRAME_SIZE_ERROR),
+        (frame(0, 0, 1, bytes(16385))[:9], ErrorCodes.FRAME_SIZE_ERROR),  # as soon as it begins
         (frame(6, 0, 0, bytes(7)), ErrorCodes.FRAME_SIZE_ERROR),
         (frame(8, 0, 0, bytes(4)), ErrorCodes.PROTOCOL_ERROR),
         (frame(1, 5, 2, BLOCK), ErrorCodes.PROTOCOL_ERROR),
@@ -176,6 +177,7 @@ async def test_a_client_that_works_hard_is_no_flood(server: H2Server) -> None:
         "bad-hpack",
         "data-on-0",
         "overlong",
+        "overlong-begun",
         "short-ping",
         "no-increment",
         "even-id",

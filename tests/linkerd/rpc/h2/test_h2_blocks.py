@@ -2,7 +2,7 @@
 before."""
 
 import pytest
-from h2.exceptions import ProtocolError
+from h2.exceptions import FrameTooLargeError, ProtocolError
 from hpack import Decoder, Encoder, HPACKError
 from hyperframe.frame import WindowUpdateFrame
 from hypothesis import given
@@ -125,3 +125,15 @@ def test_the_first_block_alone_says_that_there_is_no_table() -> None:
             assert [str(name) for name, _ in decoder.decode(block)] == ["grpc-status"]
         encoder.header_table_size = 4096  # as the peer offers
         assert encoder.encode([(b"grpc-status", b"0")]) == second
+
+
+def test_a_frame_that_is_too_large_is_refused_as_it_begins() -> None:
+    buffer = FrameBuffer(16384)
+    buffer.add_data(PREFACE + b"\0\x40")
+    buffer.check_begun()
+    buffer.add_data(b"\0")  # 16,384 bytes
+    buffer.check_begun()
+    buffer = FrameBuffer(16384)
+    buffer.add_data(PREFACE + b"\0\x40\1")
+    with pytest.raises(FrameTooLargeError):
+        buffer.check_begun()
