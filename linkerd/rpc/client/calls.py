@@ -63,7 +63,7 @@ class Call:
         while not self._messages:
             if self.ended:
                 if self._end is not None:
-                    raise self._end
+                    raise self._end.anew()
                 return None
             self._waiter = asyncio.get_running_loop().create_future()
             try:

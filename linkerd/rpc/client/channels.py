@@ -14,6 +14,7 @@ from linkerd.rpc.client.calls import Call
 from linkerd.rpc.client.connection import Connection
 from linkerd.rpc.client.dialling import Peer, dial
 from linkerd.rpc.client.errors import (
+    CallError,
     DeadlineError,
     StatusError,
     TooManyConnectionsError,
@@ -37,7 +38,7 @@ class Channels:
     def __init__(self, options: ClientOptions | None = None, *, tls: MeshTls | None = None) -> None:
         self.options = options or ClientOptions()
         self._tls = tls
-        self._dials: dict[Peer, asyncio.Task[Connection]] = {}
+        self._dials: dict[Peer, asyncio.Task[Connection | CallError]] = {}
         self._open: dict[Peer, Connection] = {}
         self._connections: set[Connection] = set()
         self._idle: dict[Connection, asyncio.TimerHandle] = {}
@@ -67,7 +68,10 @@ class Channels:
             await asyncio.wait((dialling,))  # not cancelled with this call: others may wait for it
             if dialling.cancelled():
                 raise UnreachableError(f"{address}: this client is closed")
-            connection = dialling.result()
+            found = dialling.result()
+            if isinstance(found, CallError):
+                raise found.anew()
+            connection = found
         await connection.room()
         return connection
 
@@ -95,7 +99,7 @@ class Channels:
     ) -> None:
         await self.close()
 
-    def _begin(self, peer: Peer) -> "asyncio.Task[Connection]":
+    def _begin(self, peer: Peer) -> "asyncio.Task[Connection | CallError]":
         if self._closed:
             raise UnreachableError(f"{peer.address}: this client is closed")
         if self.connections >= self.options.max_connections:
@@ -105,15 +109,17 @@ class Channels:
         task.add_done_callback(lambda done: self._dialled(peer, done))
         return task
 
-    async def _dial(self, peer: Peer) -> Connection:
+    async def _dial(self, peer: Peer) -> Connection | CallError:
         async with self._turns:
             return await dial(peer, self.options, self._changed)
 
-    def _dialled(self, peer: Peer, task: "asyncio.Task[Connection]") -> None:
+    def _dialled(self, peer: Peer, task: "asyncio.Task[Connection | CallError]") -> None:
         del self._dials[peer]
-        if task.cancelled() or task.exception() is not None:
+        if task.cancelled():
             return
         connection = task.result()
+        if isinstance(connection, CallError):
+            return
         if self._closed:
             connection.close()
             return

@@ -25,8 +25,8 @@ _log = get_logger(__name__)
 
 
 class Connection(asyncio.Protocol):
-    """One connection with `peer`. `settled` is done when the peer speaks HTTP/2, or fails with what
-    came instead; `lost` is done when there is no connection any more.
+    """One connection with `peer`. `settled` is done when the peer speaks HTTP/2, or with what came
+    instead; `lost` is done when there is no connection any more.
 
     `changed` is called when a call begins or ends, and when no more may begin (`usable`).
     """
@@ -35,7 +35,7 @@ class Connection(asyncio.Protocol):
         self, peer: str, options: ClientOptions, changed: Callable[["Connection"], None]
     ) -> None:
         loop = asyncio.get_running_loop()
-        self.settled: asyncio.Future[None] = loop.create_future()
+        self.settled: asyncio.Future[CallError | None] = loop.create_future()
         self.lost: asyncio.Future[None] = loop.create_future()
         self.usable = True
         self.calls: dict[int, Call] = {}
@@ -60,6 +60,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hands what has come to the calls that it is for."""
+        if self._transport is None:
+            return
         self._heard = time.monotonic()
         try:
             for event in self._wire.receive_data(data):
@@ -70,8 +72,9 @@ class Connection(asyncio.Protocol):
             self._flush()
             self._end(UnreachableError(f"{self._peer} breaks HTTP/2: {error}"))
             return
-        self._send_bodies()
-        self._flush()
+        if self._transport is not None:
+            self._send_bodies()
+            self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends all calls."""
@@ -134,14 +137,14 @@ class Connection(asyncio.Protocol):
         self._end(error or UnreachableError(f"the connection with {self._peer} is closed"))
 
     def abort(self) -> None:
-        """Ends it now."""
+        """Ends it now, if it ever began."""
         if self._transport is not None:
             self._transport.abort()
+        self._end(UnreachableError(f"the connection with {self._peer} is closed"))
 
     def _end(self, error: CallError) -> None:
         if not self.settled.done():
-            self.settled.set_exception(error)
-            self.settled.exception()  # nobody needs to ask
+            self.settled.set_result(error)
         self._retire()
         if self._timer is not None:
             self._timer.cancel()
@@ -149,9 +152,9 @@ class Connection(asyncio.Protocol):
         transport, self._transport = self._transport, None
         for call in tuple(self.calls.values()):
             call.lost(error)
+        self._wire.close()
         if transport is not None:
             transport.close()
-            self._transport = None
 
     def _retire(self) -> None:
         """No more calls begin here."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from linkerd.rpc.client.connection import Connection
-from linkerd.rpc.client.errors import PeerIdentityError, UnreachableError
+from linkerd.rpc.client.errors import CallError, PeerIdentityError, UnreachableError
 from linkerd.rpc.client.options import ClientOptions
-from linkerd.rpc.client.tls import judge
+from linkerd.rpc.client.tls import stranger_of
 from linkerd.runtime.values import HostPort
 
 
@@ -22,33 +22,27 @@ class Peer(NamedTuple):
 
 async def dial(
     peer: Peer, options: ClientOptions, changed: Callable[[Connection], None]
-) -> Connection:
-    """A connection with a peer that is the right one and speaks HTTP/2. Raises UnreachableError,
-    and PeerIdentityError where the mesh cannot tell that it is the right one."""
+) -> Connection | CallError:
+    """A connection with a peer that is the right one and speaks HTTP/2, or why there is none: an
+    UnreachableError, a PeerIdentityError where the mesh cannot tell that it is the right one."""
     seconds = options.connect_timeout.total_seconds()
     connection = Connection(str(peer.address), options, changed)
     try:
         async with asyncio.timeout(seconds):
-            return await _dial(peer, connection)
+            problem = await _meet(peer, connection)
     except OSError as error:  # a TimeoutError and an SSLError are such
-        connection.abort()
-        raise _failure(peer, seconds, error) from error
-    except PeerIdentityError:
-        connection.abort()
-        raise
-    except UnreachableError as error:  # of TLS 1.3's sides the server judges last
-        if peer.context is None:
-            raise
-        raise UnreachableError(
-            f"{peer.address}, which is to be {peer.identity}, turns us away, as if it did not "
-            f"trust our certificate: {error.message}"
-        ) from error
+        problem = _failure(peer, seconds, error)
     except BaseException:
         connection.abort()
         raise
+    if problem is None:
+        return connection
+    connection.abort()
+    return problem
 
 
-async def _dial(peer: Peer, connection: Connection) -> Connection:
+async def _meet(peer: Peer, connection: Connection) -> CallError | None:
+    """Raises OSError."""
     transport, _ = await asyncio.get_running_loop().create_connection(
         lambda: connection,
         peer.address.host or "localhost",
@@ -56,10 +50,18 @@ async def _dial(peer: Peer, connection: Connection) -> Connection:
         ssl=peer.context,
         server_hostname=peer.identity if peer.context else None,
     )
-    if peer.context is not None:
-        judge(str(peer.address), peer.identity, transport.get_extra_info("peercert") or {})
-    await connection.settled  # of a client that it does not want a TLS server says so only now
-    return connection
+    if peer.context is None:
+        return await connection.settled
+    certificate = transport.get_extra_info("peercert") or {}
+    if (stranger := stranger_of(str(peer.address), peer.identity, certificate)) is not None:
+        return stranger
+    problem = await connection.settled  # of TLS 1.3's sides the server judges last
+    if problem is None:
+        return None
+    return UnreachableError(
+        f"{peer.address}, which is to be {peer.identity}, turns us away, as if it did not trust "
+        f"our certificate: {problem.message}"
+    )
 
 
 def _failure(peer: Peer, seconds: float, error: OSError) -> UnreachableError:

@@ -10,6 +10,8 @@
 `code` is the status that gRPC has for each.
 """
 
+from typing import Self
+
 import grpc
 
 
@@ -20,6 +22,13 @@ class CallError(Exception):
         super().__init__(code, message)
         self.code = code
         self.message = message
+
+    def anew(self) -> Self:
+        """The same, to be raised: an error holds the frames that it has passed, so one that is kept
+        is never raised itself."""
+        again = type(self).__new__(type(self), *self.args)
+        again.__dict__.update(self.__dict__)
+        return again
 
     def __str__(self) -> str:
         return f"{self.code.name}: {self.message}" if self.message else self.code.name

@@ -46,7 +46,7 @@ class MeshTls:
         certificate, key, anchors = self.files.paths
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.check_hostname = False  # which would take wildcards; `judge` looks at the names
+        context.check_hostname = False  # it takes wildcards; `stranger_of` looks at names
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an anchor may be an intermediate
         try:
             context.load_verify_locations(cadata=contents[anchors].decode("ascii"))
@@ -71,10 +71,13 @@ class MeshTls:
         _log.error("certificate of the client not updated: the old one stays in use", error=why)
 
 
-def judge(address: str, identity: str, certificate: Mapping[str, Any]) -> None:
-    """Whether a certificate (as `SSLSocket.getpeercert` gives it) is of `identity`. Raises
-    PeerIdentityError, which names both."""
+def stranger_of(
+    address: str, identity: str, certificate: Mapping[str, Any]
+) -> PeerIdentityError | None:
+    """What there is to say if a certificate (as `SSLSocket.getpeercert` gives it) is not of
+    `identity`; it names both."""
     names = [name for kind, name in certificate.get("subjectAltName", ()) if kind == "DNS"]
-    if identity.lower() not in map(str.lower, names):
-        shown = ", ".join(names)[:_SHOWN] or "nobody"
-        raise PeerIdentityError(f"{address} is to be {identity}, but its certificate is of {shown}")
+    if identity.lower() in map(str.lower, names):
+        return None
+    shown = ", ".join(names)[:_SHOWN] or "nobody"
+    return PeerIdentityError(f"{address} is to be {identity}, but its certificate is of {shown}")

@@ -65,6 +65,11 @@ class Wire(H2Connection):
         stream = self.streams.get(stream_id)
         return stream is not None and stream.open
 
+    def close(self) -> None:
+        """Nothing is taken or sent any more."""
+        self._frame_dispatch_table.clear()  # methods of ours, so a cycle
+        self.streams.clear()
+
     def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[Event]]:
         """The peer takes no more streams; unlike the library we let those go on that it has."""
         event = ConnectionTerminated()

@@ -3,9 +3,7 @@ service comes by rarely. Over uvloop, as services run; the connections of asynci
 cycles in themselves."""
 
 import asyncio
-import gc
 import json
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -19,8 +17,8 @@ from linkerd.runtime.admin import AdminServer
 from linkerd.runtime.metrics import registry
 from linkerd.runtime.readiness import Readiness
 from linkerd.runtime.settings import HostPort
+from tests.support.cycles import left_in_cycles
 
-TIMES: Final = 50
 GOOD: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 ANSWERS: Final = {
     "good": GOOD,
@@ -31,17 +29,6 @@ ANSWERS: Final = {
 }
 LOST: Final = b"HTTP/1.1 "
 """Half an answer, after which the connection ends."""
-
-
-async def left_in_cycles(act: Callable[[], Awaitable[object]]) -> int:
-    """How many objects the collector finds after TIMES of it, beyond a few that come once."""
-    for _ in range(3):
-        await act()
-    gc.collect()
-    for _ in range(TIMES):
-        await act()
-    await asyncio.sleep(0.01)  # connections end in later turns
-    return max(0, gc.collect() - TIMES // 2)
 
 
 async def peer(answer: bytes) -> asyncio.Server:
