@@ -4,8 +4,9 @@ from pathlib import Path
 
 from linkerd.local.component import Component, flags, https_probe
 from linkerd.local.credentials import Credentials
+from linkerd.mesh.names import DEFAULT_DOMAIN, service_name
 
-ISSUER = "https://kubernetes.default.svc.cluster.local"
+ISSUER = f"https://{service_name('kubernetes', 'default', DEFAULT_DOMAIN)}"
 
 
 def apiserver(

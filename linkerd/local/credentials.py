@@ -9,13 +9,14 @@ from linkerd.local.certificates import Authority, Pair, Subject, ensure_signing_
 from linkerd.local.files import keep_private
 from linkerd.local.kubeconfig import render_kubeconfig
 from linkerd.local.state import State
+from linkerd.mesh.names import DEFAULT_DOMAIN, service_name
 
 NODE_NAME: Final = "linkerd-local"
 _API_NAMES: Final = (
     "kubernetes",
     "kubernetes.default",
     "kubernetes.default.svc",
-    "kubernetes.default.svc.cluster.local",
+    service_name("kubernetes", "default", DEFAULT_DOMAIN),
     "localhost",
     "127.0.0.1",
 )

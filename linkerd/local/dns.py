@@ -10,6 +10,7 @@ from linkerd.local.credentials import Credentials
 from linkerd.local.files import keep_private
 from linkerd.local.state import Network, State
 from linkerd.mesh.labels import SERVICE_NAME, SLICE_MANAGED_BY
+from linkerd.mesh.names import DEFAULT_DOMAIN
 
 _READY_PORT: Final = 8181
 _USER: Final = "system:coredns"
@@ -20,7 +21,7 @@ _COREFILE: Final = """\
     bind {address}
     errors
     ready {address}:{port}
-    kubernetes cluster.local in-addr.arpa ip6.arpa {{
+    kubernetes {domain} in-addr.arpa ip6.arpa {{
         kubeconfig "{kubeconfig}"
         pods insecure
         fallthrough in-addr.arpa ip6.arpa
@@ -39,13 +40,14 @@ def dns_address(network: Network) -> str:
 
 
 def coredns(program: Path, credentials: Credentials, state: State, network: Network) -> Component:
-    """Answers for cluster.local, and asks the host's resolvers about the rest."""
+    """Answers for the cluster's domain, and asks the host's resolvers about the rest."""
     resolvers = usable_resolvers(file.read_text() for file in _RESOLVERS if file.exists())
     keep_private(
         state.config / "resolv.conf", "".join(f"nameserver {address}\n" for address in resolvers)
     )
     content = _COREFILE.format(
         address=network.node_address,
+        domain=DEFAULT_DOMAIN,
         port=_READY_PORT,
         kubeconfig=credentials.kubeconfigs["coredns"],
         forward=f"forward . {' '.join(resolvers)}" if resolvers else "",

@@ -14,6 +14,7 @@ from linkerd.local.credentials import NODE_NAME, Credentials
 from linkerd.local.files import keep_private, private_folder
 from linkerd.local.space import KUBELET
 from linkerd.local.state import Network, State
+from linkerd.mesh.names import DEFAULT_DOMAIN
 
 _HEALTH_PORT: Final = 10248
 
@@ -65,7 +66,7 @@ def kubelet_settings(
         "authorization": {"mode": "Webhook"},
         "containerRuntimeEndpoint": f"unix://{SOCKET}",
         "clusterDNS": [dns],
-        "clusterDomain": "cluster.local",
+        "clusterDomain": DEFAULT_DOMAIN,
         "resolvConf": str(state.config / "resolv.conf"),
         "podLogsDir": str(private_folder(state.folder / "pod-logs")),
         "volumePluginDir": str(private_folder(state.folder / "volume-plugins")),

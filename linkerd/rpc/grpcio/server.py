@@ -19,6 +19,7 @@ from linkerd.rpc.grpcio.calls import handler_of
 from linkerd.rpc.metrics import RpcMetrics
 from linkerd.rpc.options import ServerOptions
 from linkerd.rpc.server import Server
+from linkerd.runtime.values import HostPort
 
 __all__ = ["GrpcServer", "ServerOptions"]
 
@@ -48,9 +49,9 @@ class GrpcServer(Server):
             _add_reflection(server, self._names)
         if self.options.channelz:
             _add_channelz(server)
-        host = f"[{self._address.host}]" if ":" in self._address.host else self._address.host
+        address = HostPort(self._address.host or "::", self._address.port)
         try:
-            port = server.add_insecure_port(f"{host or '[::]'}:{self._address.port}")
+            port = server.add_insecure_port(str(address))
         except RuntimeError as error:
             raise OSError(str(error)) from error
         await server.start()
