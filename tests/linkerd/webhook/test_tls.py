@@ -9,19 +9,16 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
-from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
 from structlog.testing import capture_logs
 
-from linkerd.certificates import Authority, Certified, make_authority, make_server
+from linkerd.certificates import make_server
 from linkerd.runtime.errors import FilesError
 from linkerd.runtime.metrics import registry
 from linkerd.runtime.reload import Reloader, ReloadMetrics
-from tests.support.certificates import key_pem, make_ca, p256
+from tests.support.certificates import key_pem, p256
 from tests.support.clock import FakeClock
 from tests.support.inline import without_threads
-from tests.support.webhooks.served import DAY, Certificates, Served, served
+from tests.support.webhooks.served import DAY, Certificates, Served, for_clients, served
 from tests.support.webhooks.toys import NAME
 
 Log = list[MutableMapping[str, Any]]
@@ -174,47 +171,3 @@ def spoilt(certificates: Certificates, fault: str) -> tuple[bytes, bytes]:
             return good[1], good[0]
         case _:
             return b"", good[1]
-
-
-def for_clients(name: str, root: Authority | None = None) -> Certified:
-    """A certificate for clients only, by itself or issued by `root`."""
-    key = p256()
-    certificate = make_ca(
-        name, key, None if root is None else (root.certificate, root.key), ca=False,
-        extensions=[
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]),
-            x509.SubjectAlternativeName([x509.DNSName(name)]),
-        ],
-    )  # fmt: skip
-    return Certified(certificate, key)
-
-
-class TestClients:
-    async def test_who_a_client_is(self, tmp_path: Path) -> None:
-        """Those with a certificate of a trusted root are known by it, those with none are served as
-        nobody, those with another's are turned away; and the roots may change."""
-        proxies, others = (make_authority(name, lifetime=DAY) for name in ("front", "other"))
-        ours, theirs = (for_clients("proxy", root) for root in (proxies, others))
-
-        async def who(request: web.BaseRequest) -> web.Response:
-            transport = request.transport
-            client = None if transport is None else transport.get_extra_info("peercert")
-            return web.Response(text=str(client["subject"][0][0][1] if client else "nobody"))
-
-        async with served(
-            tmp_path, handler=who, prepare=lambda tls: tls.trust_clients([proxies.certificate])
-        ) as server:
-            as_ours, as_theirs = (
-                server.certificates.trusting(pair, tmp_path) for pair in (ours, theirs)
-            )
-            assert await server.request() == (200, "nobody")
-            assert await server.request(trust=as_ours) == (200, "proxy")
-            with pytest.raises(aiohttp.ClientError):
-                await server.request(trust=as_theirs)
-            server.tls.trust_clients([others.certificate])
-            again = server.certificates.trusting(ours, tmp_path)
-            with pytest.raises(aiohttp.ClientError):
-                await server.request(trust=again)
-            assert await server.request(
-                trust=server.certificates.trusting(theirs, tmp_path)
-            ) == (200, "proxy")  # fmt: skip

@@ -10,6 +10,8 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from prometheus_client import CollectorRegistry
 
 from linkerd.certificates import Authority, Certified, make_authority, make_server
@@ -20,6 +22,7 @@ from linkerd.webhook.admission import Admission, Webhook
 from linkerd.webhook.body import Bodies, BodyLimits
 from linkerd.webhook.https import ConnectionLimits, Handler, HttpsServer
 from linkerd.webhook.tls import ServerTls
+from tests.support.certificates import make_ca, p256
 from tests.support.clock import FakeClock
 from tests.support.mount import Mount
 from tests.support.webhooks.toys import NAME, WEBHOOKS
@@ -75,6 +78,19 @@ class Certificates:
             path.write_bytes(client.certificate_pem + client.key_pem)
             context.load_cert_chain(path)
         return context
+
+
+def for_clients(name: str, root: Authority | None = None) -> Certified:
+    """A certificate for clients only, by itself or issued by `root`."""
+    key = p256()
+    certificate = make_ca(
+        name, key, None if root is None else (root.certificate, root.key), ca=False,
+        extensions=[
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]),
+            x509.SubjectAlternativeName([x509.DNSName(name)]),
+        ],
+    )  # fmt: skip
+    return Certified(certificate, key)
 
 
 class Served:
