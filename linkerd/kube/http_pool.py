@@ -36,76 +36,73 @@ class Answer(NamedTuple):
 
 
 class AnswerParser:
-    """Makes answers of what a connection brings; its `on_` methods are the parser's callbacks.
-
-    One a connection, not one an answer: parser and callbacks refer to each other, which only the
-    garbage collector undoes.
-    """
+    """Makes an answer of what a connection brings."""
 
     def __init__(self) -> None:
-        self._parser = HttpResponseParser(self)
-        self.expect()
-
-    def expect(self) -> None:
-        """What comes now is a new answer."""
-        self._bytes = 0
-        self._body: list[bytes] = []
-        self._length: int | None = None  # that the headers announce; 0 for chunks
-        self._retry_after: float | None = None
-        self._fault: str | None = None
-        self._answer: Answer | None = None
+        self._message = _Message()
+        self._parser = HttpResponseParser(self._message)
 
     def feed(self, data: bytes) -> Answer | None:
-        """The answer once it is all there. Raises ProtocolError."""
-        self._bytes += len(data)
-        if self._bytes > _MAX_ANSWER:
-            raise ProtocolError(f"an answer of more than {_MAX_ANSWER} bytes")
+        """The answer once it is all there. Raises ProtocolError, also for more than it."""
+        message = self._message
+        message.bytes += len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserError as error:
-            self.on_message_begin()
-            self._fault = self._fault or f"an answer that is not HTTP/1.1 ({error})"
-        if self._answer is None and self._fault is not None:
-            raise ProtocolError(self._fault)
-        return self._answer
+            message.fault = message.fault or f"an answer that is not HTTP/1.1 ({error})"
+        if message.bytes > _MAX_ANSWER:
+            message.fault = f"an answer of more than {_MAX_ANSWER} bytes"
+        if message.fault is not None:
+            raise ProtocolError(message.fault)
+        if not message.complete:
+            return None
+        return Answer(
+            self._parser.get_status_code(),
+            b"".join(message.body),
+            message.retry_after,
+            not message.closes and self._parser.get_http_version() == "1.1",
+        )
+
+
+class _Message:
+    """What the parser calls. It does not know the parser, or the two would stay in memory until the
+    garbage collector runs."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.body: list[bytes] = []
+        self.retry_after: float | None = None
+        self.closes = False
+        self.complete = False
+        self.fault: str | None = None
+        self._length: int | None = None  # that the headers announce; 0 for chunks
 
     def on_message_begin(self) -> None:
-        """Of a second one, for which nobody asked, no more is taken in."""
-        if self._answer is not None:
-            self._answer = self._answer._replace(keeps=False)
+        if self.complete:
+            self.fault = "more than one answer"
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header has come."""
-        if self._answer is not None:
-            return
         name = name.lower()
         if name == b"content-length":
             self._length = int(value)
         elif name == b"transfer-encoding":
             self._length = 0
+        elif name == b"connection":
+            self.closes = value.lower() != b"keep-alive"
         elif name == b"retry-after" and value.isdigit():
-            self._retry_after = float(value)
+            self.retry_after = float(value)
 
     def on_headers_complete(self) -> None:
-        """All of them have."""
         if self._length is None:
-            self._fault = "an answer that does not say how long it is"
+            self.fault = "an answer that does not say how long it is"
         elif self._length > _MAX_ANSWER:
-            self._fault = f"an answer of {self._length} bytes"
+            self.fault = f"an answer of {self._length} bytes"
 
     def on_body(self, body: bytes) -> None:
-        """Some of it."""
-        self._body.append(body)
+        self.body.append(body)
 
     def on_message_complete(self) -> None:
-        """The answer is there."""
-        if self._answer is None and self._fault is None:
-            self._answer = Answer(
-                self._parser.get_status_code(),
-                b"".join(self._body),
-                self._retry_after,
-                self._parser.should_keep_alive(),
-            )
+        self.complete = True
 
 
 class _Connection(asyncio.Protocol):
@@ -153,7 +150,7 @@ class _Connection(asyncio.Protocol):
         if self.closed or self._transport is None:
             raise ConnectionResetError("connection closed")
         self._waiter = asyncio.get_running_loop().create_future()
-        self._parser.expect()
+        self._parser = AnswerParser()
         self._transport.write(request)
         keeps = False
         try:
