@@ -18,6 +18,7 @@ from bench import (
     first_answer,
     get1000,
     hostnames,
+    huge_service,
     identity,
     relist,
     rolling,
@@ -93,6 +94,10 @@ async def _hostnames(_where: cluster.Cluster, _options: Options) -> list[Figure]
     return await asyncio.to_thread(hostnames.run)
 
 
+async def _huge_service(_where: cluster.Cluster, _options: Options) -> list[Figure]:
+    return await asyncio.to_thread(huge_service.run)
+
+
 async def _relist(where: cluster.Cluster, options: Options) -> list[Figure]:
     return await relist.run(where, options.logs, Crowd(options.streams, options.connections))
 
@@ -127,6 +132,7 @@ BENCHES: Mapping[str, Bench] = {
     "get1000": _get1000,
     "change-cost": _change_cost,
     "hostnames": _hostnames,
+    "huge-service": _huge_service,
     "relist": _relist,
     "rolling": _rolling,
     "churn": _churn,

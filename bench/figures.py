@@ -70,6 +70,9 @@ KINDS: Mapping[str, Kind] = {
     "hostnames_change_ms": Kind(
         "ms", "20,000 streams for hostnames of 1,000 endpoints: one change holds up the loop", 2
     ),
+    "huge_service_stall_ms": Kind(
+        "ms", "a service of 100,000 endpoints: longest wait of others, whatever happens to it", 50
+    ),
     "rolling_messages_per_batch": Kind(
         "", "rolling restart: messages of the listener with most, for a batch that arrived", 1
     ),

@@ -17,18 +17,22 @@ from linkerd.index.dependencies import NOTHING, Dependencies, Dependent, Subject
 from linkerd.index.derived import Derived, Watch
 from linkerd.index.index import Index
 from linkerd.index.objects import Objects, Taker
+from linkerd.index.pace import AtOnce, LoopPace, Pace
 from linkerd.index.views import Owner, TopicView, UnclearError, View
 
 __all__ = [
     "NOTHING",
+    "AtOnce",
     "Complaints",
     "Context",
     "Dependencies",
     "Dependent",
     "Derived",
     "Index",
+    "LoopPace",
     "Objects",
     "Owner",
+    "Pace",
     "Subject",
     "Taker",
     "Tally",

@@ -47,12 +47,15 @@ class Derived(Generic[V]):
         self._outdated: dict[_Entry[V], None] = {}
 
     def at(self, subject: Subject) -> V | None:
-        """The value of `subject`. Whoever asks must watch `subject` by the end of its computation;
-        that is what keeps the value."""
+        """The value of `subject` as of now. Whoever asks must watch `subject` by the end of its
+        computation; that is what keeps the value."""
         entry = self._entries.get(subject)
         if entry is None:
             entry = self._entries[subject] = _Entry(subject, self._outdated)
             entry.value = self._value(entry)
+        elif self._outdated and entry in self._outdated:
+            del self._outdated[entry]
+            self._refresh(entry)
         return entry.value
 
     def drop(self, subject: Subject) -> None:
@@ -62,15 +65,23 @@ class Derived(Generic[V]):
             self._outdated.pop(entry, None)
             self._dependencies.watch(entry, NOTHING)
 
-    def refresh(self) -> None:
-        """Derives again what is out of date and touches those whom a difference concerns."""
-        while self._outdated:
-            entry, _ = self._outdated.popitem()
-            with self._complaints.guarding(entry.subject):
-                value = self._value(entry)
-                if value != entry.value:
-                    entry.value = value
-                    self._dependencies.touch(entry.subject)
+    @property
+    def outdated(self) -> bool:
+        """Whether anything is out of date."""
+        return bool(self._outdated)
+
+    def refresh_one(self) -> None:
+        """Derives one value again that is out of date, and touches those whom a difference
+        concerns. The newest comes first: one change may concern very many, which others should not
+        have to wait for."""
+        self._refresh(self._outdated.popitem()[0])
+
+    def _refresh(self, entry: _Entry[V]) -> None:
+        with self._complaints.guarding(entry.subject):
+            value = self._value(entry)
+            if value != entry.value:
+                entry.value = value
+                self._dependencies.touch(entry.subject)
 
     def __len__(self) -> int:
         return len(self._entries)

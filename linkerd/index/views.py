@@ -1,10 +1,10 @@
 """What clients follow: computed from subjects, published to topics, gone with the last follower."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from linkerd.index.dependencies import NOTHING, Dependencies, Dependent
-from linkerd.streams import Cursor, Topic
+from linkerd.streams import Cursor, Told, Topic
 
 S = TypeVar("S")
 
@@ -23,6 +23,9 @@ class Owner(Protocol):
     def dropped(self, view: "View", /) -> None:
         """The last follower of `view` has left, and it has let go of everything."""
 
+    def tidy(self, steps: Iterator[None], /) -> None:
+        """Goes through `steps` when there is time: what lets go of much."""
+
 
 class View(Dependent):
     """Something that clients follow. `id` is what they ask for it by; first its class."""
@@ -37,8 +40,10 @@ class View(Dependent):
     def touch(self) -> None:
         self.owner.touched(self)
 
-    def refresh(self) -> None:
-        """Takes in what changed and publishes what differs."""
+    def refresh(self) -> Iterable[None]:
+        """Takes in what changed and publishes what differs; or does so step by step while the
+        result is iterated, and publishes at the end. Objects may change between steps: then it is
+        touched, and refreshed once more afterwards."""
         raise NotImplementedError
 
 
@@ -52,7 +57,7 @@ class TopicView(View, Generic[S]):
         self,
         dependencies: Dependencies,
         owner: Owner,
-        delta: Callable[[S | None, S], Sequence[bytes]],
+        delta: Callable[[S | None, S], Told],
         *key: Hashable,
     ) -> None:
         super().__init__(owner, *key)
@@ -76,14 +81,15 @@ class TopicView(View, Generic[S]):
             raise type(self._unclear)(*self._unclear.args)
         return self.topic.subscribe()
 
-    def refresh(self) -> None:
+    def refresh(self) -> Iterable[None]:
         try:
             state = self.compute()
         except UnclearError as error:  # for a moment, most likely; until then nothing is said
             self._unclear = error.with_traceback(None)  # whose frames know the view
-            return
-        self._unclear = None
-        self.topic.publish(state)
+        else:
+            self._unclear = None
+            self.topic.publish(state)
+        return ()
 
     def _close(self) -> None:
         self._dependencies.watch(self, NOTHING)

@@ -7,7 +7,18 @@ here awaits or knows protobuf.
 """
 
 from linkerd.streams.feed import Feed, Reader
+from linkerd.streams.messages import Messages, Told
 from linkerd.streams.subscription import StreamEnd, Subscription, drain
 from linkerd.streams.topic import Cursor, Topic
 
-__all__ = ["Cursor", "Feed", "Reader", "StreamEnd", "Subscription", "Topic", "drain"]
+__all__ = [
+    "Cursor",
+    "Feed",
+    "Messages",
+    "Reader",
+    "StreamEnd",
+    "Subscription",
+    "Told",
+    "Topic",
+    "drain",
+]

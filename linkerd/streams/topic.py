@@ -14,11 +14,12 @@ Invariants, held by the property tests:
 - publishing costs O(cursors in step), never O(cursors).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar, cast
 
 import grpc
 
+from linkerd.streams.messages import Messages, Told
 from linkerd.streams.subscription import StreamEnd
 
 # ruff: noqa: SLF001  # a topic and its cursors are one mechanism in two classes
@@ -49,7 +50,7 @@ class Topic(Generic[S]):
 
     def __init__(
         self,
-        delta: Callable[[S | None, S], Sequence[bytes]],
+        delta: Callable[[S | None, S], Told],
         state: S | None = None,
         *,
         on_empty: Callable[[], None] | None = None,
@@ -60,7 +61,7 @@ class Topic(Generic[S]):
         self.subscribers = 0
         self._on_empty = on_empty
         self._end: tuple[grpc.StatusCode, str] | None = None
-        self._deltas: dict[int, Sequence[bytes]] = {}
+        self._deltas: dict[int, Told] = {}
         self._in_step: dict[Cursor[S], None] = {}
 
     def publish(self, state: S) -> None:
@@ -95,7 +96,7 @@ class Topic(Generic[S]):
         for cursor in resting:
             cursor._rouse()
 
-    def _from(self, version: int, state: S | None, current: S) -> Sequence[bytes]:
+    def _from(self, version: int, state: S | None, current: S) -> Told:
         messages = self._deltas[version] = self.delta(state, current)
         return messages
 
@@ -138,7 +139,9 @@ class Cursor(Generic[S]):
                 topic._in_step[self] = None
                 return None
             messages = self._advance(topic)
-            if len(messages) == 1:  # most often, and thousands at once
+            if (
+                not isinstance(messages, Messages) and len(messages) == 1
+            ):  # most often, and thousands at once
                 return messages[0]
             self._pending = iter(messages)
 
@@ -152,7 +155,7 @@ class Cursor(Generic[S]):
         self._state = self._pending = self._wake = None
         topic._leave(self)
 
-    def _advance(self, topic: Topic[S]) -> Sequence[bytes]:
+    def _advance(self, topic: Topic[S]) -> Told:
         """Goes on to the current state; what that takes."""
         current = cast("S", topic.state)  # a version above ours means that there is a state
         messages = topic._deltas.get(self._version)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from linkerd.index import LoopPace
 from linkerd.kube.client import KubeClient
 from linkerd.kube.connecting import connect
 from linkerd.kube.controller.replica import holder_identity
@@ -191,7 +192,12 @@ def make_index(settings: Settings, mesh: MeshSettings) -> Index:
     encoder = AddressEncoder(
         settings.meshed_http2_client_params, zone_weights=settings.ext_endpoint_zone_weights
     )
-    return Index(mesh, endpoints=EndpointDeltas(encoder), profile=ProfileDeltas(encoder))
+    return Index(
+        mesh,
+        endpoints=EndpointDeltas(encoder),
+        profile=ProfileDeltas(encoder),
+        pace=LoopPace(),
+    )
 
 
 def _domain(flag: str, text: str) -> str:

@@ -113,7 +113,8 @@ def _explain_origin(
     else:  # a client would be refused
         unfollowed = Share(context, origin, port, lambda: None)
         only = unfollowed.filter_for(audience, zone, ipv6=home.mesh.ipv6)
-        unfollowed.merged.close()
+        for _ in unfollowed.merged.close():  # it is empty
+            pass
     slices = reasons.trace(context, origin.service, port, only)
     return Explained(origin, "read", context, only, slices)
 

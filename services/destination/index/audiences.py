@@ -124,11 +124,12 @@ class Pools:
         if self._by_node is not None:
             _unfile(self._by_node, ((a.node, a) for a in gone))
             _file(self._by_node, ((a.node, a) for a in come))
+        places = {(address.hostname, address.node) for address in (*gone, *come)}
         return {
             Pool(hostname, node)
-            for address in (*gone, *come)
-            for hostname in ("", address.hostname)
-            for node in (None, address.node)
+            for its_hostname, its_node in places
+            for hostname in ("", its_hostname)
+            for node in (None, its_node)
         }
 
 

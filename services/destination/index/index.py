@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from linkerd import index
-from linkerd.index import Complaints, View
+from linkerd.index import Complaints, Pace, View
 from linkerd.kube.objects import Key, Service
 from linkerd.mesh.names import IdentityDomain
 from linkerd.streams import Subscription
@@ -44,9 +44,14 @@ class Index(index.Index[Kind, Context]):
     from one state to the next is told (the encoders of `wire`)."""
 
     def __init__(
-        self, mesh: MeshSettings, *, endpoints: ports.Delta, profile: profiles.Delta
+        self,
+        mesh: MeshSettings,
+        *,
+        endpoints: ports.Delta,
+        profile: profiles.Delta,
+        pace: Pace | None = None,
     ) -> None:
-        super().__init__(Context(mesh, Complaints()))
+        super().__init__(Context(mesh, Complaints()), pace)
         self._endpoints_delta = endpoints
         self._profile_delta = profile
         self._mesh = mesh
@@ -83,9 +88,14 @@ class Index(index.Index[Kind, Context]):
             self._check_origin(key, service)
         if (PortView, key, port) not in self.views and not declares(service, port):
             self._check_ports(key, service)
-        view = self.view((PortView, key, port), lambda: PortView(self.clusters, key, port, self))
+        view = self.view(
+            (PortView, key, port),
+            lambda: PortView(self.clusters, self, self._endpoints_delta, key, port),
+        )
         self._ports.setdefault(key, set()).add(port)
-        return view.subscribe(audience, self._endpoints_delta)
+        subscription = view.subscribe(audience)
+        self.flush()  # its first state, if there is none yet
+        return subscription
 
     def _check_ports(self, key: Key, service: Service) -> None:
         followed = self._ports.get(key, ())

@@ -1,6 +1,7 @@
 """The endpoints of a port of a service, over all of its slices."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from linkerd.index import NOTHING, Dependent
@@ -18,14 +19,27 @@ EXTERNAL_NAME: Final = "ExternalName"
 _LOCAL: Final = "Local"
 
 
+@dataclass(slots=True)
+class _Draft:
+    """What is told next, as far as it has been put together."""
+
+    addresses: dict[Socket, Address]
+    census: Census
+    changed: dict[Socket, None] = field(default_factory=dict)
+
+
 class MergedPort(Dependent):
     """The endpoints of a port of a service, over all slices of the service.
 
-    `addresses` is replaced, never changed; of a socket in several slices the newest slice's address
-    counts.
+    What changed is taken in (`collect`) and put together (`merge`) a slice a step; what is told
+    stays as it was until the end (`become`). `addresses` is replaced, never changed; of a socket in
+    several slices the newest slice's address counts.
     """
 
-    __slots__ = ("_key", "_parts", "_port", "_touched", "addresses", "census", "context", "labels")
+    __slots__ = (
+        *("_changed", "_draft", "_key", "_overlaps", "_parts", "_port", "_touched"),
+        *("addresses", "census", "context", "labels"),
+    )
 
     def __init__(self, context: Context, key: Key, port: int, touched: Callable[[], None]) -> None:
         super().__init__()
@@ -34,29 +48,86 @@ class MergedPort(Dependent):
         self._port = port
         self._touched = touched
         self._parts: dict[Key, SlicePart] = {}
+        self._changed: list[tuple[SlicePart, set[Socket]]] = []  # since the last merge
+        self._overlaps = False  # a socket is in several slices
+        self._draft: _Draft | None = None
         self.addresses: Addresses = {}
         self.census = Census()
         self.labels: Labels = ()
         context.dependencies.watch(self, {on.service(*key), on.slices(*key)})
-        self.update()
 
     def touch(self) -> None:
         self._touched()
 
-    def update(self) -> Sequence[Socket]:
-        """Takes in the service and its slices as they are now; the sockets that changed."""
-        service = self.context.objects.services.get(self._key)
-        served = service is not None and service.spec.type != EXTERNAL_NAME
-        slices = self.context.objects.slices_of.get(self._key, {}) if served else {}
-        self.labels = _labels(self._key, slices)
-        touched = self._drop_parts(slices)
-        wanted = port_name(service, self._port)
+    def collect(self) -> Iterator[None]:
+        """Takes in the service and its slices as they are now."""
+        slices = dict(self._slices())
+        for key in self._parts.keys() - slices.keys():
+            part = self._parts.pop(key)
+            self._changed.append((part, part.close()))
+            yield
+        wanted = port_name(self.context.objects.services.get(self._key), self._port)
         for key, now in slices.items():
-            part = self._parts.get(key)
-            if part is None:
-                part = self._parts[key] = SlicePart(self.context, self._port, self._touched)
-            touched |= part.update(now, wanted)
-        return self._merge(touched)
+            known = self._parts.get(key)
+            if known is None:
+                known = self._parts[key] = SlicePart(self.context, self._port, self._touched)
+            if changed := known.update(now, wanted):
+                self._changed.append((known, changed))
+            yield
+
+    def collected(self, *, changed: bool) -> list[Addresses]:
+        """What was collected, by slice: all of it, or where something changed."""
+        parts = [part for part, _ in self._changed] if changed else self._parts.values()
+        return [part.addresses for part in parts]
+
+    def merge(self) -> Iterator[None]:
+        """Puts together what was collected."""
+        changes, self._changed = self._changed, []
+        if not changes and not self._overlaps:
+            return
+        draft = _Draft(dict(self.addresses), replace(self.census))
+        for _, sockets in changes:
+            for socket in sockets:
+                draft.addresses.pop(socket, None)
+            yield
+        for part, sockets in changes:
+            draft.addresses.update(
+                (at, part.addresses[at]) for at in sockets if at in part.addresses
+            )
+            yield
+        count = sum(len(part.addresses) for part in self._parts.values())
+        touched: Iterable[Iterable[Socket]] = (sockets for _, sockets in changes)
+        if self._overlaps or len(draft.addresses) != count:
+            draft.addresses = self._merge_overlapping()
+            touched = [differences(self.addresses, draft.addresses)]
+        self._overlaps = len(draft.addresses) != count
+        for some in touched:
+            self._compare(draft, some)
+            yield
+        self._draft = draft
+
+    def become(self) -> Sequence[Socket]:
+        """What was put together counts from now on; the sockets that changed."""
+        self.labels = _labels(self._key, self._slices())
+        draft, self._draft = self._draft, None
+        if draft is None or not draft.changed:
+            return ()
+        self.addresses, self.census = draft.addresses, draft.census
+        return list(draft.changed)
+
+    def _compare(self, draft: _Draft, touched: Iterable[Socket]) -> None:
+        before, now = self.addresses, draft.addresses
+        for at in differences(before, now, touched):
+            if at not in draft.changed:
+                draft.changed[at] = None
+                draft.census.count(before.get(at), -1)
+                draft.census.count(now.get(at), 1)
+
+    def close(self) -> Iterator[None]:
+        """Nobody asks any more. Lets go of everything, a slice a step."""
+        self.context.dependencies.watch(self, NOTHING)
+        parts, self._parts, self._changed = self._parts, {}, []
+        return _closing(parts)
 
     @property
     def stays_local(self) -> bool:
@@ -64,33 +135,12 @@ class MergedPort(Dependent):
         service = self.context.objects.services.get(self._key)
         return service is not None and service.spec.internal_traffic_policy == _LOCAL
 
-    def close(self) -> None:
-        """Nobody asks any more."""
-        self._drop_parts({})
-        self.context.dependencies.watch(self, NOTHING)
-
-    def _drop_parts(self, slices: Mapping[Key, EndpointSlice]) -> set[Socket]:
-        gone = [key for key in self._parts if key not in slices]
-        return {socket for key in gone for socket in self._parts.pop(key).close()}
-
-    def _merge(self, touched: set[Socket]) -> Sequence[Socket]:
-        """Merges what the parts have at `touched`, or everything if slices overlap."""
-        before = self.addresses
-        if not touched and len(before) == self._count():
-            return ()
-        now = dict(before)
-        for socket in touched:
-            now.pop(socket, None)
-        for part in self._parts.values():
-            now.update((at, part.addresses[at]) for at in touched if at in part.addresses)
-        if len(now) != self._count():
-            now = self._merge_overlapping()
-            touched = set(differences(before, now))
-        return self._become(now, touched)
-
-    def _count(self) -> int:
-        """How many addresses the parts have; more than the merged ones only if slices overlap."""
-        return sum(len(part.addresses) for part in self._parts.values())
+    def _slices(self) -> Mapping[Key, EndpointSlice]:
+        """The slices that count."""
+        service = self.context.objects.services.get(self._key)
+        if service is None or service.spec.type == EXTERNAL_NAME:
+            return {}
+        return self.context.objects.slices_of.get(self._key, {})
 
     def _merge_overlapping(self) -> dict[Socket, Address]:
         now: dict[Socket, Address] = {}
@@ -98,15 +148,11 @@ class MergedPort(Dependent):
             now.update(part.addresses)
         return now
 
-    def _become(self, now: Addresses, touched: set[Socket]) -> Sequence[Socket]:
-        before = self.addresses
-        changed = differences(before, now, touched)
-        if changed:
-            self.addresses = now
-            for at in changed:
-                self.census.count(before.get(at), -1)
-                self.census.count(now.get(at), 1)
-        return changed
+
+def _closing(parts: dict[Key, SlicePart]) -> Iterator[None]:
+    while parts:
+        parts.popitem()[1].close()
+        yield
 
 
 def port_name(service: Service | None, port: int) -> PortName:

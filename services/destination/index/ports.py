@@ -6,11 +6,12 @@ published are the endpoint sets of all shares. A change costs those audiences al
 it changes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, Protocol
 
 from linkerd.index import NOTHING, Dependent, Owner, Subject, View
 from linkerd.kube.objects import Key
-from linkerd.streams import Cursor, Topic
+from linkerd.streams import Cursor, Told, Topic
 from services.destination.index import subjects as on
 from services.destination.index.audiences import (
     Addresses,
@@ -25,10 +26,22 @@ from services.destination.index.context import Context
 from services.destination.index.errors import MislabelledError
 from services.destination.index.merged import MergedPort
 from services.destination.index.origins import HOME, Origin, origins_of
+from services.destination.model.address import Address
 from services.destination.model.endpoints import Endpoints
 
-Delta = Callable[[Endpoints | None, Endpoints], Sequence[bytes]]
-"""How the steps from some endpoint sets to others are told to a reader."""
+_MANY: Final = 1_000
+"""Endpoints of a port that are encoded before they are told, step by step, lest their first reader
+hold up everybody."""
+
+
+class Delta(Protocol):
+    """How the steps from some endpoint sets to others are told to a reader."""
+
+    def __call__(self, last: Endpoints | None, current: Endpoints, /) -> Told:
+        """The messages of a step."""
+
+    def prepare(self, address: Address, zone: str) -> None:
+        """`address` will be told to clients of `zone`."""
 
 
 class Share:
@@ -45,10 +58,10 @@ class Share:
         self._selections: dict[Pool, dict[Filter, Selection]] = {}
 
     def update(self) -> list[Selection]:
-        """Takes in what changed; the selections that differ now."""
+        """What was put together counts from now on; the selections that differ."""
         merged = self.merged
         before, labels = merged.addresses, merged.labels
-        touched = merged.update()
+        touched = merged.become()
         concerned = self._pools.update(before, merged.addresses, touched)
         if merged.labels != labels:
             concerned = set(self._selections)
@@ -119,44 +132,99 @@ class AudienceTopic(Dependent):
 
 
 class PortView(View):
-    """The topics of one port of one service, an audience each."""
+    """The topics of one port of one service, an audience each. They have states once it has been
+    computed for the first time, which may take several turns if the service is huge."""
 
     __slots__ = (
-        *("_clusters", "_context", "_moved", "_terms"),
-        *("audiences", "key", "port", "shares"),
+        *("_clusters", "_coming", "_context", "_delta", "_is_known", "_moved", "_terms"),
+        *("_zones", "audiences", "key", "port", "shares"),
     )
 
-    def __init__(self, clusters: Clusters, key: Key, port: int, owner: Owner) -> None:
+    def __init__(self, clusters: Clusters, owner: Owner, delta: Delta, key: Key, port: int) -> None:
         super().__init__(owner, key, port)
         self.key = key
         self.port = port
         self.audiences: dict[Audience, AudienceTopic] = {}
         self.shares: dict[Origin, Share] = {}
+        self._coming: dict[Origin, Share] = {}  # that are being computed for the first time
         self._clusters = clusters
         self._context = clusters.home
+        self._delta = delta
+        self._is_known = False
         self._moved: dict[AudienceTopic, None] = {}  # whose filters may have changed
         self._terms: list[tuple[Share, bool]] = []
-        self._locate()
+        self._zones: set[str] = set()  # of audiences
+        self.touch()
 
-    def subscribe(self, audience: Audience, delta: Delta) -> Cursor[Endpoints]:
+    def subscribe(self, audience: Audience) -> Cursor[Endpoints]:
         """A new follower of the topic of `audience`."""
         entry = self.audiences.get(audience)
         if entry is None:
-            topic: Topic[Endpoints] = Topic(delta, on_empty=lambda: self._drop(audience))
+            topic: Topic[Endpoints] = Topic(self._delta, on_empty=lambda: self._drop(audience))
             entry = self.audiences[audience] = AudienceTopic(audience, topic, self._move)
-            self._place(entry)
-            entry.publish()
             if audience.node:
                 self._context.dependencies.watch(entry, {on.node(audience.node)})
+            if self._is_known and (not self._is_large or self._zone(audience) in self._zones):
+                self._zones.add(self._zone(audience))
+                self._place(entry)
+                entry.publish()
+            else:
+                self._move(entry)
         return entry.topic.subscribe()
 
-    def refresh(self) -> None:
-        """Takes in what changed and publishes what differs."""
+    def refresh(self) -> Iterator[None]:
+        """Takes in what changed, prepares what is to be told, and publishes what differs."""
+        shares = self._locate()
+        for share in shares.values():
+            yield from share.merged.collect()
+        for share in shares.values():
+            yield from self._prepare(share.merged)
+            yield from share.merged.merge()
+        self._publish(shares)
+
+    def _locate(self) -> dict[Origin, Share]:
+        """The shares of the origins that the service has now; new ones are empty yet."""
+        origins = self._origins()
+        subjects: set[Subject] = {on.service(*self.key)}
+        subjects.update(on.cluster(o.cluster) for o in origins if o.cluster != HOME)
+        self._context.dependencies.watch(self, subjects)
+        found, coming = {}, {}
+        for origin in origins:
+            context = self._clusters.get(origin.cluster)
+            known = self._coming.pop(origin, None) or self.shares.get(origin)
+            if known is not None and known.merged.context is context:
+                found[origin] = known
+            elif context is not None:
+                found[origin] = Share(context, origin, self.port, self.touch)
+            if origin in found and found[origin] is not self.shares.get(origin):
+                coming[origin] = found[origin]
+        self._close(self._coming)
+        self._coming = coming
+        return found
+
+    def _prepare(self, merged: MergedPort) -> Iterator[None]:
+        """Encodes what will be told, if it is much."""
+        come = {self._zone(entry.audience) for entry in self._moved} - self._zones
+        found = merged.collected(changed=not come)
+        if sum(map(len, found)) >= _MANY:
+            for addresses in found:
+                for address in addresses.values():
+                    for zone in (*self._zones, *come):
+                        self._delta.prepare(address, zone)
+                yield
+
+    def _publish(self, shares: dict[Origin, Share]) -> None:
+        before, self.shares, self._coming = self.shares, shares, {}
+        self._close({at: old for at, old in before.items() if shares.get(at) is not old})
         moved, self._moved = self._moved, {}
-        if self._locate():
+        self._zones.update(self._zone(entry.audience) for entry in moved)
+        # Filters depend on what the shares are, and on whether they keep to a node.
+        terms = [(share, share.merged.stays_local) for share in shares.values()]
+        if terms != self._terms or not self._is_known:
             moved = dict.fromkeys(self.audiences.values())
+        self._terms, self._is_known = terms, True
         concerned = dict(moved)
-        for share in self.shares.values():
+        for share in shares.values():
             for selection in share.update():
                 concerned.update(selection.users)
         for entry in moved:
@@ -164,32 +232,17 @@ class PortView(View):
         for entry in concerned:
             entry.publish()
 
+    @property
+    def _is_large(self) -> bool:
+        return sum(len(share.merged.addresses) for share in self.shares.values()) >= _MANY
+
     def _move(self, entry: AudienceTopic) -> None:
         self._moved[entry] = None
         self.touch()
 
-    def _locate(self) -> bool:
-        """Opens and closes shares, for the origins that the service has now. Whether what all
-        filters depend on has changed: the shares, and whether they keep to a node."""
-        origins = self._origins()
-        subjects: set[Subject] = {on.service(*self.key)}
-        subjects.update(on.cluster(o.cluster) for o in origins if o.cluster != HOME)
-        self._context.dependencies.watch(self, subjects)
-        before, self.shares = self.shares, {}
-        for origin in origins:
-            context = self._clusters.get(origin.cluster)
-            share = before.get(origin)
-            if share is not None and share.merged.context is context:
-                self.shares[origin] = before.pop(origin)
-            elif context is not None:
-                self.shares[origin] = Share(context, origin, self.port, self.touch)
-        for share in before.values():
-            share.merged.close()
-        terms, self._terms = (
-            self._terms,
-            [(share, share.merged.stays_local) for share in self.shares.values()],
-        )
-        return terms != self._terms
+    def _close(self, shares: Mapping[Origin, Share]) -> None:
+        for share in shares.values():
+            self.owner.tidy(share.merged.close())
 
     def _origins(self) -> Sequence[Origin]:
         service = self._context.objects.services.get(self.key)
@@ -210,16 +263,20 @@ class PortView(View):
         for share, selection in entry.parts:
             share.leave(selection, entry)
         if not self.audiences:
-            for share in self.shares.values():
-                share.merged.close()
-            self.shares, self._terms = {}, []  # which know the view: it is freed at once so
             self._context.dependencies.watch(self, NOTHING)
             self.owner.dropped(self)
+            self._close(self.shares)
+            self._close(self._coming)
+            # Which know the view: it is freed at once so.
+            self.shares, self._coming, self._terms = {}, {}, []
+
+    def _zone(self, audience: Audience) -> str:
+        """Where an audience is, empty if unknown."""
+        return self._context.objects.zones.get(audience.node, "") if audience.node else ""
 
     def _place(self, entry: AudienceTopic) -> None:
         """Has the audience use those filters that are its own now, of each share."""
-        node, ipv6 = entry.audience.node, self._context.mesh.ipv6
-        zone = self._context.objects.zones.get(node, "") if node else ""
+        zone, ipv6 = self._zone(entry.audience), self._context.mesh.ipv6
         before, entry.parts = (
             entry.parts,
             tuple(

@@ -1,6 +1,6 @@
 """Profiles of what a client may connect to: a service's name, or an IP."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 
 from linkerd.index import Owner, Subject, TopicView
@@ -9,6 +9,7 @@ from linkerd.mesh.addresses import canonical_ip
 from linkerd.mesh.labels import OPAQUE_PORTS
 from linkerd.mesh.names import is_dns_name, service_name
 from linkerd.mesh.ports import PortSet
+from linkerd.streams import Told
 from services.destination.index import subjects as on
 from services.destination.index.context import Context
 from services.destination.index.facts import Facts, of_pod
@@ -33,7 +34,7 @@ from services.destination.model.profile import (
 )
 from services.destination.model.routes import Traffic
 
-Delta = Callable[[Profile | None, Profile], Sequence[bytes]]
+Delta = Callable[[Profile | None, Profile], Told]
 """How the step from one profile to another is told to a reader."""
 
 

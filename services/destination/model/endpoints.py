@@ -1,10 +1,11 @@
 """The endpoints that one audience of an authority sees: the state of a `Get` topic."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from itertools import chain, count
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Final
 
 from linkerd.mesh.addresses import Socket
+from linkerd.streams import Told
 from services.destination.model.address import Address, Labels
 
 LOCAL: Final = "local"
@@ -12,6 +13,11 @@ REMOTE: Final = "remote"
 UNKNOWN: Final = "unknown"
 
 _serials: Final = count(1)
+_STEPS: Final = 16  # that a set knows of those that led to it
+_REMEMBERED: Final = 2_000  # sockets in all of them but the last
+
+Step = tuple[int, Sequence[Socket]]
+"""The serial of a set, and where the one after it differs at most."""
 
 
 def locality(zone: str, address: Address) -> str:
@@ -24,13 +30,13 @@ def locality(zone: str, address: Address) -> str:
 class EndpointSet:
     """The endpoints of one origin by socket, immutable.
 
-    A set made by `successor` knows which sockets may differ from the set before it, so that going
-    from one version to the next costs what changed, not the size of the set. It names its
-    predecessor by serial instead of holding it, so old versions live only while a reader holds
+    A set made by `successor` knows which sockets may differ from the last few sets before it, so
+    that going from one version to another costs what changed, not the size of the set. It names its
+    predecessors by serial instead of holding them, so old versions live only while a reader holds
     them. Sets compare by identity: whoever makes a new one knows that something changed.
     """
 
-    __slots__ = ("_before", "_touched", "addresses", "labels", "memo", "origin", "serial", "zone")
+    __slots__ = ("_steps", "addresses", "labels", "memo", "origin", "serial", "zone")
 
     def __init__(
         self,
@@ -47,9 +53,8 @@ class EndpointSet:
         self.zone = zone  # of those who ask: it decides each endpoint's locality
         self.origin = origin  # what tells it from other sets that a reader has at the same time
         self.serial = next(_serials)
-        self.memo: dict[int, tuple[bytes, ...]] = {}  # room for encoders, by a reader's serial
-        self._before = before.serial if before is not None else 0
-        self._touched = touched
+        self.memo: dict[int, Told] = {}  # room for encoders, by a reader's serial
+        self._steps = _recent(before, touched) if before is not None else ()
 
     def successor(
         self, addresses: Mapping[Socket, Address], touched: Sequence[Socket]
@@ -59,24 +64,37 @@ class EndpointSet:
             addresses, self.labels, self.zone, origin=self.origin, before=self, touched=touched
         )
 
-    def since(self, last: "EndpointSet") -> tuple[list[Address], list[Address]]:
+    def since(self, last: "EndpointSet") -> tuple[int, Iterator[Address], Iterator[Address]]:
         """What a reader of `last` lacks: addresses that are new or look different, and addresses
-        (as they were) that are gone."""
-        then, now = last.addresses, self.addresses
-        added, gone = [], []
-        for socket in self.differing(last):
-            new, old = now.get(socket), then.get(socket)
-            if new is None:
-                gone += [old] if old is not None else []
-            elif old is None or not self.tells_the_same(new, last, old):
-                added.append(new)
-        return added, gone
+        (as they were) that are gone. Both are looked for while they are iterated; first is the
+        number of sockets that have to be looked at."""
+        sockets = self.differing(last)
+        return len(sockets), self._added(sockets, last), self._gone(sockets, last)
 
-    def differing(self, last: "EndpointSet") -> Iterable[Socket]:
+    def differing(self, last: "EndpointSet") -> Collection[Socket]:
         """The sockets at which `last` may differ."""
-        if self._before == last.serial:
-            return self._touched
-        return chain(self.addresses, (at for at in last.addresses if at not in self.addresses))
+        touched: dict[Socket, None] = {}
+        for serial, sockets in self._steps:
+            touched.update(dict.fromkeys(sockets))
+            if serial == last.serial:
+                return touched
+        return {**self.addresses, **last.addresses}
+
+    def _added(self, sockets: Iterable[Socket], last: "EndpointSet") -> Iterator[Address]:
+        then, now = last.addresses, self.addresses
+        alike = self.labels == last.labels and self.zone == last.zone
+        for socket in sockets:
+            new, old = now.get(socket), then.get(socket)
+            if new is None or (alike and new is old):
+                continue
+            if old is None or not self.tells_the_same(new, last, old):
+                yield new
+
+    def _gone(self, sockets: Iterable[Socket], last: "EndpointSet") -> Iterator[Address]:
+        then, now = last.addresses, self.addresses
+        for socket in sockets:
+            if socket not in now and (old := then.get(socket)) is not None:
+                yield old
 
     def tells_the_same(self, new: Address, last: "EndpointSet", old: Address) -> bool:
         """Whether a reader hears the same of `new`, of this set, as of `old`, of `last`."""
@@ -85,6 +103,18 @@ class EndpointSet:
             and new.looks_like(old)
             and (self.zone == last.zone or locality(self.zone, new) == locality(last.zone, old))
         )
+
+
+def _recent(before: EndpointSet, touched: Sequence[Socket]) -> tuple[Step, ...]:
+    """The steps that led from the last few sets to the one after `before`, the newest first."""
+    steps: list[Step] = [(before.serial, touched)]
+    room = _REMEMBERED - len(touched)
+    for step in before._steps[: _STEPS - 1]:  # noqa: SLF001  # its successor's business
+        room -= len(step[1])
+        if room < 0:
+            break
+        steps.append(step)
+    return tuple(steps)
 
 
 Endpoints = tuple[EndpointSet, ...]

@@ -7,6 +7,7 @@ rules as it reads.
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from linkerd.index import Pace
 from linkerd.kube.events import Applied, Deleted
 from linkerd.kube.objects import Endpoints as KubeEndpoints
 from linkerd.kube.objects import (
@@ -115,11 +116,16 @@ class ProfileStream:
 class World:
     """An index and its clients."""
 
-    def __init__(self, http2: Http2Params | None = None, **mesh: Any) -> None:
+    def __init__(
+        self, http2: Http2Params | None = None, *, pace: Pace | None = None, **mesh: Any
+    ) -> None:
         encoder = AddressEncoder(http2)
         self.mesh = make_mesh(**mesh)
         self.index = Index(
-            self.mesh, endpoints=EndpointDeltas(encoder), profile=ProfileDeltas(encoder)
+            self.mesh,
+            endpoints=EndpointDeltas(encoder),
+            profile=ProfileDeltas(encoder),
+            pace=pace,
         )
 
     def apply(self, *objects: Any, kind: Kind | None = None) -> None:

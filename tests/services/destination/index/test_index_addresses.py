@@ -1,5 +1,7 @@
 """How an endpoint is described. Ids of the catalogue: T8, T59 to T63, T73, T76, T193, T195."""
 
+from typing import Any
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -33,7 +35,7 @@ def open_stream(world: World, subject: object, port: int = 8080) -> EndpointStre
     return stream
 
 
-def address(subject: object, port: int = 8080, **mesh: object) -> pb.WeightedAddr:
+def address(subject: object, port: int = 8080, **mesh: Any) -> pb.WeightedAddr:
     stream = open_stream(World(PARAMS, **mesh), subject, port)
     return stream.address(f"{IP}:{port}")
 

@@ -24,10 +24,10 @@ def of(items: list[Address], origin: str = "") -> EndpointSet:
     return EndpointSet({item.socket: item for item in items}, LABELS, origin=origin)
 
 
-def test_a_set_of_10_mib_is_told_in_three_messages_below_4_mib() -> None:
+def test_a_set_of_10_mib_is_told_in_messages_below_4_mib() -> None:
     many, reader = of(addresses(40_000)), Endpoints()
-    messages = EndpointDeltas(AddressEncoder())(None, (many,))
-    assert len(messages) == 3
+    messages = tuple(EndpointDeltas(AddressEncoder())(None, (many,)))
+    assert len(messages) == 4
     for message in messages:
         assert reader.take(message).WhichOneof("update") == "add"
     assert reader.known.keys() == many.addresses.keys()
@@ -37,7 +37,7 @@ def test_a_set_of_10_mib_is_told_in_three_messages_below_4_mib() -> None:
 def test_a_first_add_of_two_origins_is_split_too() -> None:
     items, reader = addresses(10), Endpoints()
     both = of(items[:5], "here"), of(items[5:], "there")
-    messages = EndpointDeltas(AddressEncoder(), max_bytes=1_000)(None, both)
+    messages = tuple(EndpointDeltas(AddressEncoder(), max_bytes=1_000)(None, both))
     assert len(messages) > 2
     for message in messages:
         reader.take(message)

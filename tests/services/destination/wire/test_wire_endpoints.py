@@ -1,5 +1,6 @@
 """Steps from one endpoint set to another. Ids of the catalogue: T52, T53, T57, T58, T70, T71."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from hypothesis import given, settings
@@ -18,8 +19,12 @@ C = Address("fd00:4::3", 8080, labels=(("pod", "c"),))
 ABC = {address.socket: address for address in (A, B, C)}
 
 
-def deltas(*, zone_weights: bool = False) -> EndpointDeltas:
-    return EndpointDeltas(AddressEncoder(zone_weights=zone_weights))
+Told = Callable[[tuple[EndpointSet, ...] | None, tuple[EndpointSet, ...]], tuple[bytes, ...]]
+
+
+def deltas(*, zone_weights: bool = False) -> Told:
+    delta = EndpointDeltas(AddressEncoder(zone_weights=zone_weights))
+    return lambda last, current: tuple(delta(last, current))
 
 
 def of(*addresses: Address, zone: str = "") -> tuple[EndpointSet]:
