@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 
 from linkerd.delivery.kubectl import Kubectl
-from linkerd.delivery.trust import fingerprint
+from linkerd.delivery.trust import bundle_digest
 from linkerd.mesh.control_plane import NAMESPACE
 from linkerd.mesh.labels import TRUST_ROOT_SHA256
 
@@ -35,7 +35,7 @@ def control_plane_overlay(
     source = tree / "deploy" / ("overlays/local" if on_node else "base")
     names = ("localhost/linkerd-py", "linkerd-py")  # the overlay's, and that of base and components
     components = [f"../../../{_HEARTBEAT}"] if heartbeat else []
-    annotations = {TRUST_ROOT_SHA256: fingerprint(anchors)}
+    annotations = {TRUST_ROOT_SHA256: bundle_digest(anchors)}
     patch = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

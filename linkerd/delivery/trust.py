@@ -50,7 +50,7 @@ def ensure_trust(kubectl: Kubectl, domain: IdentityDomain) -> tuple[str, bool]:
         made = True
 
 
-def fingerprint(anchors: str) -> str:
+def bundle_digest(anchors: str) -> str:
     """What pods carry so that they restart when the anchors change: SHA-256 in hex."""
     return hashlib.sha256(anchors.encode()).hexdigest()
 

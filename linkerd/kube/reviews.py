@@ -16,7 +16,7 @@ _AUTHORIZATION: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 class UserInfo(msgspec.Struct, frozen=True):
-    """Who a token belongs to, for instance `system:serviceaccount:shop:web`."""
+    """Who somebody is to the API server, for instance `system:serviceaccount:shop:web`."""
 
     username: str = ""
     uid: str = ""

@@ -23,7 +23,7 @@ from linkerd.local.node import Node, open_node
 from linkerd.local.programs import find_program
 from linkerd.local.progress import Progress, SilentProgress
 from linkerd.local.requirements import require_node
-from linkerd.local.runner import Condition, Host, Runner
+from linkerd.local.runner import Condition, Loopback, Runner
 from linkerd.local.state import Record, State
 from linkerd.local.system import run
 
@@ -199,7 +199,7 @@ class LocalCluster:
 
     def _layout(self, record: Record) -> Layout:
         if record.api_only:
-            return ControlPlane(self._state, record, Host(), port=self._port)
+            return ControlPlane(self._state, record, Loopback(), port=self._port)
         return open_node(self._state, record)
 
     def _existing(self) -> Layout:

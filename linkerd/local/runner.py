@@ -50,7 +50,7 @@ class Place(Protocol):
         ...
 
 
-class Host:
+class Loopback:
     """Directly on this machine, on loopback only."""
 
     address: str = "127.0.0.1"
@@ -138,11 +138,11 @@ class Runner:
     def _error(self, component: Component, reason: str) -> ComponentError:
         log = self._state.log(component.name)
         return ComponentError(
-            component.name, reason, log, last_words(log.read_text("utf-8", "replace"))
+            component.name, reason, log, telling_line(log.read_text("utf-8", "replace"))
         )
 
 
-def last_words(log: str, *, limit: int = 400) -> str:
+def telling_line(log: str, *, limit: int = 400) -> str:
     """The line of a component's log that most likely says why it ended; "" when none does."""
     lines = [line.strip() for line in log.splitlines()[-60:] if line.strip()]
     telling = [

@@ -22,7 +22,7 @@ from linkerd.local.files import private_folder
 from linkerd.local.host import Host
 from linkerd.local.network import Link
 from linkerd.local.processes import Entry, Identity, Ledger, identify, spawn
-from linkerd.local.runner import environment, last_words
+from linkerd.local.runner import environment, telling_line
 from linkerd.local.state import State
 from linkerd.local.system import run
 
@@ -111,7 +111,7 @@ class Space:
                     if found := identify(child.pid):
                         return found
             time.sleep(0.005)
-        raise ComponentError(name, "could not be started", log, last_words(log.read_text()))
+        raise ComponentError(name, "could not be started", log, telling_line(log.read_text()))
 
     def _script(self, link: Link) -> str:
         """What is done inside, first of all. Mounts of the host still show up within."""

@@ -14,6 +14,7 @@ import msgspec
 
 from linkerd.kube.decode import without_nulls
 from linkerd.kube.depth import prune
+from linkerd.kube.reviews import UserInfo
 from linkerd.webhook.errors import ObjectError, RequestError
 
 T = TypeVar("T")
@@ -39,14 +40,6 @@ class GroupVersionResource(msgspec.Struct, frozen=True):
     group: str = ""
     version: str = ""
     resource: str = ""
-
-
-class UserInfo(msgspec.Struct, frozen=True):
-    """Who asks for it."""
-
-    username: str = ""
-    uid: str = ""
-    groups: tuple[str, ...] = ()
 
 
 class _ObjectName(msgspec.Struct, rename="camel"):

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from linkerd.certificates import make_issuer
 from linkerd.delivery.errors import KubectlError, TrustError
 from linkerd.delivery.kubectl import Kubectl
-from linkerd.delivery.trust import ensure_trust, fingerprint
+from linkerd.delivery.trust import bundle_digest, ensure_trust
 from linkerd.local.cluster import LocalCluster
 from linkerd.mesh.names import IdentityDomain
 from linkerd.trust.objects import ANCHORS, ANCHORS_KEY, ISSUER
@@ -157,4 +157,4 @@ def test_a_write_that_fails_is_an_error(kubectl: Kubectl) -> None:
 
 
 def test_fingerprint_is_the_hash_of_the_text() -> None:
-    assert fingerprint("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert bundle_digest("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -9,7 +9,7 @@ import pytest
 from linkerd.local.component import Component, http_probe
 from linkerd.local.errors import ComponentError
 from linkerd.local.processes import find_marked
-from linkerd.local.runner import MARK, Condition, Host, Runner, last_words
+from linkerd.local.runner import MARK, Condition, Loopback, Runner, telling_line
 from linkerd.local.state import State
 
 
@@ -22,7 +22,7 @@ def state(tmp_path: Path) -> State:
 
 @pytest.fixture
 def runner(state: State) -> Iterator[Runner]:
-    runner = Runner(state, Host())
+    runner = Runner(state, Loopback())
     yield runner
     runner.stop_all((), grace=0)
 
@@ -54,7 +54,7 @@ def test_another_runner_of_the_same_state_knows_it(runner: Runner, state: State)
     component = script("exec sleep 60")
     runner.start(component)
 
-    assert not Runner(state, Host()).start(component)
+    assert not Runner(state, Loopback()).start(component)
 
 
 def test_conditions(runner: Runner) -> None:
@@ -127,7 +127,7 @@ def test_component_sees_little_of_our_environment(
     ],
 )
 def test_last_words(log: str, expected: str) -> None:
-    assert last_words(log) == expected
+    assert telling_line(log) == expected
 
 
 def test_probe_of_nothing_is_not_ready() -> None:
