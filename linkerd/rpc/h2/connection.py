@@ -182,14 +182,9 @@ class Connection(asyncio.BufferedProtocol):
         return session
 
     def _turn(self, session: Session, until: float, calls: int) -> int:
-        if self._arrived:
-            if self._life is not None:
-                self._life.heard()
-            session.receive(self._arrived)
-            self._arrived.clear()
         begun = 0
-        if session.unread:
-            begun = session.step(_half(until) if session.unsent else until, calls)
+        if self._arrived or self.unread:
+            begun = self._read(session, until, calls)
         transport = self._transport
         room = 0 if self._full else limits.WRITE_BYTES - transport.get_write_buffer_size()
         parts = session.send(room, until)
@@ -199,15 +194,24 @@ class Connection(asyncio.BufferedProtocol):
             transport.abort()
         elif session.over:
             self._finish()
-        elif session.unread:
+        elif self.unread:
             self._hold_back()
         elif self._held_back:
             self._held_back = False
             transport.resume_reading()
-        self.slowed = session.slowed
         if not self._ended:
-            self.unread = session.unread
             self.unsent = not self._full and session.unsent
+        return begun
+
+    def _read(self, session: Session, until: float, calls: int) -> int:
+        """Works off what has come."""
+        if self._arrived:
+            if self._life is not None:
+                self._life.heard()
+            session.receive(self._arrived)
+            self._arrived.clear()
+        begun = session.step(_half(until) if session.unsent else until, calls)
+        self.unread, self.slowed = session.unread, session.slowed
         return begun
 
     # What the server asks for.
