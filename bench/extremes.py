@@ -15,7 +15,7 @@ from bench.processes import BenchError, rss_bytes
 from bench.seed import Fan
 
 CONNECTIONS = Crowd(streams=5_000, connections=5_000)
-STREAMS = Crowd(streams=100_000, connections=200)
+STREAMS = Crowd(streams=100_000, connections=200, endpoints=10)  # first answers take longest
 
 _MIB = 1 << 20
 _RESERVE = 1_000  # files besides connections

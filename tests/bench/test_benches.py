@@ -4,7 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from bench import change_cost, churn, cluster, fanout_figures, get1000, relist, rolling, startup
+from bench import (
+    change_cost,
+    churn,
+    cluster,
+    extremes,
+    fanout_figures,
+    get1000,
+    relist,
+    rolling,
+    startup,
+)
 from bench.dataset import Shape
 from bench.fanout import Crowd
 from bench.figures import Figure
@@ -25,6 +35,9 @@ async def test_start_up_and_fan_out_of_a_small_cluster(
         for spread in (False, True):
             shape = Crowd(streams=30, connections=3, endpoints=20, spread=spread)
             taken += await fanout_figures.run(where, tmp_path, shape, count=2)
+        apart = Crowd(streams=30, connections=30, endpoints=20)
+        taken += await extremes.connections(where, tmp_path, apart, count=2)
+        taken += await extremes.streams(where, tmp_path, apart, count=2)
         cells = await change_cost.measure(
             where, tmp_path, SilentProgress(), endpoints=(3, 20), listeners=(10,), count=2
         )
@@ -38,8 +51,14 @@ async def test_start_up_and_fan_out_of_a_small_cluster(
         "first_all_s",
         "first_all_cpu_s",
         "fanout_spread_cpu_us_per_stream",
+        "conn5000_cpu_us_per_stream",
+        "conn5000_last_ms",
+        "conn5000_kib",
+        "streams100k_rss_mib",
+        "streams100k_last_ms",
     }
-    assert all(figure.value > 0 for figure in taken if figure.name != "fanout_kib_per_stream")
+    memory = {"fanout_kib_per_stream", "conn5000_kib"}  # of so few, perhaps none
+    assert all(figure.value > 0 for figure in taken if figure.name not in memory)
     loads = [(cell.endpoints, cell.listeners, cell.changed) for cell in cells]
     assert loads == [(3, 10, 1), (3, 10, 2), (20, 10, 1), (20, 10, 10)]
 
