@@ -48,13 +48,13 @@ _log = get_logger(__name__)
 class Webhook:
     """What one path judges.
 
-    `kinds` are the resources that it is configured for (plurals, `pods`); others are reviewed as
+    `resources` are those that it is configured for (plurals, `pods`); others are reviewed as
     well, and counted together. `review` is called on the event loop, so it must not block.
     """
 
     path: str
     review: Reviewer
-    kinds: Collection[str]
+    resources: Collection[str]
     failure_policy: Literal["Fail", "Ignore"]
 
 
@@ -116,7 +116,7 @@ class Admission:
 
     async def _judge(self, webhook: Webhook, request: AdmissionRequest, seconds: float) -> Verdict:
         resource = request.resource.resource
-        resource = resource if resource in webhook.kinds else _OTHER
+        resource = resource if resource in webhook.resources else _OTHER
         with self._seconds.labels(resource).time():
             try:
                 async with asyncio.timeout(seconds):

@@ -6,11 +6,13 @@ from linkerd.delivery import install as installing
 from linkerd.delivery.errors import KubectlError
 from linkerd.delivery.install import DOMAIN, Images, install
 from linkerd.delivery.kubectl import Kubectl
+from linkerd.delivery.manifests import render
 from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.progress import SilentProgress
 from linkerd.trust.objects import ANCHORS, ISSUER
 from tests.support.dying import DyingKubectl, Killed
+from tests.support.webhooks.called import NAMES, configuration, manifests
 
 pytestmark = pytest.mark.integration
 
@@ -45,6 +47,24 @@ def test_every_step_can_be_the_last(cluster: LocalCluster, there: Kubectl) -> No
             break
     assert deaths >= 7
     assert run(there) == ()
+
+
+def test_what_the_api_server_calls_has_certificates(
+    there: Kubectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Manifests with a webhook, which no service of ours has yet."""
+    namespace = DOMAIN.controller_namespace
+    webhook = manifests(configuration(NAMES[0], namespace, "paint"))
+    monkeypatch.setattr(
+        installing, "render", lambda kubectl, tree: f"{render(kubectl, tree)}\n---\n{webhook}"
+    )
+    try:
+        assert "secret/paint-k8s-tls" in run(there)
+        found = there.find(NAMES[0], namespace, namespace) or {}
+        assert found["webhooks"][0]["clientConfig"]["caBundle"]
+    finally:
+        there("delete", NAMES[0], namespace)
+        there("delete", "secret", "paint-k8s-tls", NAMESPACE)
 
 
 def test_what_earlier_versions_allowed_is_taken_away(there: Kubectl) -> None:

@@ -16,7 +16,7 @@ def configuration(
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": kind,
-        "metadata": {"name": namespace, "annotations": annotations or {}},
+        "metadata": {"name": namespace, **({"annotations": annotations} if annotations else {})},
         "webhooks": [
             {
                 "name": f"{service}.toy.example",
@@ -25,6 +25,7 @@ def configuration(
                     {
                         "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"],
                         "operations": ["CREATE"],
+                        "scope": "*",  # as it is stored: kubectl would call it changed without
                     }
                 ],
                 "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
