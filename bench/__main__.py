@@ -22,6 +22,7 @@ from bench import (
     identity,
     relist,
     rolling,
+    scale,
     startup,
     yardsticks,
 )
@@ -98,6 +99,10 @@ async def _huge_service(_where: cluster.Cluster, _options: Options) -> list[Figu
     return await asyncio.to_thread(huge_service.run)
 
 
+async def _scale(_where: cluster.Cluster, _options: Options) -> list[Figure]:
+    return await scale.run_apart()
+
+
 async def _relist(where: cluster.Cluster, options: Options) -> list[Figure]:
     return await relist.run(where, options.logs, Crowd(options.streams, options.connections))
 
@@ -133,6 +138,7 @@ BENCHES: Mapping[str, Bench] = {
     "change-cost": _change_cost,
     "hostnames": _hostnames,
     "huge-service": _huge_service,
+    "scale": _scale,
     "relist": _relist,
     "rolling": _rolling,
     "churn": _churn,

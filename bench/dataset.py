@@ -20,6 +20,8 @@ PORT = 8080
 SLICE_SIZE = 100  # what the EndpointSlice controller puts into one slice
 FORMAT = 2  # raise when the objects change, so that kept clusters are seeded anew
 
+NODES = "/api/v1/nodes"
+
 Json = dict[str, Any]
 
 
@@ -146,7 +148,7 @@ def first_wave(shape: Shape) -> Iterator[Item]:
         yield Item("/api/v1/namespaces", {"metadata": {"name": namespace(index)}})
     for index in range(shape.nodes):
         marks = {labels.TOPOLOGY_ZONE: zone(index), "kubernetes.io/hostname": node(index)}
-        yield Item("/api/v1/nodes", {"metadata": {"name": node(index), "labels": marks}})
+        yield Item(NODES, {"metadata": {"name": node(index), "labels": marks}})
 
 
 def service_accounts(shape: Shape) -> Iterator[Item]:
@@ -162,7 +164,7 @@ def second_wave(shape: Shape) -> Iterator[Item]:
         pods = range(number * shape.pods_per_service, (number + 1) * shape.pods_per_service)
         members = [Member(shape, pod) for pod in pods]
         yield make_service(members[0].namespace, members[0].app)
-        yield _replica_set(members[0], len(members))
+        yield make_replica_set(members[0], len(members))
         yield from make_slices(members[0].app, members)
         for member in members:
             yield Item(collection(member.namespace, "pods"), make_pod(member), pod_status(member))
@@ -221,7 +223,8 @@ def _owner(kind: str, name: str) -> Json:
     }
 
 
-def _replica_set(pod: Member, replicas: int) -> Item:
+def make_replica_set(pod: Member, replicas: int) -> Item:
+    """The ReplicaSet of a pod and its likes."""
     marks = {"app": pod.app, "pod-template-hash": "5d8f6c9b7"}
     body = {
         "metadata": {
@@ -277,7 +280,7 @@ def pod_status(pod: Member) -> Json:
         "phase": "Running",
         "podIP": address(pod.number),
         "podIPs": [{"ip": address(pod.number)}],
-        "hostIP": f"192.168.0.{pod.node + 1}",
+        "hostIP": f"192.168.{pod.node // 250}.{pod.node % 250 + 1}",
         "startTime": since,
         "conditions": [
             {"type": kind, "status": "True", "lastTransitionTime": since}

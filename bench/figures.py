@@ -86,6 +86,12 @@ KINDS: Mapping[str, Kind] = {
     "churn_growth_mib": Kind("MiB", "the same: resident memory added after warming up"),
     "churn_cpu_percent": Kind("%", "the same: server CPU, of one core"),
     "churn_messages_per_s": Kind("1/s", "the same: messages to all listeners"),
+    "scale_ready_s": Kind(
+        "s", "10,000 services, 150,000 pods: CPU from an API server's bytes to a full index"
+    ),
+    "scale_bytes_per_pod": Kind(
+        "B", "the same: resident memory a pod, with all that belongs to it", 1500
+    ),
     "relist_messages": Kind("", "everything is listed again, nothing has changed: messages", 0),
     "relist_cpu_s": Kind("s", "the same: server CPU for it"),
     "certify_per_s": Kind(

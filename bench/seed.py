@@ -64,8 +64,9 @@ async def seed(
     """Write whatever is missing; returns how many objects were sent, 0 for a seeded cluster."""
     if await is_seeded(client, shape):
         return 0
+    await seed_definitions(client)
     waves = [
-        [*_definitions(), *dataset.first_wave(shape)],
+        list(dataset.first_wave(shape)),
         list(dataset.service_accounts(shape)),
         list(dataset.second_wave(shape)),
     ]
@@ -77,8 +78,13 @@ async def seed(
     return report.total
 
 
+async def seed_definitions(client: KubeClient) -> None:
+    """The CRDs that the services watch, where they are not there yet."""
+    for item in _definitions():
+        await _create(client, item)
+
+
 def _definitions() -> Iterator[Item]:
-    """The CRDs that the services watch."""
     for file in sorted(CRDS.glob("*.yaml")):
         for body in yaml.safe_load_all(file.read_text()):
             if body["kind"] == "CustomResourceDefinition":
