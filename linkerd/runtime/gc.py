@@ -10,6 +10,7 @@ What that costs: 3,000 streams told of ten changes spent 0.00 s of 0.97 s of CPU
 h2, whatever the threshold; on grpcio 10 % with the default of 700, 1.5 % with 50,000.
 """
 
+import ctypes
 import gc
 from typing import Final
 
@@ -23,6 +24,16 @@ def tune_gc() -> None:
 
 
 def freeze_heap() -> None:
-    """Exempts what is alive now (code, caches just synced) from collection; called when ready."""
+    """Exempts what is alive now (code, caches just synced) from collection, and gives back what was
+    needed on the way there; called when ready."""
     gc.collect()
     gc.freeze()
+    give_back_memory()
+
+
+def give_back_memory() -> None:
+    """Returns to the system what is free. glibc keeps it, between and behind what is in use: after
+    150,000 pods were read in lists of pages some 20 MiB."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone has it
+    if trim is not None:
+        trim(0)

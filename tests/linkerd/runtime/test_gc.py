@@ -1,6 +1,8 @@
 """How much garbage the tuned collector leaves lying."""
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -35,3 +37,26 @@ def test_garbage_in_cycles_stays_within_a_bound() -> None:
         Knot()
         most = max(most, Knot.alive)
     assert YOUNG / 4 < most <= YOUNG + 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for resident memory")
+def test_what_was_needed_on_the_way_is_given_back() -> None:
+    """In a process of its own, of whose heap others hold nothing."""
+    said = subprocess.run(
+        [sys.executable, "-c", _FRAGMENTED], capture_output=True, text=True, check=True
+    ).stdout
+    before, after = map(int, said.split())
+    assert before - after > 20 << 20
+
+
+_FRAGMENTED = """
+import psutil
+from linkerd.runtime.gc import give_back_memory
+
+pieces = [bytes(10_000) for _ in range(5_000)]
+kept = pieces[::500]  # so that what is free lies in between
+del pieces
+print(psutil.Process().memory_info().rss)
+give_back_memory()
+print(psutil.Process().memory_info().rss)
+"""
