@@ -12,7 +12,7 @@ from linkerd.kube.errors import TooLarge
 from linkerd.kube.events import Event
 from linkerd.kube.lists import Lister
 from linkerd.kube.quota import GuestQuota, OverQuota
-from linkerd.kube.reading import read, read_until_failure
+from linkerd.kube.reading import Kinds, read, read_until_failure
 from linkerd.kube.reflector import ReflectorOptions
 from linkerd.kube.resource import JOBS, PODS
 from linkerd.runtime.clock import SystemClock
@@ -57,7 +57,7 @@ async def test_a_cluster_is_read_until_something_fails(client: KubeClient, peer:
     clock, read_once = ImpatientClock(), asyncio.Event()
     quota = GuestQuota(1_000_000, clock)
     options = ReflectorOptions(cluster="north", clock=clock, quota=quota)
-    kinds = {PODS: Names(), JOBS.dispensable(): Names()}
+    kinds: Kinds = {PODS: Names(), JOBS.dispensable(): Names()}
     reading = asyncio.create_task(read_until_failure(client, kinds, options, read_once.set))
     async with asyncio.timeout(10):
         await read_once.wait()
@@ -73,7 +73,7 @@ async def test_a_cluster_that_is_not_known_whole_is_not_told_of(
     told: list[None] = []
     clock = ImpatientClock()
     options = ReflectorOptions(clock=clock)
-    kinds = {PODS: Names(), JOBS: Names()}  # which the peer does not have
+    kinds: Kinds = {PODS: Names(), JOBS: Names()}  # which the peer does not have
     reading = asyncio.create_task(
         read_until_failure(client, kinds, options, lambda: told.append(None))
     )
