@@ -31,33 +31,39 @@ class Tally:
 class Complaints:
     """Remembers what was said of which object of a cluster, for the last 10,000 of them. `cluster`
     is the name of its link, empty for ours; of such a one 1,000 complaints are logged, and all are
-    counted. `tally` may be shared with other clusters."""
+    counted. `tally` may be shared with other clusters. `message` is what every line says."""
 
-    def __init__(self, cluster: str = "", tally: Tally | None = None) -> None:
+    def __init__(
+        self,
+        cluster: str = "",
+        tally: Tally | None = None,
+        *,
+        message: str = "object is malformed",
+    ) -> None:
         self._said: LRUCache[tuple[str, str, str], dict[str, str]] = LRUCache(_REMEMBERED)
         self._log = _log.bind(cluster=cluster) if cluster else _log
         self.tally = tally or Tally()
+        self._message = message
         self._linked = bool(cluster)
         self._lines = 0
 
-    def about(self, kind: str, namespace: str, name: str, part: str, problem: str) -> None:
+    def about(self, kind: str, namespace: str, name: str, part: str, problem: str) -> bool:
         """Logs `problem` of a part of an object, saying what happens now, unless that was the last
-        thing said of it."""
+        thing said of it. Whether it was not."""
         said = self._said.setdefault((kind, namespace, name), {})
         problem = problem[:_LONGEST]
         if said.get(part) == problem or (part not in said and len(said) >= _PARTS):
-            return
+            return False
         said[part] = problem
         self.tally.complaints += 1
         self._lines += 1
         if self._linked and self._lines > _LINES:
-            return
+            return True
         error = f"{part}: {problem}"
-        self._log.warning(
-            "object is malformed", kind=kind, namespace=namespace, name=name, error=error
-        )
+        self._log.warning(self._message, kind=kind, namespace=namespace, name=name, error=error)
         if self._linked and self._lines == _LINES:
             self._log.warning("no more malformed objects of this cluster are logged")
+        return True
 
     def forget(self, kind: str, namespace: str, name: str) -> None:
         """The object is gone."""

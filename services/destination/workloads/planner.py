@@ -4,18 +4,18 @@ from collections.abc import Iterable, Sequence
 
 from linkerd.kube.controller.writes import Write
 from linkerd.kube.objects import Key
-from services.destination.workloads.complaints import Complaints
 from services.destination.workloads.documents import writes_of
+from services.destination.workloads.endpoints import Odd
 from services.destination.workloads.objects import Objects
 from services.destination.workloads.plan import plan
 
 
 class SlicePlanner:
-    """Keys are those of services."""
+    """Keys are those of services. `odd` hears of workloads that cannot be used as they are."""
 
-    def __init__(self, objects: Objects, complaints: Complaints) -> None:
+    def __init__(self, objects: Objects, odd: Odd) -> None:
         self._objects = objects
-        self._complaints = complaints
+        self._odd = odd
 
     def keys(self) -> Iterable[Key]:
         """All services that have, or may need, slices of ours."""
@@ -28,4 +28,4 @@ class SlicePlanner:
             return ()
         workloads = self._objects.workloads.of(key.namespace)
         slices = self._objects.slices.of(key)
-        return writes_of(plan(service, workloads, slices, self._complaints.about))
+        return writes_of(plan(service, workloads, slices, self._odd))

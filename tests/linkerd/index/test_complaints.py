@@ -49,3 +49,10 @@ def test_a_mistake_of_ours_is_confined_and_counted(logs: list[object]) -> None:
     with complaints.guarding("something"):
         int("ours")
     assert complaints.tally.failures == len(logs) == 1
+
+
+def test_who_complains_hears_whether_it_was_said(logs: list[object]) -> None:
+    complaints = Complaints(message="cannot be used")
+    said = [complaints.about("Pod", "fin", "a", "x", how) for how in ("bad", "bad", "worse")]
+    assert said == [True, False, True]
+    assert [entry["event"] for entry in logs] == ["cannot be used"] * 2  # type: ignore[index]  # as above
