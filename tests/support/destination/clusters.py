@@ -1,93 +1,62 @@
-"""Clusters in which anything happens, and an index that reads them: for tests of any history.
+"""Our cluster and those linked to it, for the law of the index.
 
-Objects come and go in our cluster and in those linked to it; reflectors hear of it late, twice or
-by another list; links come, are made anew and go; the index is thrown away and begins again.
+Links come, are made anew and go; the clusters that they lead to are read late, or not at all.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 
-from services.destination.index import Kind
+from linkerd.index import AtOnce
+from services.destination.index import Index, Kind
 from services.destination.index.context import Context
-from tests.support.destination.stored import (
-    EVERYWHERE,
-    HERE,
-    LINKS,
-    SOURCES,
-    Cluster,
-    Reading,
-    tell,
-)
+from services.destination.resources import resources
+from tests.support.destination.stored import EVERYWHERE, LINKS, SOURCES, begin
 from tests.support.destination.world import World
+from tests.support.indexes.clusters import OneCluster
+from tests.support.indexes.law import Law
+from tests.support.indexes.stored import Cluster, Reading, tell
 from tests.support.objects import node
-from tests.support.random_objects import (
-    some_federated,
-    some_mirror,
-)
+from tests.support.random_objects import some_federated, some_mirror
 
 
-@dataclass
-class Clusters:
+class LinkedClusters(OneCluster):
     """Ours and those linked to it, and how far an index has read them."""
 
-    random: Random
-    source: Kind = Kind.SLICE
-    world: World = field(default_factory=World)
-    past: list[Context] = field(default_factory=list)  # contexts that do not count any more
-
-    def __post_init__(self) -> None:
-        r = self.random
-        self.here = Cluster("", [*HERE, SOURCES[self.source]], r)
-        self.there = {link: Cluster(link, [*EVERYWHERE, SOURCES[Kind.SLICE]], r) for link in LINKS}
-        for cluster in (self.here, *self.there.values()):
-            cluster.begin()
-        self.here.put(Kind.NODE, node("n1", "z1"))
-        self.here.put(Kind.SERVICE, some_federated(r))
-        self.here.put(Kind.SERVICE, some_mirror(r))
+    def __init__(self, law: Law, random: Random) -> None:
+        makers = [*EVERYWHERE, SOURCES[Kind.SLICE]]
+        self.there = {link: Cluster(makers, random) for link in LINKS}
         self.announced: set[str] = set()
         self.coming: dict[str, Reading] = {}
         self.linked: dict[str, Reading] = {}
-        self._read_here()
-        for _ in range(r.choice([0, 2, 3])):
+        super().__init__(law, random)
+        for _ in range(random.choice([0, 2, 3])):
             self.announce()
             self.link()
 
-    def _read_here(self) -> None:
-        self.home = Reading(self.world, self.here, self.world.index.home)
-        self.home.list_all()
+    @property
+    def index(self) -> Index:
+        """Destination's own."""
+        assert isinstance(self.world.index, Index)
+        return self.world.index
+
+    def fill(self) -> None:
+        for cluster in self.all:
+            begin(cluster, linked=cluster is not self.here)
+        self.here.put(Kind.NODE, node("n1", "z1"))
+        self.here.put(Kind.SERVICE, some_federated(self.random))
+        self.here.put(Kind.SERVICE, some_mirror(self.random))
 
     @property
     def readings(self) -> list[Reading]:
-        """All that goes on."""
         return [self.home, *self.coming.values(), *self.linked.values()]
 
-    def change(self) -> None:
-        """Some things change somewhere; who watches hears of it later, or now."""
-        cluster = self.random.choice([self.here, self.here, *self.there.values()])
-        for _ in range(self.random.randint(1, 3)):
-            cluster.change()
-        if self.random.random() < 0.5:
-            self.catch_up()
+    @property
+    def all(self) -> Sequence[Cluster]:
+        return [self.here, *self.there.values()]
 
-    def renew(self) -> None:
-        """An object gets another version."""
-        self.random.choice([self.here, *self.there.values()]).renew()
-
-    def hear(self) -> None:
-        """Some watch brings something."""
-        self.random.choice(self.readings).some()
-
-    def expire(self) -> None:
-        """Some watch expires, with something unread in it if there is one."""
-        feeds = [feed for reading in self.readings for feed in reading.feeds]
-        behind = [feed for feed in feeds if feed.coming]
-        self.random.choice(behind or feeds).expire()
-
-    def catch_up(self) -> None:
-        """Every watch brings all that it has."""
-        for reading in self.readings:
-            reading.catch_up()
+    def rarely(self) -> Sequence[Callable[[], None]]:
+        return [self.announce, self.link, self.unlink]
 
     def announce(self) -> None:
         """A Secret comes, or another one for the same link: the cluster begins to be read."""
@@ -95,9 +64,7 @@ class Clusters:
         if link in self.coming:
             self._leave(self.coming.pop(link))
         self.announced.add(link)
-        self.world.index.clusters.announce(link)
-        context = self.world.cluster(link).context
-        self.coming[link] = Reading(self.world, self.there[link], context)
+        self._begin(link)
 
     def link(self) -> None:
         """A cluster has been read, for the first time or anew."""
@@ -107,7 +74,8 @@ class Clusters:
             reading.list_all()
             before = self.linked.get(link)
             self.linked[link] = reading
-            self.world.index.link(link, reading.context)
+            assert isinstance(reading.context, Context)
+            self.index.link(link, reading.context)
             if before is not None:
                 self._leave(before)
 
@@ -117,38 +85,27 @@ class Clusters:
             link = self.random.choice(sorted(self.announced))
             self.announced.discard(link)
             gone = [t.pop(link) for t in (self.coming, self.linked) if link in t]
-            self.world.index.unlink(link)
+            self.index.unlink(link)
             for reading in gone:
                 self._leave(reading)
 
-    def _leave(self, reading: Reading) -> None:
-        if self.random.random() < 0.5:
-            reading.catch_up()  # it ends a moment later
-        reading.close()
-        self.past.append(reading.context)
-
     def restart(self) -> None:
-        """The index starts anew. Linked clusters are read before it serves, or some are not."""
-        for reading in self.readings:
-            reading.close()
-        self.world, self.past, self.linked, self.coming = World(), [], {}, {}
-        self._read_here()
+        """Linked clusters are read before it serves, or some are not."""
+        super().restart()
+        self.past, self.linked, self.coming = [], {}, {}
         for link in sorted(self.announced):
-            self.world.index.clusters.announce(link)
-            context = self.world.cluster(link).context
-            self.coming[link] = Reading(self.world, self.there[link], context)
+            self._begin(link)
             if self.random.random() < 0.7:
                 self.link()
 
     def fresh(self) -> World:
-        """A world that begins now, and reads everything in another order."""
-        world = World()
+        world = World(pace=AtOnce())
         for link in sorted(self.announced):
             world.index.clusters.announce(link)
         contexts = {link: world.cluster(link).context for link in self.linked}
-        steps = [partial(tell, world, self.here)]
+        steps = [partial(tell, world.index, self.here)]
         for link, context in contexts.items():
-            steps.append(partial(tell, world, self.there[link], context))
+            steps.append(partial(tell, world.index, self.there[link], context))
         self.random.shuffle(steps)
         for step in steps:
             step()
@@ -156,21 +113,23 @@ class Clusters:
             world.index.link(link, context)
         return world
 
-    def remove_all(self) -> None:
-        """All objects go, everywhere."""
-        for cluster in (self.here, *self.there.values()):
-            for stored in cluster.stored.values():
-                for key in list(stored.objects):
-                    stored.remove(key)
-        self.catch_up()
-
     def tell_again(self) -> None:
-        """Everything that is known is told again, of the same versions."""
-        for cluster, reading in ((self.here, self.home), *self._links()):
+        super().tell_again()
+        for link, reading in self.linked.items():
             if self.random.random() < 0.5:
                 reading.list_all()
             else:
-                tell(self.world, cluster, reading.context)
+                tell(self.world.index, self.there[link], reading.context)
 
-    def _links(self) -> list[tuple[Cluster, Reading]]:
-        return [(self.there[link], reading) for link, reading in self.linked.items()]
+    def _begin(self, link: str) -> None:
+        self.index.clusters.announce(link)
+        assert isinstance(self.world, World)
+        context = self.world.cluster(link).context
+        read = resources(slices=True)
+        self.coming[link] = Reading(self.world.index, self.there[link], read, context)
+
+    def _leave(self, reading: Reading) -> None:
+        if self.random.random() < 0.5:
+            reading.catch_up()  # it ends a moment later
+        reading.close()
+        self.past.append(reading.context)

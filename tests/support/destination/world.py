@@ -154,6 +154,13 @@ class World:
             return ProfileStream(self.index.watch_instance(key, target.hostname, target.port))
         return ProfileStream(self.index.watch_service(key, target.port, client))
 
+    def follow(self, query: tuple[str, str, str]) -> Subscription:
+        """Opens a stream: of method "get", from a node, or else of "profile", of a namespace; both
+        of a path."""
+        method, path, where = query
+        stream = self.get(path, where) if method == "get" else self.profile(path, where)
+        return stream.subscription
+
     def cluster(self, name: str) -> "LinkedWorld":
         """A linked cluster that is being read; it counts once it is `link`ed."""
         identities = IdentityDomain("linkerd", f"trust.{name}.test")

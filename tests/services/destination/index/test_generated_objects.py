@@ -30,10 +30,11 @@ from tests.support.destination.bad_objects import (
     calm,
     good,
 )
-from tests.support.destination.histories import Proxy
+from tests.support.destination.histories import law
 from tests.support.destination.world import World
 from tests.support.feeds import METER, watch_line
 from tests.support.generated import Maker
+from tests.support.indexes.followers import Follower
 from tests.support.objects import service
 
 LINKED: Final = [
@@ -49,9 +50,9 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def connect(world: World, streams: list[tuple[str, str, str]]) -> list[Proxy]:
+def connect(world: World, streams: list[tuple[str, str, str]]) -> list[Follower]:
     """Proxies that have read what there is."""
-    proxies = [Proxy(*stream) for stream in streams]
+    proxies = [Follower(law(Kind.SLICE), stream) for stream in streams]
     for each in proxies:
         each.connect(world)
         assert each.read() == 1

@@ -10,8 +10,9 @@ import pytest
 from services.destination.index import NotFoundError, TooManyPortsError
 from services.destination.index.index import MAX_UNDECLARED
 from services.destination.model.endpoints import EndpointSet
-from tests.support.destination.histories import follow, kept
+from tests.support.destination.histories import follow
 from tests.support.destination.world import World
+from tests.support.indexes.law import kept
 from tests.support.objects import (
     container,
     endpoint,

@@ -10,7 +10,6 @@ More of them: `HISTORIES=20000 pytest tests/services/destination/index/test_inde
 
 import os
 from collections.abc import Iterator
-from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from services.destination.index import Kind
-from tests.support.destination.histories import History
+from tests.support.destination.histories import law
 from tests.support.destination.stored import SOURCES
 
 HISTORIES = int(os.environ.get("HISTORIES", "2000"))
@@ -31,16 +30,8 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def run(seed: int, length: int, source: Kind) -> None:
-    history = History(Random(seed), source)
-    for _ in range(length):
-        history.step()
-    history.check()
-    history.end()
-
-
 @pytest.mark.timeout(120 + HISTORIES // 10)
 @settings(max_examples=HISTORIES, deadline=None, suppress_health_check=[*HealthCheck])
 @given(st.integers(0, 1 << 64), st.integers(1, 120), st.sampled_from(list(SOURCES)))
 def test_any_history_ends_like_a_rebuild(seed: int, length: int, source: Kind) -> None:
-    run(seed, length, source)
+    law(source).holds(seed, length)
