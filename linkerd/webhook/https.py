@@ -38,10 +38,11 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLimits:
-    """`connections` at once; more wait until one that was idle for `spare_seconds` has been closed
-    for them. Three quarters full, clients are told to close theirs after each answer. The first
-    request must come whole within `first_request_seconds` of the handshake, each later one within
-    `idle_seconds` of the answer before."""
+    """`connections` at once; more wait until one that was idle for `spare_seconds`, or has not
+    shaken hands in that time, has been closed for them. Three quarters full, clients are told to
+    close theirs after each answer. The first request must come whole within
+    `first_request_seconds` of the handshake, each later one within `idle_seconds` of the answer
+    before."""
 
     connections: int = 1_000
     handshake_seconds: float = 10.0
@@ -118,7 +119,8 @@ class HttpsServer:
         self._room = asyncio.Semaphore(limits.connections)
         self._open = 0
         self._ending = False
-        self._admitting: set[asyncio.Task[None]] = set()
+        self._admitting: dict[asyncio.Task[None], float] = {}
+        """Handshakes under way and since when, the oldest first."""
         self._responses = PlainCounter(
             "https_responses_total", "Answers by status code.", ["code"], registry
         )
@@ -171,17 +173,24 @@ class HttpsServer:
                 connection.close()
                 raise
             admission = asyncio.create_task(self._admit(connection), name="https handshake")
-            self._admitting.add(admission)
-            admission.add_done_callback(self._admitting.discard)
+            self._admitting[admission] = loop.time()
+            admission.add_done_callback(self._admitting.pop)
 
     async def _make_room(self) -> None:
         while self._room.locked():
             self._connections.drop_idlest()
+            self._drop_slowest_handshake()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PAUSE):
                     await self._room.acquire()
                     return
         await self._room.acquire()
+
+    def _drop_slowest_handshake(self) -> None:
+        admission, since = next(iter(self._admitting.items()), (None, 0.0))
+        age = asyncio.get_running_loop().time() - since
+        if admission is not None and age >= self._limits.spare_seconds:
+            admission.cancel()
 
     async def _admit(self, connection: socket.socket) -> None:
         """The handshake, after which the connection lives by itself."""
@@ -194,10 +203,11 @@ class HttpsServer:
                 ssl_handshake_timeout=self._limits.handshake_seconds,
                 ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
             )
-        except OSError:
-            self._failed.inc()
-            connection.close()
+        except (OSError, asyncio.CancelledError) as error:
+            self._failed.inc()  # the loop has closed the connection, which it took over
             self._on_lost()
+            if isinstance(error, asyncio.CancelledError):
+                raise
 
     def _on_lost(self) -> None:
         self._open -= 1

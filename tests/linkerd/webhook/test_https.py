@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -152,6 +153,24 @@ class TestConnections:
             assert (server.number("https_connections") or 0) <= 8
             for _, writer in idle:
                 writer.close()
+
+    @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+    def test_those_that_never_shake_hands_make_room_for_those_that_ask(
+        self, tmp_path: Path, loop: Callable[[], asyncio.AbstractEventLoop]
+    ) -> None:
+        async def run() -> None:
+            limits = ConnectionLimits(connections=4, handshake_seconds=60, spare_seconds=0)
+            async with served(tmp_path, limits=limits) as server:
+                address = ("127.0.0.1", server.port)
+                silent = [await asyncio.open_connection(*address) for _ in range(12)]
+                assert (await server.review())["allowed"]
+                assert await silent[0][0].read() == b""
+                for _, writer in silent:
+                    writer.close()
+                await eventually(lambda: (server.number("https_connections") or 0) <= 1)
+
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(run())
 
     def test_a_thousand_reviews_at_once(self, tmp_path: Path) -> None:
         """On the loop that services run on, where a thousand handshakes take half as long."""
