@@ -164,7 +164,6 @@ class ServiceSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     cluster_ips: tuple[str, ...] = msgspec.field(name="clusterIPs", default=())
     ports: tuple[ServicePort, ...] = ()
     selector: Mapping[str, str] | None = None
-    external_name: str = ""
     ip_families: tuple[str, ...] = ()
     internal_traffic_policy: str = "Cluster"
     publish_not_ready_addresses: bool = False

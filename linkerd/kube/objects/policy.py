@@ -14,7 +14,6 @@ class ServerSpec(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     pod_selector: LabelSelector | None = None
     external_workload_selector: LabelSelector | None = None
     proxy_protocol: str = "unknown"
-    access_policy: str | None = None
 
 
 class Server(msgspec.Struct, frozen=True, gc=False):

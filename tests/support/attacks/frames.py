@@ -23,7 +23,6 @@ END_STREAM: Final = 1
 ACK: Final = 1
 END_HEADERS: Final = 4
 PADDED: Final = 8
-PRIORITIZED: Final = 32
 
 INITIAL_WINDOW_SIZE: Final = 4
 
