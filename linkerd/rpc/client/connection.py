@@ -46,6 +46,7 @@ class Connection(asyncio.Protocol):
         self._wire = Wire(options.stream_window)
         self._unsent: dict[int, memoryview] = {}
         self._waiting: list[asyncio.Future[None]] = []
+        self._full = False  # no more is to be written at the moment
         self._heard = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
@@ -73,8 +74,18 @@ class Connection(asyncio.Protocol):
             self._end(UnreachableError(f"{self._peer} breaks HTTP/2: {error}"))
             return
         if self._transport is not None:
-            self._send_bodies()
             self._flush()
+            self._send_bodies()
+
+    def pause_writing(self) -> None:
+        """The peer reads slowly: requests wait."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._full = False
+        if self._transport is not None:
+            self._send_bodies()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends all calls."""
@@ -106,8 +117,8 @@ class Connection(asyncio.Protocol):
             raise UnreachableError(f"the connection with {self._peer} is used up") from None
         call = self.calls[stream_id] = Call(self, stream_id, self._options.max_receive_bytes)
         self._unsent[stream_id] = memoryview(b"\0" + len(message).to_bytes(4) + message)
-        self._send_body(stream_id)
         self._flush()
+        self._send_body(stream_id)
         if self._timer is None:
             self._heard = time.monotonic()
             self._later(self._options.keepalive_interval.total_seconds(), self._look)
@@ -176,17 +187,17 @@ class Connection(asyncio.Protocol):
             self._send_body(stream_id)
 
     def _send_body(self, stream_id: int) -> None:
-        """As much of a request as the peer has room for."""
-        rest = self._unsent[stream_id]
-        while rest:
+        """As much of a request as the peer has room for, and reads."""
+        while (rest := self._unsent.get(stream_id)) and not self._full:
             room = self._wire.local_flow_control_window(stream_id)
             size = min(room, self._wire.max_outbound_frame_size, len(rest))
             if size <= 0:
-                self._unsent[stream_id] = rest
                 return
-            part, rest = rest[:size], rest[size:]
-            self._wire.send_data(stream_id, bytes(part), end_stream=not rest)
-        del self._unsent[stream_id]
+            self._wire.send_data(stream_id, bytes(rest[:size]), end_stream=size == len(rest))
+            self._unsent[stream_id] = rest[size:]
+            self._flush()
+        if not rest:
+            self._unsent.pop(stream_id, None)
 
     def _flush(self) -> None:
         data = self._wire.data_to_send()

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+from hyperframe.frame import SettingsFrame, WindowUpdateFrame
 from prometheus_client import CollectorRegistry
 
 from linkerd.rpc.client.channels import Channels
@@ -170,6 +171,27 @@ async def test_who_speaks_something_else_breaks_http2() -> None:
     async with listener(smtp) as address, Channels() as channels:
         with pytest.raises(UnreachableError, match=f"{address} breaks HTTP/2"):
             await channels.channel(address).connect()
+
+
+async def test_a_large_request_waits_for_a_peer_that_reads_slowly() -> None:
+    size, got, whole = 8 << 20, 0, asyncio.Event()
+    settings = SettingsFrame(settings={SettingsFrame.INITIAL_WINDOW_SIZE: 2 * size})
+    room = WindowUpdateFrame(0, window_increment=2 * size)
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A stream reader stops the transport at 128 KiB, and reads on only when asked."""
+        nonlocal got
+        writer.write(settings.serialize() + room.serialize())
+        while got < size and (data := await reader.read(50_000)):
+            got += len(data)
+        whole.set()
+
+    async with listener(slow) as address, Channels() as channels:
+        request = identity_pb2.CertifyRequest(token=bytes(size))
+        with pytest.raises(UnreachableError, match="broke off"):
+            await channels.channel(address).unary(CERTIFY, request, timeout=60)
+        await whole.wait()
+    assert got >= size
 
 
 async def test_who_is_cancelled_leaves_the_connection_to_others(server: Engine) -> None:
