@@ -8,10 +8,10 @@ from typing import ClassVar, Final, Protocol
 import grpc
 from h2.errors import ErrorCodes
 
+from linkerd.rpc.body import Body
 from linkerd.rpc.client.errors import CallError, DeadlineError, StatusError, UnreachableError
 from linkerd.rpc.client.headers import Header, end_of, refusal_of
 from linkerd.rpc.errors import RpcError
-from linkerd.rpc.h2.body import Body
 
 _RESETS: Final[dict[int, grpc.StatusCode]] = {
     ErrorCodes.CANCEL: grpc.StatusCode.CANCELLED,

@@ -10,8 +10,8 @@ from typing import Final
 
 import grpc
 
+from linkerd.rpc.body import Body
 from linkerd.rpc.errors import RpcError
-from linkerd.rpc.h2.body import Body
 from linkerd.rpc.h2.headers import Header
 from linkerd.rpc.h2.limits import SMALL_REQUEST_BYTES
 

@@ -6,8 +6,8 @@ from hpack import Decoder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linkerd.rpc.body import Body
 from linkerd.rpc.errors import RpcError
-from linkerd.rpc.h2.body import Body
 from linkerd.rpc.h2.headers import metadata_of, request_of, status
 from linkerd.rpc.h2.wire import Wire
 from tests.support.http2 import framed
