@@ -13,7 +13,6 @@ from linkerd.kube.objects import (
     ExternalWorkload,
     KubeObject,
     PartialObject,
-    Pod,
     Secret,
     Server,
     Service,
@@ -114,7 +113,9 @@ class Resource(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
         return _PARTIAL.format(kind=kind) if self.metadata_only else "application/json"
 
 
-PODS: Final = Resource(plural="pods", kind="Pod", struct=Pod, cache="pod", lag="pods")
+# Of a pod each reader needs something else, and there may be very many: who reads more of them than
+# metadata says what, by a Struct of its own.
+PODS: Final = Resource(plural="pods", kind="Pod", struct=PartialObject, cache="pod", lag="pods")
 SERVICES: Final = Resource(
     plural="services", kind="Service", struct=Service, cache="service", lag="services"
 )

@@ -20,10 +20,11 @@ from linkerd.kube.resource import (
     Resource,
 )
 from services.destination.index import Kind
+from services.destination.pods import Pod
 
 _ANYWHERE: Final[Mapping[Kind, Resource[Any]]] = {
     Kind.SERVICE: SERVICES,
-    Kind.POD: PODS,
+    Kind.POD: PODS.into(Pod),
     Kind.REPLICA_SET: REPLICA_SETS,
     Kind.JOB: JOBS,
     Kind.SERVER: SERVERS,

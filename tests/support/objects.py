@@ -8,9 +8,6 @@ from typing import Any, Final
 import msgspec
 
 from linkerd.kube.objects import (
-    Address,
-    Container,
-    ContainerPort,
     DatedMeta,
     Endpoint,
     EndpointAddress,
@@ -20,7 +17,6 @@ from linkerd.kube.objects import (
     Endpoints,
     EndpointSlice,
     EndpointSubset,
-    EnvVar,
     ExternalWorkload,
     ExternalWorkloadSpec,
     ForZone,
@@ -29,9 +25,6 @@ from linkerd.kube.objects import (
     ObjectMeta,
     OwnerReference,
     PartialObject,
-    Pod,
-    PodSpec,
-    PodStatus,
     Server,
     ServerSpec,
     Service,
@@ -53,6 +46,15 @@ from linkerd.mesh.proxy import (
     PROXY_CONTAINER,
     PROXY_CONTROL_LISTEN_ADDR,
     PROXY_INBOUND_LISTEN_ADDR,
+)
+from services.destination.pods import (
+    Address,
+    Container,
+    ContainerPort,
+    EnvVar,
+    Pod,
+    PodSpec,
+    PodStatus,
 )
 
 _versions: Final = count(1)

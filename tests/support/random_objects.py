@@ -3,8 +3,8 @@
 from random import Random
 from typing import Any, Final
 
-from linkerd.kube.objects import ContainerPort
 from linkerd.mesh.labels import LOCAL_DISCOVERY, REMOTE_DISCOVERY, REMOTE_SERVICE
+from services.destination.pods import ContainerPort
 from tests.support.objects import (
     container,
     endpoint,

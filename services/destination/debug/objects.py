@@ -11,7 +11,6 @@ from linkerd.kube.objects import (
     Key,
     KubeObject,
     ObjectMeta,
-    Pod,
     Server,
     TargetRef,
 )
@@ -38,6 +37,7 @@ from services.destination.index.origins import HOME
 from services.destination.index.pod_facts import owner_of, pod_facts
 from services.destination.index.workload_facts import workload_facts
 from services.destination.model.address import Address
+from services.destination.pods import Pod
 
 PLURALS: Final[Mapping[Kind, str]] = {
     Kind(each.kind): each.plural

@@ -10,7 +10,7 @@ from typing import Final
 from google.protobuf.json_format import MessageToDict
 
 from linkerd.index import Subject
-from linkerd.kube.objects import ExternalWorkload, Key, Pod, ServiceProfile
+from linkerd.kube.objects import ExternalWorkload, Key, ServiceProfile
 from linkerd.mesh.authority import IpTarget, ServiceTarget, Target
 from linkerd.mesh.labels import OPAQUE_PORTS
 from linkerd.mesh.names import service_name
@@ -31,6 +31,7 @@ from services.destination.index.profiles import (
 )
 from services.destination.index.splits import age
 from services.destination.index.translation import ProfileError, translate
+from services.destination.pods import Pod
 
 Subjects = AbstractSet[Subject]
 """What an answer depends on."""

@@ -13,12 +13,12 @@ from linkerd.kube.objects import (
     EndpointSlice,
     ExternalWorkload,
     Key,
-    Pod,
     Service,
     TrafficSplit,
 )
 from linkerd.mesh.addresses import Socket, canonical_ip, is_ipv6
 from linkerd.mesh.labels import SERVICE_NAME
+from services.destination.pods import Pod
 
 _TCP: Final = "TCP"  # what proxies carry
 _UNSPECIFIED: Final = ("0.0.0.0", "::")  # noqa: S104  # as pods say it; nothing is bound here

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from linkerd.index import Subject
-from linkerd.kube.objects import ExternalWorkload, Key, Pod
+from linkerd.kube.objects import ExternalWorkload, Key
 from linkerd.mesh.addresses import Socket
 from services.destination.index import filing
 from services.destination.index import subjects as on
 from services.destination.index.errors import AmbiguousIpError
 from services.destination.index.facts import of_pod, of_workload
 from services.destination.index.objects import Objects
+from services.destination.pods import Pod
 
 
 class Holder(NamedTuple):

@@ -17,7 +17,6 @@ from linkerd.kube.objects import (
     Key,
     OwnerReference,
     PartialObject,
-    Pod,
     Server,
     Service,
     ServiceProfile,
@@ -27,6 +26,7 @@ from linkerd.mesh.addresses import Socket
 from linkerd.mesh.labels import TOPOLOGY_ZONE
 from services.destination.index import filing
 from services.destination.index import subjects as on
+from services.destination.pods import Pod
 
 
 class Kind(Enum):

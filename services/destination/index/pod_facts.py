@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, Final
 
-from linkerd.kube.objects import Container, Key, Pod
+from linkerd.kube.objects import Key
 from linkerd.mesh.labels import (
     CONTROL_PLANE_NS,
     POD_TEMPLATE_HASH,
@@ -24,6 +24,7 @@ from linkerd.runtime.values import parse_host_port
 from services.destination.index.objects import Objects
 from services.destination.index.opaque_ports import PODS, Inputs, Names, listed_ports, opaque_ports
 from services.destination.model.address import Labels, TlsIdentity
+from services.destination.pods import Container, Pod
 
 _WORKLOADS: Final = 4_096  # whose containers are remembered as parsed
 _OWNERS_OF_REPLICA_SETS: Final = frozenset({"Job", "StatefulSet", "DaemonSet", "Deployment"})

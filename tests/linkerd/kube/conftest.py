@@ -9,11 +9,10 @@ import pytest
 from yarl import URL
 
 from linkerd.kube.client import KubeClient
-from linkerd.kube.objects import Pod
-from linkerd.kube.resource import PODS
 from linkerd.local.cluster import LocalCluster
 from tests.support.api_peer import ApiPeer
 from tests.support.cut import CutProxy, api_server_of, kubeconfig_through
+from tests.support.pods import PODS, Pod
 from tests.support.reflecting import Follower, ImpatientClock, reflecting
 
 

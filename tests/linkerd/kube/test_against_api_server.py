@@ -15,9 +15,10 @@ from linkerd.kube.client import KubeClient
 from linkerd.kube.events import Deleted
 from linkerd.kube.objects import Key
 from linkerd.kube.reflector_metrics import ReflectorMetrics
-from linkerd.kube.resource import CONFIG_MAPS, PODS, REPLICA_SETS
+from linkerd.kube.resource import CONFIG_MAPS, REPLICA_SETS
 from linkerd.local.cluster import LocalCluster
 from tests.support.cut import CutProxy, api_server_of, kubeconfig_through
+from tests.support.pods import PODS
 from tests.support.reflecting import Follower, ImpatientClock, reflecting
 from tests.support.requests import create, delete, idle_pod, patch
 
@@ -34,7 +35,7 @@ async def test_a_life_of_pods(kube: KubeClient, namespace: str) -> None:
         status = {"phase": "Running", "podIP": "10.1.2.3", "podIPs": [{"ip": "10.1.2.3"}]}
         await patch(kube, path, {"status": status}, "/status")
         key = Key(namespace, "b")
-        await follower.until(lambda f: key in f.replayed and bool(f.replayed[key].status.ips))
+        await follower.until(lambda f: key in f.replayed and bool(f.replayed[key].status.pod_ip))
         pod = follower.replayed[key]
         assert pod.status.phase == "Running"
         assert pod.spec.containers[0].ports[0].name == "http"

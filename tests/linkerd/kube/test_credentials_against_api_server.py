@@ -11,10 +11,10 @@ import yaml
 
 from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import Conflict, Forbidden, Unauthorized, Unreachable
-from linkerd.kube.resource import PODS
 from linkerd.kube.reviews import create_token_review, self_subject_access_review
 from linkerd.local.certificates import Authority
 from linkerd.local.cluster import LocalCluster
+from tests.support.pods import PODS
 from tests.support.reflecting import ImpatientClock
 from tests.support.requests import create, idle_pod
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from linkerd.kube.decode import Malformed, ObjectDecoder, decode_line, decode_page, decode_version
 from linkerd.kube.errors import ProtocolError
-from linkerd.kube.objects import EndpointSlice, Key, Pod, ServiceProfile
+from linkerd.kube.objects import EndpointSlice, Key, ServiceProfile
+from services.destination.pods import Pod
 
 _META = {"name": "a", "namespace": "ns", "resourceVersion": "7"}
 

@@ -11,10 +11,9 @@ from prometheus_client import CollectorRegistry
 
 from linkerd.kube.intake import Intake
 from linkerd.kube.lag import UpdateLag, newest_update
-from linkerd.kube.objects import Pod
 from linkerd.kube.reflector_metrics import ReflectorMetrics
-from linkerd.kube.resource import PODS
 from tests.support.clock import FakeClock
+from tests.support.pods import PODS, Pod
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 

@@ -14,10 +14,11 @@ from linkerd.kube.lists import Lister
 from linkerd.kube.quota import GuestQuota, OverQuota
 from linkerd.kube.reading import Kinds, read, read_until_failure
 from linkerd.kube.reflector import ReflectorOptions
-from linkerd.kube.resource import JOBS, PODS
+from linkerd.kube.resource import JOBS
 from linkerd.runtime.clock import SystemClock
 from linkerd.runtime.process import Process
 from tests.support.api_peer import ApiPeer
+from tests.support.pods import PODS
 from tests.support.reflecting import ImpatientClock
 
 
@@ -63,7 +64,7 @@ async def test_a_cluster_is_read_until_something_fails(client: KubeClient, peer:
         await read_once.wait()
         await peer.until_watched()
         quota.take(990_000)
-        peer.put("b", spec={"serviceAccountName": "x" * 20_000})
+        peer.put("b", status={"phase": "x" * 20_000})
         assert isinstance(await reading, OverQuota)
 
 

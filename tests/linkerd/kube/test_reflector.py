@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from linkerd.kube import reflector as module
 from linkerd.kube.client import KubeClient
 from linkerd.kube.events import Applied, Deleted
-from linkerd.kube.objects import Key, Pod
+from linkerd.kube.objects import Key
 from linkerd.kube.reflector import parts
-from linkerd.kube.resource import PODS
 from tests.support.api_peer import ApiPeer
 from tests.support.cut import CutProxy
+from tests.support.pods import PODS, Pod
 from tests.support.reflecting import Follower, ImpatientClock, reflecting
 
 SIZED = [bytes(size) for size in (1, 1_000, 60_000, 300_000)]

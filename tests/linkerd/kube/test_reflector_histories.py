@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from linkerd.kube.client import KubeClient
-from linkerd.kube.objects import KubeObject, Pod
-from linkerd.kube.resource import PODS
+from linkerd.kube.objects import KubeObject
 from tests.support.api_peer import ApiPeer
+from tests.support.pods import PODS, Pod
 from tests.support.reflecting import Follower, ImpatientClock, reflecting
 
 Step = Callable[[ApiPeer], object]

@@ -11,13 +11,14 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from linkerd.kube.client import KubeClient
-from linkerd.kube.objects import Key, Pod
+from linkerd.kube.objects import Key
 from linkerd.kube.reflector import Reflector
 from linkerd.kube.reflector_metrics import ReflectorMetrics
-from linkerd.kube.resource import JOBS, PODS
+from linkerd.kube.resource import JOBS
 from tests.support.api_peer import ApiPeer
 from tests.support.cut import CutProxy
 from tests.support.eventually import eventually
+from tests.support.pods import PODS, Pod
 from tests.support.reflecting import Follower, ImpatientClock, reflecting
 
 Following = AbstractAsyncContextManager[Follower[Pod]]

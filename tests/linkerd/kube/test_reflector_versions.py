@@ -8,8 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from linkerd.kube.client import KubeClient
-from linkerd.kube.resource import JOBS, PODS
+from linkerd.kube.resource import JOBS
 from tests.support.api_peer import ApiPeer
+from tests.support.pods import PODS
 from tests.support.reflecting import ImpatientClock, reflecting
 
 ELSEWHERE: Final = msgspec.structs.replace(PODS, versions=("v9", "v8", "v1"))

@@ -12,11 +12,10 @@ import pytest
 from linkerd.kube import presence
 from linkerd.kube.client import KubeClient
 from linkerd.kube.errors import Unreachable
-from linkerd.kube.objects import Pod
-from linkerd.kube.resource import PODS
 from tests.support.api_peer import ApiPeer
 from tests.support.cut import CutProxy
 from tests.support.eventually import eventually
+from tests.support.pods import PODS, Pod
 from tests.support.reflecting import Follower, ImpatientClock, reflecting
 
 REFLECTORS: Final = 12

@@ -15,7 +15,6 @@ from linkerd.kube.objects import (
     ExternalWorkload,
     Key,
     KubeObject,
-    Pod,
     Server,
     Service,
     ServiceProfile,
@@ -31,6 +30,7 @@ from services.destination.index.audiences import Audience
 from services.destination.index.context import Context
 from services.destination.model.http2 import Http2Params
 from services.destination.model.mesh_settings import MeshSettings
+from services.destination.pods import Pod
 from services.destination.wire.addresses import AddressEncoder
 from services.destination.wire.endpoints import EndpointDeltas
 from services.destination.wire.profiles import ProfileDeltas

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from linkerd.kube.objects import Container
 from linkerd.stubs.proxy import destination_pb2 as pb
 from services.destination.index import Kind
 from services.destination.model.http2 import Http2Params, KeepAlive
+from services.destination.pods import Container
 from tests.support.destination.world import EndpointStream, World
 from tests.support.objects import (
     container,

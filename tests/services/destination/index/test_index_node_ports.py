@@ -6,9 +6,10 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from linkerd.kube.objects import ContainerPort, WorkloadPort
+from linkerd.kube.objects import WorkloadPort
 from linkerd.mesh.labels import OPAQUE_PORTS as OPAQUE
 from linkerd.mesh.labels import SKIP_INBOUND_PORTS as SKIP
+from services.destination.pods import ContainerPort
 from tests.support.destination.world import World
 from tests.support.objects import container, external_workload, pod, server
 
