@@ -117,17 +117,20 @@ class TestConnections:
             assert (await server.review())["allowed"]
 
     async def test_who_never_asks_is_hung_up_on(self, tmp_path: Path) -> None:
-        limits = ConnectionLimits(first_request_seconds=0.02, handshake_seconds=0.05)
-        async with served(tmp_path, limits=limits) as server:
+        async with served(tmp_path, limits=ConnectionLimits(first_request_seconds=0.02)) as server:
             slow = await connect(server)
             slow[1].write(b"POST / HTTP/1.1\r\nX-Head")
-            silent = await asyncio.open_connection("127.0.0.1", server.port)  # no handshake
-            for streams in (slow, silent):
-                assert await says(streams, b"er: x") == b""
+            assert await says(slow, b"er: x") == b""
+            await eventually(lambda: server.number("https_connections") == 0)
+
+    async def test_who_never_shakes_hands_is_hung_up_on(self, tmp_path: Path) -> None:
+        async with served(tmp_path, limits=ConnectionLimits(handshake_seconds=0.02)) as server:
+            silent = await asyncio.open_connection("127.0.0.1", server.port)
+            assert await says(silent, b"") == b""
             await eventually(lambda: server.number("https_connections") == 0)
 
     async def test_a_kept_connection_that_trickles_is_hung_up_on(self, tmp_path: Path) -> None:
-        limits = ConnectionLimits(idle_seconds=0.1)
+        limits = ConnectionLimits(idle_seconds=1)
         async with served(tmp_path, limits=limits) as server:
             body = a_review()
             reader, writer = await connect(server)
@@ -176,11 +179,18 @@ class TestConnections:
         """On the loop that services run on, where a thousand handshakes take half as long."""
 
         async def run() -> None:
+            body = a_review()
             async with served(tmp_path) as server:
-                answers = await asyncio.gather(*(server.review() for _ in range(1000)))
-                assert all(answer["allowed"] for answer in answers)
-                # Three quarters full, clients are told to close theirs.
+                all_of_them = await asyncio.gather(*(connect(server) for _ in range(1000)))
+                for _, writer in all_of_them:
+                    writer.write(head(len(body)) + body)
+                for reader, _ in all_of_them:
+                    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+                    assert b'"allowed":true' in await reader.readuntil(b"}}")
+                # Three quarters full, the server closes those that it has answered.
                 await eventually(lambda: (server.number("https_connections") or 0) <= 750)
+                for _, writer in all_of_them:
+                    writer.close()
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run())
