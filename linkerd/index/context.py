@@ -15,12 +15,10 @@ K = TypeVar("K", bound=Hashable)
 class Context(Generic[K]):
     """One a cluster that is read. A service's subclass adds what its computations need besides."""
 
-    def __init__(
-        self, objects: Objects[K], dependencies: Dependencies, complaints: Complaints
-    ) -> None:
+    def __init__(self, objects: Objects[K], complaints: Complaints | None = None) -> None:
         self.objects = objects
-        self.dependencies = dependencies
-        self.complaints = complaints
+        self.dependencies = Dependencies()
+        self.complaints = complaints or Complaints()
         self.derived: Sequence[Derived[Any]] = ()
         """What stands between objects and views; of values that others are derived from, these
         come first."""

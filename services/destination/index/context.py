@@ -1,7 +1,7 @@
 """What every computation of the index works with: one cluster's objects, and what is derived."""
 
 from linkerd import index
-from linkerd.index import Complaints, Dependencies, Subject
+from linkerd.index import Complaints, Subject
 from linkerd.kube.objects import Key
 from services.destination.index.facts import FactsBook
 from services.destination.index.objects import Kind, Objects
@@ -15,7 +15,7 @@ class Context(index.Context[Kind]):
     objects: Objects
 
     def __init__(self, mesh: MeshSettings, complaints: Complaints) -> None:
-        super().__init__(Objects(), Dependencies(), complaints)
+        super().__init__(Objects(), complaints)
         self.mesh = mesh
         self.facts = FactsBook(mesh, self.objects, self.dependencies, complaints)
         self.profiles = ProfileBook(self.objects, complaints)

@@ -6,9 +6,7 @@ from random import Random
 from typing import Any, Final
 
 from linkerd.index import (
-    Complaints,
     Context,
-    Dependencies,
     Derived,
     Index,
     Objects,
@@ -126,7 +124,7 @@ class Tiny(Index[str, Home]):
     """What clients may ask for: ("ip", IP) or ("namespace", its name)."""
 
     def __init__(self, pace: Pace) -> None:
-        super().__init__(Home(Services(), Dependencies(), Complaints()), pace)
+        super().__init__(Home(Services()), pace)
         self.ports: Derived[str] = Derived(
             self._ports, self.home.dependencies, self.home.complaints
         )
