@@ -163,10 +163,14 @@ class Census:
         """Counts an address in (1) or out (-1)."""
         if address is None:
             return
-        self.unhinted += 0 if address.zone_hints else by
-        if address.pod is not None:
-            self.pods_ipv6 += by if address.is_ipv6 else 0
-            self.pods_ipv4 += 0 if address.is_ipv6 else by
+        if not address.zone_hints:
+            self.unhinted += by
+        if address.pod is None:
+            return
+        if address.is_ipv6:
+            self.pods_ipv6 += by
+        else:
+            self.pods_ipv4 += by
 
     def all_pass(self, only: Filter) -> bool:
         """Whether `only` certainly holds nothing back."""

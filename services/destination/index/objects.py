@@ -107,8 +107,9 @@ class Objects(index.Objects[Kind]):
         for ip in move(self.pods_by_ip, key, was, ips):
             yield on.ip(ip)
         left, sockets = filing.host_ports(before), filing.host_ports(now)
-        for at in move(self.pods_by_socket, key, left.keys(), sockets.keys()):
-            yield on.socket(*at)
+        if left or sockets:  # few have any
+            for at in move(self.pods_by_socket, key, left.keys(), sockets.keys()):
+                yield on.socket(*at)
 
     def _take_workload(self, key: Key, now: ExternalWorkload | None) -> Iterator[Subject]:
         before = put(self.workloads, key, now)
