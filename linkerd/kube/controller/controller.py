@@ -5,18 +5,21 @@ none where nothing differs. What fails is tried again, up to 15 times in a row, 
 its next event: one key never holds up the others.
 
 Every write is refused unless the object is what it was planned from, so another controller of the
-same object is never written over; what was planned from an old state is planned again.
+same object is never written over; what was planned from an old state is planned again. One that
+insists on undoing what we write is answered 20 times at once, and then about once a second.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NoReturn, Protocol, TypeVar
 
+from cachetools import LRUCache
 from prometheus_client import CollectorRegistry
 
 from linkerd.kube.controller.expectations import Expectations, Item
 from linkerd.kube.controller.queue import WorkQueue
 from linkerd.kube.controller.queue_metrics import QueueMetrics
+from linkerd.kube.controller.rate import TokenBucket
 from linkerd.kube.controller.writes import (
     Client,
     Create,
@@ -37,6 +40,9 @@ from linkerd.runtime.metrics import PlainCounter
 T = TypeVar("T", bound=KubeObject)
 
 MOST_RETRIES: Final = 15
+EDITS: Final = 20  # by others, of what a key stands for, that are looked at at once
+_REFILL: Final = 0.5  # a second; as many again come after the wait for it, so about one in all
+_EDITED: Final = 10_000  # keys whose edits are counted
 _log: Final = get_logger(__name__)
 
 
@@ -86,6 +92,8 @@ class Controller:
         self._expectations = Expectations()
         self._queue = WorkQueue(clock, queue_metrics)
         self._leading = False
+        self._kinds: set[str] = set()  # that we write
+        self._edits: LRUCache[Key, TokenBucket] = LRUCache(_EDITED)
 
     def listener(
         self, resource: Resource[T], concerned: Callable[[Event[T]], Iterable[Key]]
@@ -109,8 +117,18 @@ class Controller:
         version = metadata.resource_version if isinstance(event, Applied) else None
         item = Item(kind, metadata.key)
         for key in keys:
-            if not self._expectations.saw(key, item, version):
+            if self._expectations.saw(key, item, version):
+                continue
+            if kind in self._kinds and self._leading and not self._may_answer(key):
+                self._queue.add_later(key, 1 / _REFILL)
+            else:
                 self.add(key)
+
+    def _may_answer(self, key: Key) -> bool:
+        """Whether an edit by somebody else is to be looked at now."""
+        now = self._clock.monotonic()
+        bucket = self._edits.setdefault(key, TokenBucket(_REFILL, EDITS, now))
+        return bucket.take(now)
 
     def add(self, key: Key) -> None:
         """Has a key looked at, if we lead; a leader begins with all of them anyway."""
@@ -179,6 +197,7 @@ class Controller:
     async def _carry_out(self, key: Key, write: Write) -> None:
         if isinstance(write, Patch) and not write.document:
             return
+        self._kinds.add(write.resource.kind)
         self._expectations.sending(key)
         made = await self._writer.send(write)
         self._metrics.writes.labels(write.operation).inc()

@@ -74,11 +74,14 @@ class WorkQueue:
 
     def retry(self, key: Key) -> None:
         """Asks for it again after its failure, in a while."""
-        delay = self._limiter.next_delay(key, self._clock.monotonic())
         self._metrics.retried()
+        self.add_later(key, self._limiter.next_delay(key, self._clock.monotonic()))
+
+    def add_later(self, key: Key, seconds: float) -> None:
+        """Asks for it in a while, or when it was to come later anyway."""
         if key not in self._delayed:
             self._delayed[key] = asyncio.create_task(
-                self._add_later(key, delay), name=f"retry {key}"
+                self._add_later(key, seconds), name=f"later {key}"
             )
 
     def failures(self, key: Key) -> int:

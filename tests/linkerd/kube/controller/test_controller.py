@@ -6,14 +6,19 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from linkerd.kube.controller.controller import MOST_RETRIES, Controller, ControllerMetrics
+from linkerd.kube.controller.controller import (
+    EDITS,
+    MOST_RETRIES,
+    Controller,
+    ControllerMetrics,
+)
 from linkerd.kube.controller.queue_metrics import QueueFamilies, QueueMetrics
 from linkerd.kube.controller.writes import Client, Patch, Write
 from linkerd.kube.events import Event
 from linkerd.kube.objects import ConfigMap, Key
 from linkerd.kube.resource import CONFIG_MAPS
 from linkerd.runtime.clock import Clock
-from tests.support.clock import FakeClock
+from tests.support.clock import FakeClock, settle
 from tests.support.controllers.copies import Copies, original
 from tests.support.controllers.replica import Make, Replica
 from tests.support.controllers.store import Store
@@ -128,3 +133,32 @@ async def test_who_does_not_lead_queues_nothing(bench: Bench) -> None:
     bench.put("a", copies="1", text="x")
     await bench.replica.rest()
     assert bench.replica.value("workqueue_adds_total") == 0
+
+
+async def test_who_undoes_what_we_write_is_answered_once_a_second_in_the_end(bench: Bench) -> None:
+    bench.put("a", copies="1", text="x")
+    bench.lead(Copies)
+    copy = Key("ns", "a-0")
+    for _ in range(1000):  # 100 seconds
+        await settle()
+        if bench.store.objects[CONFIG_MAPS.kind, copy]["data"]["text"] == "x":
+            bench.store.patch(CONFIG_MAPS, copy, {"data": {"text": "z"}})
+        bench.replica.deliver()
+        await bench.clock.advance(0.1)
+    assert EDITS + 80 <= len(bench.store.written) <= EDITS + 110
+    await bench.replica.rest()
+    assert bench.store.objects[CONFIG_MAPS.kind, copy]["data"]["text"] == "x"
+
+
+async def test_an_edit_of_another_key_is_answered_at_once_meanwhile(bench: Bench) -> None:
+    for name in "ab":
+        bench.put(name, copies="1", text="x")
+    bench.lead(Copies)
+    await bench.replica.rest()
+    for number in range(EDITS + 5):
+        bench.store.patch(CONFIG_MAPS, Key("ns", "a-0"), {"data": {"text": f"z{number}"}})
+    bench.store.patch(CONFIG_MAPS, Key("ns", "b-0"), {"data": {"text": "z"}})
+    bench.replica.deliver()
+    await settle()
+    assert bench.store.objects[CONFIG_MAPS.kind, Key("ns", "b-0")]["data"]["text"] == "x"
+    assert bench.clock.sleeping == [2.0]
