@@ -17,7 +17,7 @@ from linkerd.rpc.client.options import ClientOptions
 from linkerd.rpc.client.wire import Wire
 from linkerd.runtime.logs import get_logger
 
-_MAX_UNREAD: Final = 1 << 20
+_MAX_UNREAD: Final = 256 << 10
 """Bytes: a peer that makes us say so much, and does not read it, is given up."""
 
 _PING: Final = b"alive?  "
