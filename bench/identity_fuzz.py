@@ -20,16 +20,16 @@ from pathlib import Path
 import click
 
 from linkerd.kube.reviews import TokenReviewStatus, UserInfo
-from linkerd.rpc.methods import RpcError
 from linkerd.runtime.clock import SystemClock
 from linkerd.runtime.logs import configure_logging
 from linkerd.runtime.metrics import registry
 from linkerd.stubs.proxy.identity_pb2 import CertifyRequest
+from services.identity.errors import CallError
 from services.identity.issuer.issuer import IssuerSlot, PemFile, make_issuer
 from services.identity.metrics import Metrics
 from services.identity.model import LeafPolicy
 from services.identity.notices import Notices
-from services.identity.server import Identity
+from services.identity.server import STATUSES, Identity
 from services.identity.tokens.judge import TokenJudge
 from tests.support.certificates import DOMAIN, IDENTITY, Credentials, make_csr
 from tests.support.said import SaidEvents
@@ -109,8 +109,8 @@ async def fuzz(requests: int, seed: int) -> Counter[str]:
         for _ in range(requests):
             try:
                 await identity.certify(mutated(source, good), _Caller())
-            except RpcError as error:
-                outcomes[error.code.name] += 1
+            except CallError as error:
+                outcomes[STATUSES[type(error)].name] += 1
             else:
                 outcomes["OK"] += 1
             del events.said[:-_KEEP]

@@ -4,8 +4,8 @@ Checks run in upstream's order, so that of several mistakes the same one is repo
 fields, CSR, issuer's trust, names, token, then key and signing. Parsing CSRs larger than those of
 proxies, which comes before anybody is known, runs in `readers`, a thread. Verifying a CSR's
 signature and signing (0.2 ms for the keys of proxies) come last, for callers that the API server
-knows, and run on the loop: the library keeps the interpreter's lock meanwhile, so that a thread
-would let nothing else run and cost a fifth more.
+knows, and run on the loop: the library keeps the interpreter's lock meanwhile, so that threads
+would let nothing else run either, and would cost the hand-over.
 A call takes the issuer once: one that is replaced meanwhile still finishes its calls.
 """
 
@@ -17,7 +17,7 @@ from typing import Final
 
 import grpc
 
-from linkerd.rpc.methods import Call, RpcError, ServiceTable, service
+from linkerd.rpc.methods import Call, ServiceTable, service
 from linkerd.runtime.clock import Clock
 from linkerd.runtime.logs import get_logger
 from linkerd.stubs.proxy import identity_pb2
@@ -42,7 +42,7 @@ from services.identity.notices import Notices
 from services.identity.tokens.judge import TokenJudge, decode
 from services.identity.wire import certify_response
 
-_STATUSES: Final[Mapping[type[CallError], grpc.StatusCode]] = {
+STATUSES: Final[Mapping[type[Exception], grpc.StatusCode]] = {
     InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
     RefusedError: grpc.StatusCode.FAILED_PRECONDITION,
     UnsignableKeyError: grpc.StatusCode.INTERNAL,
@@ -84,26 +84,25 @@ class Identity:
     def table(self) -> ServiceTable:
         """For a gRPC engine."""
         descriptor = identity_pb2.DESCRIPTOR.services_by_name["Identity"]
-        return service(descriptor, Certify=self.certify)
+        return service(descriptor, errors=STATUSES, Certify=self.certify)
 
     async def certify(self, request: CertifyRequest, call: Call) -> CertifyResponse:
-        """A certificate for the workload whose token the request holds. Raises RpcError."""
+        """A certificate for the workload whose token the request holds. Raises CallError."""
         began, identity = time.perf_counter(), request.identity
         working = self._certify(identity, request.token, request.certificate_signing_request)
         del request  # calls may wait for long, each with its token once and no more
         try:
             return await working
         except CallError as error:
-            code = _STATUSES[type(error)]
             log = _log.info if isinstance(error, _CLIENTS_FAULT) else _log.warning
             log(
                 "not certified",
                 identity=shown(identity),
                 peer=call.peer,
-                code=code.name,
+                code=STATUSES[type(error)].name,
                 error=str(error),
             )
-            raise RpcError(code, str(error)) from error
+            raise
         finally:
             self._metrics.certify.observe(time.perf_counter() - began)
 
