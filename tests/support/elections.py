@@ -6,14 +6,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
-from linkerd.kube.controller.election import Election, LeaseMetrics
+from linkerd.kube.controller.election import Election, LeaseMetrics, LeaseTimes
 from linkerd.kube.controller.lease import Document
 from linkerd.kube.errors import Conflict, Forbidden, NotFound, Unreachable
 from tests.support.clock import FakeClock, settle
+
+QUICK: Final = LeaseTimes(duration=4.0, renew_deadline=1.5, retry=0.2)
+"""Of elections on a real server; whole seconds of duration, as a Lease has."""
 
 
 class Store:

@@ -8,15 +8,15 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry
 
 from linkerd.kube.client import JSON, KubeClient
-from linkerd.kube.controller.election import Election, LeaseMetrics, LeaseTimes
+from linkerd.kube.controller.election import Election, LeaseMetrics
 from linkerd.kube.controller.leader import Leader
 from linkerd.kube.controller.lease import LeaseLock
 from linkerd.kube.reflector import Reflector
 from linkerd.kube.resource import Resource
 from linkerd.runtime.clock import SystemClock
 from tests.support.controllers.replica import Controlled, Make
+from tests.support.elections import QUICK
 
-QUICK: Final = LeaseTimes(duration=4.0, renew_deadline=1.5, retry=0.2)
 LEASE: Final = "who-copies"
 
 

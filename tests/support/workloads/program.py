@@ -11,7 +11,6 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from linkerd.kube.client import KubeClient
-from linkerd.kube.controller.election import LeaseTimes
 from linkerd.kube.events import Applied
 from linkerd.kube.objects import EndpointSlice, ExternalWorkload, Service
 from linkerd.kube.reflector import Reflector
@@ -21,12 +20,10 @@ from linkerd.mesh.labels import SLICE_MANAGED_BY
 from linkerd.runtime.clock import SystemClock
 from services.destination.workloads import WorkloadSlices
 from services.destination.workloads.names import LEASE, MANAGER
+from tests.support.elections import QUICK
 from tests.support.eventually import eventually
 
 DEFINITION: Final = Path(__file__).parents[3] / "deploy/base/crds/externalworkloads.yaml"
-QUICK: Final = LeaseTimes(duration=4.0, renew_deadline=1.5, retry=0.2)
-"""Of elections here; whole seconds of duration, as a Lease has."""
-
 Document = dict[str, Any]
 
 
