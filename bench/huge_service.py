@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Final
 
 import msgspec
-from services.destination.sources import sources
+from services.destination.resources import resources
 
 from bench.figures import Figure, table
 from linkerd.index import LoopPace
@@ -86,7 +86,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self.world = World(pace=LoopPace())
-        self._resources = sources(slices=True)
+        self._resources = resources(slices=True)
         self._intakes: dict[Kind, Intake[Any]] = {
             kind: Intake(resource, METER) for kind, resource in self._resources.items()
         }
