@@ -162,6 +162,7 @@ async def run_beside_api_server(services: int) -> list[tuple[str, float]]:
         namespaces=services // 100, services_per_namespace=100, pods_per_service=15, fans=()
     )
     progress = choose_progress()
+    (ROOT / "build").mkdir(exist_ok=True)
     with TemporaryDirectory(dir=ROOT / "build") as state:
         local = LocalCluster(Path(state) / "cluster", api_only=True)
         try:
