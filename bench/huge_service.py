@@ -15,7 +15,6 @@ from itertools import islice
 from typing import Any, Final
 
 import msgspec
-from services.destination.resources import resources
 
 from bench.figures import Figure, table
 from linkerd.index import LoopPace
@@ -23,6 +22,7 @@ from linkerd.kube.intake import Intake
 from linkerd.runtime.gc import freeze_heap, tune_gc
 from linkerd.streams import Subscription
 from services.destination.index import Kind
+from services.destination.resources import resources
 from tests.support.destination.world import World
 from tests.support.feeds import METER, watch_line
 from tests.support.objects import endpoint, endpoint_slice, node, pod, proxy, server, service
