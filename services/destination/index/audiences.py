@@ -116,6 +116,8 @@ class Pools:
 
     def update(self, before: Addresses, now: Addresses, touched: Sequence[Socket]) -> set[Pool]:
         """The port has changed at `touched`; the pools that this concerns."""
+        if self._by_hostname is None and self._by_node is None:
+            return {Pool()}  # nobody has asked for another
         gone = [old for at in touched if (old := before.get(at)) is not None]
         come = [new for at in touched if (new := now.get(at)) is not None]
         if self._by_hostname is not None:

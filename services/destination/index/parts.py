@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from linkerd.index import NOTHING, Dependent, Subject
 from linkerd.kube.objects import Endpoint, EndpointSlice, Key, TargetRef
@@ -31,7 +33,7 @@ PortName = str | int
 _NOBODY: Final[Subject] = ()
 
 
-class _Made(NamedTuple):
+class _Made(msgspec.Struct, frozen=True, gc=False):
     """What an endpoint was made into, and from what."""
 
     endpoint: Endpoint
