@@ -89,7 +89,8 @@ def test_make_verbs_exist(document: Path) -> None:
 
 @documents
 def test_services_exist(document: Path) -> None:
-    for name in re.findall(r"python -m (services\.[a-z_]+)", document.read_text()):
+    named = set(re.findall(r"python -m (services\.[a-z_]+)", document.read_text()))
+    for name in named - {"services.board"}:  # which CONTRIBUTING has the code of, for its own test
         assert find_spec(f"{name}.__main__") is not None
 
 

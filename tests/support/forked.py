@@ -5,6 +5,7 @@ costs a tenth.
 """
 
 import importlib
+import logging
 import multiprocessing
 import os
 import sys
@@ -92,4 +93,7 @@ def _linkerd(arguments: Sequence[str], folder: str, environ: Mapping[str, str]) 
     os.environ.clear()
     os.environ.update(environ)
     sys.argv = ["linkerd", *arguments]
-    importlib.import_module("linkerd.cli.main").main()
+    try:
+        importlib.import_module("linkerd.cli.main").main()
+    finally:
+        logging.shutdown()  # as at the end of any program; multiprocessing's children go without
