@@ -13,6 +13,7 @@ Subject = tuple[str, ...]
 """A kind of thing and what names it, for instance ("pod", namespace, name)."""
 
 NOTHING: Final[AbstractSet[Subject]] = frozenset()
+_NOBODY: Final[dict["Dependent", None]] = {}
 
 
 class Dependent:
@@ -21,7 +22,7 @@ class Dependent:
     __slots__ = ("subjects",)
 
     def __init__(self) -> None:
-        self.subjects = NOTHING
+        self.subjects: tuple[Subject, ...] = ()
 
     def touch(self) -> None:
         """Some subject changed."""
@@ -33,31 +34,45 @@ class Dependencies:
     so that what was computed for it may go too."""
 
     def __init__(self) -> None:
-        self._dependents: dict[Subject, dict[Dependent, None]] = {}
+        # Most subjects have one dependent: it stands there itself, for there are very many.
+        self._dependents: dict[Subject, Dependent | dict[Dependent, None]] = {}
         self.on_idle: Callable[[Subject], None] = lambda _subject: None
 
     def watch(self, dependent: Dependent, subjects: AbstractSet[Subject]) -> None:
         """From now on `dependent` depends on `subjects` and nothing else."""
-        before = dependent.subjects
+        before = set(dependent.subjects)
         if before == subjects:
             return
-        dependent.subjects = subjects
+        dependent.subjects = tuple(subjects)  # a third of a set
         for subject in subjects - before:
-            self._dependents.setdefault(subject, {})[dependent] = None
+            self._join(dependent, subject)
         for subject in before - subjects:
             self._leave(dependent, subject)
 
     def touch(self, subject: Subject) -> None:
         """Tells all dependents of `subject` that it changed."""
-        for dependent in self._dependents.get(subject, ()):
-            dependent.touch()
+        found = self._dependents.get(subject, _NOBODY)
+        if isinstance(found, Dependent):
+            found.touch()
+        else:
+            for dependent in found:
+                dependent.touch()
 
     def __len__(self) -> int:
         return len(self._dependents)
 
+    def _join(self, dependent: Dependent, subject: Subject) -> None:
+        others = self._dependents.setdefault(subject, dependent)
+        if isinstance(others, dict):
+            others[dependent] = None
+        elif others is not dependent:
+            self._dependents[subject] = {others: None, dependent: None}
+
     def _leave(self, dependent: Dependent, subject: Subject) -> None:
-        dependents = self._dependents[subject]
-        del dependents[dependent]
-        if not dependents:
-            del self._dependents[subject]
-            self.on_idle(subject)
+        found = self._dependents[subject]
+        if isinstance(found, dict):
+            del found[dependent]
+            if found:
+                return
+        del self._dependents[subject]
+        self.on_idle(subject)

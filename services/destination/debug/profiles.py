@@ -70,7 +70,7 @@ def _answer(index: Index, target: Target, client: str) -> tuple[Json, Subjects]:
         return {"error": f"{type(error).__name__}: {error}"}, frozenset()
     try:
         messages, found = drain(subscription), index.views.get(view)
-        subjects = found.subjects if isinstance(found, ProfileView) else frozenset()
+        subjects = frozenset(found.subjects if isinstance(found, ProfileView) else ())
     finally:
         subscription.close()
     profile = pb.DestinationProfile.FromString(messages[-1])

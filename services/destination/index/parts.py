@@ -25,7 +25,7 @@ from services.destination.index.reach import (
     bare_address,
 )
 from services.destination.index.workload_facts import WorkloadFacts
-from services.destination.model.address import Address
+from services.destination.model.address import NO_HINTS, Address
 
 PortName = str | int
 """What to look for in a slice: the name of a service's port, or a number as it is."""
@@ -258,7 +258,7 @@ def _place(endpoint: Endpoint) -> Place:
     zones = endpoint.hints.for_zones if endpoint.hints is not None else ()
     if not (endpoint.zone or zones or endpoint.hostname):
         return NOWHERE
-    hints = frozenset(zone.name for zone in zones)
+    hints = frozenset(zone.name for zone in zones) if zones else NO_HINTS
     return Place(label_value(endpoint.zone or ""), hints, endpoint.hostname or "")
 
 

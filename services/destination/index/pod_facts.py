@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, Final
 
+import msgspec
+
 from linkerd.kube.objects import Key
 from linkerd.mesh.labels import (
     CONTROL_PLANE_NS,
@@ -23,7 +25,7 @@ from linkerd.mesh.proxy import (
 from linkerd.runtime.values import parse_host_port
 from services.destination.index.objects import Objects
 from services.destination.index.opaque_ports import PODS, Inputs, Names, listed_ports, opaque_ports
-from services.destination.model.address import Labels, TlsIdentity
+from services.destination.model.address import Labels, TlsIdentity, WorkloadKey
 from services.destination.pods import Container, Pod
 
 _WORKLOADS: Final = 4_096  # whose containers are remembered as parsed
@@ -39,14 +41,13 @@ class ProxyPorts:
     control: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PodFacts:
+class PodFacts(msgspec.Struct, frozen=True, gc=False):
     """`labels` are metric labels; `opaque` and `skipped` are ports of the pod; `meshed` means that
     some control plane's proxy is in it."""
 
     kind: ClassVar = PODS.kind
 
-    key: Key
+    key: WorkloadKey
     node: str
     running: bool
     labels: Labels
@@ -63,7 +64,7 @@ def pod_facts(inputs: Inputs, pod: Pod) -> PodFacts:
     said = _container_facts(pod.spec.init_containers, pod.spec.containers)
     skipped = listed_ports(inputs.complaints, PODS.kind, pod.metadata, SKIP_INBOUND_PORTS, ())
     return PodFacts(
-        key=pod.metadata.key,
+        key=(pod.metadata.namespace, pod.metadata.name),  # no Key: the collector follows these
         node=pod.spec.node_name,
         running=pod.status.phase == "Running",
         labels=_labels(pod, *owner_of(pod, inputs.objects)),

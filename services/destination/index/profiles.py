@@ -3,6 +3,8 @@
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 
+import msgspec
+
 from linkerd.index import Owner, Subject, TopicView
 from linkerd.kube.objects import Key, Service
 from linkerd.mesh.addresses import canonical_ip
@@ -98,7 +100,9 @@ class WorkloadProfileView(ProfileView):
             problem = f"{error}; clients are told nothing of it"
             self._context.complaints.about(facts.kind, *facts.key, "proxy", problem)
             address = unhinted(facts, ip, self.port)
-        return replace(address, labels=(*address.labels, ("namespace", facts.key.namespace)))
+        namespace, _ = facts.key
+        labels = (*address.labels, ("namespace", namespace))
+        return msgspec.structs.replace(address, labels=labels)
 
     def _address(self, ip: str, facts: Facts, behind: int | None) -> Address:
         if behind is not None and isinstance(facts, PodFacts):

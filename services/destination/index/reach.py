@@ -1,12 +1,21 @@
 """How proxies reach a port: of a pod or ExternalWorkload, or of an IP that none of these has."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Set as AbstractSet
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from services.destination.index.facts import Facts
 from services.destination.index.pod_facts import PodFacts
 from services.destination.index.workload_facts import WorkloadFacts
-from services.destination.model.address import Address, Protocol, ProtocolHint, TlsIdentity
+from services.destination.model.address import (
+    NO_HINTS,
+    Address,
+    Protocol,
+    ProtocolHint,
+    TlsIdentity,
+)
 from services.destination.model.mesh_settings import MeshSettings
 
 _H2: Final = ProtocolHint(Protocol.H2)
@@ -16,12 +25,11 @@ class UnclearProxyError(Exception):
     """The workload is meshed, but how to reach its proxy cannot be read from it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where an endpoint is, and for whom: what an endpoint slice says beyond the pod."""
 
     zone: str = ""
-    zone_hints: frozenset[str] = frozenset()
+    zone_hints: AbstractSet[str] = NO_HINTS
     hostname: str = ""
 
 

@@ -1,28 +1,28 @@
 """What an ExternalWorkload, a machine outside the cluster, is to the mesh."""
 
 import re
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from linkerd.kube.objects import ExternalWorkload, Key
+import msgspec
+
+from linkerd.kube.objects import ExternalWorkload
 from linkerd.mesh.metric_labels import is_label_name, label_value
 from linkerd.mesh.names import is_dns_name
 from linkerd.mesh.ports import PortSet
 from linkerd.mesh.proxy import INBOUND_PORT, INBOUND_PORTS, PROXY_CONTAINER
 from services.destination.index.opaque_ports import WORKLOADS, Inputs, opaque_ports
-from services.destination.model.address import Labels, TlsIdentity
+from services.destination.model.address import Labels, TlsIdentity, WorkloadKey
 
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class WorkloadFacts:
+class WorkloadFacts(msgspec.Struct, frozen=True, gc=False):
     """`labels` are metric labels, `opaque` ports of the workload. Of a workload that cannot be
     reached as it should be, `problem` says why."""
 
     kind: ClassVar = WORKLOADS.kind
 
-    key: Key
+    key: WorkloadKey
     labels: Labels
     identity: TlsIdentity
     inbound: int

@@ -1,7 +1,14 @@
-"""One endpoint, as a proxy has to know it."""
+"""One endpoint, as a proxy has to know it.
 
-from dataclasses import dataclass, field
+The Structs here are outside the garbage collector (`gc=False`): they hold immutable values, and
+bytes, so that no cycle comes through them, and of a huge service there are hundreds of thousands.
+"""
+
+from collections.abc import Set as AbstractSet
 from enum import Enum
+from typing import Final
+
+import msgspec
 
 from linkerd.mesh.addresses import Socket, is_ipv6
 
@@ -10,6 +17,8 @@ WorkloadKey = tuple[str, str]
 
 Labels = tuple[tuple[str, str], ...]
 """Metric labels, in a stable order."""
+
+NO_HINTS: Final[AbstractSet[str]] = frozenset()
 
 
 class Protocol(Enum):
@@ -20,8 +29,7 @@ class Protocol(Enum):
     OPAQUE = "opaque"
 
 
-@dataclass(frozen=True, slots=True)
-class ProtocolHint:
+class ProtocolHint(msgspec.Struct, frozen=True, gc=False):
     """Present for endpoints behind a proxy. `inbound_port`: connect there, with a transport header
     that names the real port."""
 
@@ -29,8 +37,7 @@ class ProtocolHint:
     inbound_port: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TlsIdentity:
+class TlsIdentity(msgspec.Struct, frozen=True, gc=False):
     """The identity to ask of the endpoint: DNS-like, or a URI. An empty `server_name` is unset."""
 
     name: str
@@ -38,10 +45,10 @@ class TlsIdentity:
     is_uri: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True, gc=False, eq=False):
     """An endpoint. `labels` lacks only what depends on who asks (the zone's locality). The fields
-    after `zone` are for filters: whom its hints are for, which pod it is."""
+    after `zone` are for filters: whom its hints are for, which pod it is. `memo` is no part of what
+    it is."""
 
     ip: str
     port: int
@@ -51,12 +58,29 @@ class Address:
     authority: str = ""
     http2: bool = False
     zone: str = ""
-    zone_hints: frozenset[str] = frozenset()
+    zone_hints: AbstractSet[str] = NO_HINTS
     hostname: str = ""
     node: str = ""
     pod: WorkloadKey | None = None
-    memo: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
-    """Room for what an encoder derived from this address, so that it is derived once."""
+    memo: dict[str, bytes] = {}
+    """Room for what an encoder derived from this address, so that it is derived once; each has its
+    own."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Address) and (
+            self is other
+            or (
+                self.socket == other.socket
+                and self.looks_like(other)
+                and self.zone_hints == other.zone_hints
+                and self.hostname == other.hostname
+                and self.node == other.node
+                and self.pod == other.pod
+            )
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.socket)
 
     def looks_like(self, other: "Address") -> bool:
         """Whether a proxy is told the same of both, which have one socket."""

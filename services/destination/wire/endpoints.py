@@ -12,8 +12,9 @@ cannot take.
 
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from linkerd.streams import Messages, Told
 from linkerd.stubs.proxy import destination_pb2 as pb

@@ -1,10 +1,10 @@
 """Steps from one endpoint set to another. Ids of the catalogue: T52, T53, T57, T58, T70, T71."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from linkerd.stubs.proxy import destination_pb2 as pb
 from services.destination.model.address import Address, TlsIdentity
