@@ -87,9 +87,9 @@ class EndpointSet:
         alike = self.labels == last.labels and self.zone == last.zone
         for socket in sockets:
             new, old = now.get(socket), then.get(socket)
-            if new is None or (alike and new is old):
+            if new is None or (alike and (new is old or (old and new.looks_like(old)))):
                 continue
-            if old is None or not self.tells_the_same(new, last, old):
+            if alike or old is None or not self.tells_the_same(new, last, old):
                 yield new
 
     def _gone(self, sockets: Iterable[Socket], last: "EndpointSet") -> Iterator[Address]:
