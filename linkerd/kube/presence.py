@@ -57,13 +57,17 @@ class Presence:
         self._needed = 1  # answers in a row that made the last return
         self._returned_at = float("-inf")
         self._closed = False
+        self._is_releasing = False  # it has come back, and those who wait are told in a moment
+        self._missed_again = False  # since then
         self.away = False
         self.returns = 0
 
     def missed(self) -> None:
         """A request got no answer, or one of a server in trouble: finds out whether the server is
         away."""
-        if self._task is None and not self._closed:
+        if self._is_releasing:
+            self._missed_again = True
+        elif self._task is None and not self._closed:
             self._task = asyncio.create_task(self._find_out(), name="ask for the API server")
             self._task.add_done_callback(self._found_out)
 
@@ -106,7 +110,11 @@ class Presence:
         asked_at = await self._until_it_answers()
         if asked_at is None:
             return
-        await self._clock.sleep(self._random.uniform(0.0, _SPREAD))
+        self._is_releasing = True
+        try:
+            await self._clock.sleep(self._random.uniform(0.0, _SPREAD))
+        finally:
+            self._is_releasing = False
         self.away = False
         self.returns += 1
         self._returned_at = self._clock.monotonic()
@@ -165,3 +173,6 @@ class Presence:
         self._task = None
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("asking for the API server failed", error=repr(error))
+        if self._missed_again:
+            self._missed_again = False
+            self.missed()

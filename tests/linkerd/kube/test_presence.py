@@ -8,7 +8,7 @@ from typing import Literal
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from linkerd.kube import presence as module
@@ -222,6 +222,7 @@ _SPANS = st.lists(st.tuples(_STATES, st.floats(0.1, 30)), max_size=4)
 
 
 @settings(max_examples=30, deadline=None)
+@example([("down", 1.0), ("up", 1.0)], 1)  # it goes again while its return is being told
 @given(_SPANS, st.integers(0, 1000))
 def test_whatever_it_does_the_end_of_it_is_noticed(
     spans: list[tuple[State, float]], seed: int
