@@ -21,7 +21,7 @@ _STEP = st.one_of(
 )
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=25, deadline=None)
 @given(st.lists(_STEP, max_size=25), st.floats(0, 15))
 def test_never_two_leaders_and_always_one_in_the_end(
     steps: Sequence[tuple[Any, ...]], slow: float
