@@ -2,7 +2,7 @@
 
     CallError                code, message
       StatusError                the server ended it with a status: it says what to do
-      DeadlineError              the time that the caller gave is over
+      DeadlineError              it took too long, by our clock or the server's
       UnreachableError           there is no connection, or no longer: trying again may help
         PeerIdentityError          somebody else answers there, or nobody whom the mesh trusts
       TooManyConnectionsError    our own limit: end other calls first

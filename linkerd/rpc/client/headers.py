@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 import grpc
 
-from linkerd.rpc.client.errors import CallError, StatusError
+from linkerd.rpc.client.errors import CallError, DeadlineError, StatusError
 from linkerd.rpc.dispatch import shorten
 from linkerd.rpc.methods import Signature
 
@@ -102,4 +102,6 @@ def end_of(headers: Iterable[Header]) -> CallError | None:
     if code is grpc.StatusCode.OK:
         return None
     message = unquote_to_bytes(said.get(b"grpc-message", b"")).decode(errors="replace")
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return DeadlineError(shorten(message))  # the server knows our deadline, and may be first
     return StatusError(code or grpc.StatusCode.UNKNOWN, shorten(message))

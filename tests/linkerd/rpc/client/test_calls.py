@@ -10,7 +10,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from linkerd.rpc.client.channels import Channel, Channels
-from linkerd.rpc.client.errors import DeadlineError, StatusError, UnreachableError
+from linkerd.rpc.client.errors import CallError, DeadlineError, StatusError, UnreachableError
+from linkerd.rpc.client.headers import end_of
 from linkerd.rpc.client.options import ClientOptions
 from linkerd.rpc.engines import Engine
 from linkerd.rpc.errors import TableError
@@ -107,9 +108,19 @@ async def test_the_deadline_ends_a_call_here_and_there(channel: Channel, world: 
     world.topics["web"].publish(frozenset())
     async with channel.watch(GET, path("web"), timeout=0.3) as updates:
         await anext(updates)
-        with pytest.raises((DeadlineError, StatusError)) as caught:
+        with pytest.raises(DeadlineError):
             await anext(updates)
-    assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [(b"4", DeadlineError), (b"5", StatusError), (b"999", StatusError)]
+)
+def test_whoever_ends_a_call_that_took_too_long_it_is_one_error(
+    code: bytes, kind: type[CallError]
+) -> None:
+    end = end_of([(b"grpc-status", code), (b"grpc-message", b"a%20word")])
+    assert type(end) is kind
+    assert end.message == "a word"
 
 
 async def test_cancelling_reaches_the_server(channel: Channel, world: World) -> None:
