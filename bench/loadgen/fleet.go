@@ -49,7 +49,7 @@ type fleet struct {
 	details  map[string]string // one example message for a status
 	paused   int
 	gate     chan struct{} // closed while nobody is paused
-	slow     atomic.Int64  // messages to streams that were paused last
+	slow     atomic.Int64  // messages to streams since they were paused
 	slowBand atomic.Int64  // how many streams those are
 	last     []atomic.Uint64
 	counts   []atomic.Int64 // messages, by stream
@@ -137,13 +137,13 @@ func (f *fleet) pause(count int) {
 	f.slowBand.Store(int64(count))
 }
 
-// resume lets all paused streams read again, and counts their messages anew.
+// resume lets all paused streams read again; their messages go on being counted from the pause,
+// since one may be under way just now.
 func (f *fleet) resume() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.paused > 0 {
 		f.paused = 0
-		f.slow.Store(0)
 		close(f.gate)
 	}
 }
