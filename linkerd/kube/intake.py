@@ -5,7 +5,7 @@ reported once for each of its versions and otherwise left as it was last underst
 present in a list, and its deletion is a deletion.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -96,15 +96,25 @@ class Intake(Generic[T]):
             raise TooLarge(f"a list of more than {self._most} objects")
         return self._counted([event for raw in items for event in self._take_item(raw)])
 
-    def end_list(self, version: str) -> list[Event[T]]:
-        """The list, now complete, is the state at `version`: what it did not hold is gone."""
-        events = self._store.retain(self._seen)
-        for event in events:
-            self._forget(event.object.metadata.key)
+    def unlisted(self) -> Iterator[Key]:
+        """What is known and was not in the list, which is complete: it is gone, and to be taken so
+        while this is iterated."""
+        return self._store.besides(self._seen)
+
+    def take_gone(self, keys: Iterable[Key]) -> list[Event[T]]:
+        """Some of what is gone."""
+        events = []
+        for key in keys:
+            self._forget(key)
+            events += self._store.remove(key)
+        return self._counted(events)
+
+    def end_list(self, version: str) -> None:
+        """The list has been taken in, and so has all that is gone: the state is that at
+        `version`."""
         self._reported = {key: at for key, at in self._reported.items() if key in self._seen}
         self._end_seeing()
         self.version = version
-        return self._counted(events)
 
     def _take_item(self, raw: bytes | msgspec.Raw) -> list[Event[T]]:
         item = self._decoder.decode(raw)

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from itertools import islice
 from random import Random
 from typing import Final, Generic, NoReturn, TypeVar
 
@@ -157,7 +158,8 @@ class Reflector(Generic[T]):
                 self._heard()
                 await self._take_page(page)
                 version = page.metadata.resource_version
-        self._tell(self._intake.end_list(version))
+        await self._take_unlisted()
+        self._intake.end_list(version)
         self._synced.set()
         self._log.debug("listed", count=len(self.store), resource_version=self._intake.version)
 
@@ -165,6 +167,14 @@ class Reflector(Generic[T]):
         for part in parts(page.items or ()):
             async with self._quota.turn():
                 self._tell(self._intake.take_items(part))
+
+    async def _take_unlisted(self) -> None:
+        gone, ended = self._intake.unlisted(), False
+        while not ended:
+            async with self._quota.turn():
+                part = list(islice(gone, _PART))
+                self._tell(self._intake.take_gone(part))
+                ended = len(part) < _PART
 
     async def _watch(self, version: str) -> None:
         resource = self._resource

@@ -6,7 +6,7 @@ order onto an empty mapping, give the store; and nothing that is unchanged gives
 Of hundreds of thousands of objects a tuple each is felt, so names are filed by namespace.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from msgspec.structs import force_setattr
@@ -71,10 +71,11 @@ class Store(Mapping[Key, T], Generic[T]):
             del self._objects[key.namespace]
         return [Deleted(known)]
 
-    def retain(self, keys: "KeySet") -> list[Event[T]]:
-        """Forgets all objects but these, as after a full list."""
-        gone = [key for key in self if key not in keys]
-        return [event for key in gone for event in self.remove(key)]
+    def besides(self, keys: "KeySet") -> Iterator[Key]:
+        """What is known and not among these; it may be removed meanwhile."""
+        for namespace in list(self._objects):
+            for name in keys.lacks(namespace, self._objects[namespace]):
+                yield Key(namespace, name)
 
 
 class KeySet:
@@ -91,6 +92,11 @@ class KeySet:
         if names is None:
             names = self._names[namespace] = set()
         names.add(name)
+
+    def lacks(self, namespace: str, names: Iterable[str]) -> list[str]:
+        """Those of the names that are not in it."""
+        known = self._names.get(namespace, ())
+        return [name for name in names if name not in known]
 
     def __contains__(self, key: Key) -> bool:
         return key.name in self._names.get(key.namespace, ())

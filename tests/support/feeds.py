@@ -104,7 +104,9 @@ class Feed:
         self._intake.begin_list()
         for start in range(0, len(raws), size):
             self._tell(self._intake.take_items(raws[start : start + size]))
-        self._tell(self._intake.end_list("1"))
+        for key in self._intake.unlisted():  # in as many turns
+            self._tell(self._intake.take_gone([key]))
+        self._intake.end_list("1")
 
     def _tell(self, events: Sequence[Event[Any]]) -> None:
         if events:

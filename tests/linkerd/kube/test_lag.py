@@ -108,6 +108,7 @@ def test_nothing_is_remembered_of_what_is_gone(watched: Watched) -> None:
     watched.tell("DELETED", entry(-9))
     assert len(watched.lag) == 1
     watched.intake.begin_list()
+    watched.intake.take_gone(watched.intake.unlisted())
     watched.intake.end_list("99")
     assert len(watched.lag) == 0
 

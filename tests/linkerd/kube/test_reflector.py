@@ -143,6 +143,25 @@ async def test_410_as_an_event_lists_again_and_tells_only_differences(
         assert peer.lists == 2
 
 
+async def test_many_that_are_gone_are_told_in_parts(
+    pods: Following, peer: ApiPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PART", 4)
+    for number in range(35):
+        peer.put(f"p{number:02}")
+    async with pods as follower:
+        await peer.until_watched()
+        before = len(follower.batches)
+        peer.expire_watches()
+        for number in range(30):
+            peer.delete(f"p{number:02}")
+        peer.compact()
+        await peer.until_watched(2)
+        assert [len(batch) for batch in follower.batches[before:]] == [4] * 7 + [2]
+        assert follower.names == [f"p{number:02}" for number in range(30, 35)]
+        assert follower.reflector.store == follower.replayed
+
+
 async def test_410_as_a_status_lists_again(pods: Following, peer: ApiPeer) -> None:
     peer.put("a")
     async with pods as follower:

@@ -30,7 +30,7 @@ def _do(store: Store[PartialObject], step: tuple[Any, ...]) -> list[Event[Partia
             kept = KeySet()
             for each in names:
                 kept.add("ns", each)
-            return store.retain(kept)
+            return [event for key in store.besides(kept) for event in store.remove(key)]
     raise AssertionError(step)
 
 
@@ -67,7 +67,9 @@ def test_objects_of_one_name_in_several_namespaces() -> None:
     assert len(store) == 3
     kept = KeySet()
     kept.add("ns", "a")
-    assert [event.object.metadata.namespace for event in store.retain(kept)] == ["", "other"]
+    assert list(store.besides(kept)) == [Key("", "a"), Key("other", "a")]
+    told = [event for key in store.besides(kept) for event in store.remove(key)]
+    assert told == [Deleted(PartialObject(metadata=meta)) for meta in (metas[0], metas[2])]
     assert list(store) == [Key("ns", "a")]
     assert Key("other", "a") not in store
     assert store.remove(Key("other", "a")) == []

@@ -182,7 +182,8 @@ class Server:
         intake.expire()
         intake.begin_list()
         tell(intake.take_items([msgspec.json.encode(item) for item in objects]))
-        tell(intake.end_list(str(next(self._versions))))
+        tell(intake.take_gone(intake.unlisted()))
+        intake.end_list(str(next(self._versions)))
 
     def bad(self, kind: Kind, model: Any, maker: Maker) -> bytes:
         """An object of the kind, perhaps in the place of `model`, with something wrong with it."""
