@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-_TURN: Final = 0.005  # seconds
+_TURN: Final = 0.003  # seconds
 
 
 class Pace(Protocol):

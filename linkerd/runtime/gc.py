@@ -17,8 +17,8 @@ import ctypes
 import gc
 from typing import Final
 
-YOUNG: Final = 50_000  # objects allocated and not freed since the last collection
-_THRESHOLDS: Final = (YOUNG, 1, 50)
+YOUNG: Final = 25_000  # objects allocated and not freed since the last collection
+_THRESHOLDS: Final = (YOUNG, 1, 100)
 
 
 def tune_gc() -> None:

@@ -23,7 +23,8 @@ from services.destination.index.audiences import Audience, Filter
 from services.destination.index.context import Context
 from services.destination.index.merged import port_name
 from services.destination.index.origins import HOME, Origin, origins_of
-from services.destination.index.ports import PortView, Share
+from services.destination.index.ports import PortView
+from services.destination.index.shares import Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _explain_origin(
     if share is not None:
         only = share.filter_for(audience, zone, ipv6=home.mesh.ipv6)
     else:  # a client would be refused
-        unfollowed = Share(context, origin, port, lambda: None)
+        unfollowed = Share(context, origin, port, index, lambda: None)
         only = unfollowed.filter_for(audience, zone, ipv6=home.mesh.ipv6)
         for _ in unfollowed.merged.close():  # it is empty
             pass

@@ -206,7 +206,7 @@ class Selection:
     ) -> bool:
         """The port has changed at `touched` at most; whether the endpoint set is another now."""
         before, shared = self.current, self._shares
-        self._shares = census.all_pass(self.only)
+        self._shares = not addresses or census.all_pass(self.only)
         if shared and self._shares and labels == before.labels:
             if touched:
                 self._advance(addresses, touched)

@@ -14,18 +14,14 @@ from linkerd.kube.objects import Key
 from linkerd.streams import Cursor, Told, Topic
 from services.destination.index import subjects as on
 from services.destination.index.audiences import (
-    Addresses,
     Audience,
-    Filter,
-    Pool,
-    Pools,
     Selection,
 )
 from services.destination.index.clusters import Clusters
-from services.destination.index.context import Context
 from services.destination.index.errors import MislabelledError
 from services.destination.index.merged import MergedPort
 from services.destination.index.origins import HOME, Origin, origins_of
+from services.destination.index.shares import Share
 from services.destination.model.address import Address
 from services.destination.model.endpoints import Endpoints
 
@@ -42,67 +38,6 @@ class Delta(Protocol):
 
     def prepare(self, address: Address, zone: str) -> None:
         """`address` will be told to clients of `zone`."""
-
-
-class Share:
-    """What one origin adds to a port, by filter; `origin` tells its endpoint sets from others'."""
-
-    __slots__ = ("_pools", "_selections", "merged", "origin")
-
-    def __init__(
-        self, context: Context, origin: Origin, port: int, touched: Callable[[], None]
-    ) -> None:
-        self.origin = origin
-        self.merged = MergedPort(context, origin.service, port, touched)
-        self._pools = Pools()
-        self._selections: dict[Pool, dict[Filter, Selection]] = {}
-
-    def update(self) -> list[Selection]:
-        """What was put together counts from now on; the selections that differ."""
-        merged = self.merged
-        before, labels = merged.addresses, merged.labels
-        touched = merged.become()
-        concerned = self._pools.update(before, merged.addresses, touched)
-        if merged.labels != labels:
-            concerned = set(self._selections)
-        return [
-            selection
-            for pool in concerned & self._selections.keys()
-            for selection in self._selections[pool].values()
-            if selection.update(self._in(pool), touched, merged.labels, merged.census)
-        ]
-
-    def join(self, only: Filter, user: "AudienceTopic") -> Selection:
-        """What passes a filter; `user` hears of its changes until it leaves."""
-        known = self._selections.setdefault(only.pool, {})
-        selection = known.get(only)
-        if selection is None:
-            merged = self.merged
-            selection = known[only] = Selection(
-                only, self._in(only.pool), merged.labels, merged.census, origin=self.origin
-            )
-        selection.users[user] = None
-        return selection
-
-    def leave(self, selection: Selection, user: "AudienceTopic") -> None:
-        """`user` does not use it any more."""
-        del selection.users[user]
-        if not selection.users:
-            pool = selection.only.pool
-            del self._selections[pool][selection.only]
-            if not self._selections[pool]:
-                del self._selections[pool]
-
-    def filter_for(self, audience: Audience, zone: str, *, ipv6: bool) -> Filter:
-        """What the audience may see of this origin. Nodes and zones of another cluster are not
-        ours, so its service's traffic policy and zone hints do not count."""
-        if self.origin.cluster != HOME:
-            return Filter(audience.hostname, zone, ipv6=ipv6, hints=False)
-        node = audience.node if self.merged.stays_local else None
-        return Filter(audience.hostname, zone, node, ipv6=ipv6)
-
-    def _in(self, pool: Pool) -> Addresses:
-        return self._pools.at(pool, self.merged.addresses)
 
 
 class AudienceTopic(Dependent):
@@ -195,7 +130,7 @@ class PortView(View):
             if known is not None and known.merged.context is context:
                 found[origin] = known
             elif context is not None:
-                found[origin] = Share(context, origin, self.port, self.touch)
+                found[origin] = Share(context, origin, self.port, self.owner, self.touch)
             if origin in found and found[origin] is not self.shares.get(origin):
                 coming[origin] = found[origin]
         self._close(self._coming)

@@ -36,7 +36,9 @@ class EndpointSet:
     them. Sets compare by identity: whoever makes a new one knows that something changed.
     """
 
-    __slots__ = ("_steps", "addresses", "labels", "memo", "origin", "serial", "zone")
+    __slots__ = (
+        *("__weakref__", "_steps", "addresses", "labels", "memo", "origin", "serial", "zone"),
+    )
 
     def __init__(
         self,

@@ -34,8 +34,7 @@ _EMPTY: Final = pb.Update(no_endpoints=pb.NoEndpoints(exists=True)).SerializeToS
 _FRESH: Final = 0  # the serial of a reader that has nothing yet
 _MAX_MEMO: Final = 64  # versions that readers of one set may have left
 _MANY: Final = 1_000  # addresses that are told in messages which are encoded one by one
-_ADDED: Final = 10_000  # of them in one message, which is some 10 ms of work
-_REMOVED: Final = 2_500
+_MOST: Final = 2_500  # of them in one message, which is some 5 ms of work
 _MAX_BYTES: Final = (4 << 20) - (64 << 10)  # of endpoints in a message; proxies take 4 MiB in all
 
 Label = tuple[str, str]
@@ -101,7 +100,7 @@ class EndpointDeltas:
     ) -> Iterator[bytes]:
         for part, addresses in added:
             yield from self._listed(part, addresses)
-        for parcel in _parcels(map(removed, gone), self._max_bytes, _REMOVED):
+        for parcel in _parcels(map(removed, gone), self._max_bytes):
             yield submessage(_REMOVE, *parcel)
 
     def _listed(self, current: EndpointSet, added: Iterable[Address]) -> Iterator[bytes]:
@@ -111,7 +110,7 @@ class EndpointDeltas:
 
     def _adds(self, items: Iterable[bytes], labels: Iterable[Label]) -> Iterator[bytes]:
         common = _set_labels(labels)
-        for parcel in _parcels(items, self._max_bytes, _ADDED):
+        for parcel in _parcels(items, self._max_bytes):
             yield submessage(_ADD, *parcel, common)
 
 
@@ -132,12 +131,12 @@ def _lacked(
     return current.since(last)
 
 
-def _parcels(items: Iterable[bytes], most: int, number: int) -> Iterator[list[bytes]]:
-    """All items, in parcels of at most so many bytes, or of one item, and of at most `number`."""
+def _parcels(items: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
+    """All items, in parcels of at most so many bytes, or of one item, none of too many."""
     parcel: list[bytes] = []
     size = 0
     for item in items:
-        if parcel and (size + len(item) > most or len(parcel) == number):
+        if parcel and (size + len(item) > most or len(parcel) == _MOST):
             yield parcel
             parcel, size = [], 0
         parcel.append(item)

@@ -12,8 +12,8 @@ from tests.support.proxy_rules import Endpoints
 LABELS = (("namespace", "fin"), ("service", "ledger"))
 
 
-def addresses(number: int) -> list[Address]:
-    pod = "ledger-5d4f7c9b8-" + "x" * 200
+def addresses(number: int, length: int = 200) -> list[Address]:
+    pod = "ledger-5d4f7c9b8-" + "x" * length
     return [
         Address(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", 8080, labels=(("pod", pod),))
         for n in range(number)
@@ -25,13 +25,24 @@ def of(items: list[Address], origin: str = "") -> EndpointSet:
 
 
 def test_a_set_of_10_mib_is_told_in_messages_below_4_mib() -> None:
-    many, reader = of(addresses(40_000)), Endpoints()
+    many, reader = of(addresses(5_000, 2_000)), Endpoints()
     messages = tuple(EndpointDeltas(AddressEncoder())(None, (many,)))
-    assert len(messages) == 4
+    assert len(messages) == 3
+    assert max(map(len, messages)) > 3.8 * 2**20
     for message in messages:
         assert reader.take(message).WhichOneof("update") == "add"
     assert reader.known.keys() == many.addresses.keys()
     assert reader.labels == dict(LABELS)
+
+
+def test_a_set_of_many_is_told_in_messages_that_are_soon_encoded() -> None:
+    many, none, reader = of(addresses(10_000)), of([]), Endpoints()
+    delta = EndpointDeltas(AddressEncoder())
+    messages = [*delta(None, (many,)), *delta((many,), (none,))]
+    updates = [reader.take(message) for message in messages]
+    assert [len(update.add.addrs) for update in updates] == [2_500] * 4 + [0] * 4
+    assert [len(update.remove.addrs) for update in updates] == [0] * 4 + [2_500] * 4
+    assert not reader.known
 
 
 def test_a_first_add_of_two_origins_is_split_too() -> None:
