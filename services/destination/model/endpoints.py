@@ -84,10 +84,13 @@ class EndpointSet:
                 return touched
         return {**self.addresses, **last.addresses}
 
-    def _added(self, sockets: Iterable[Socket], last: "EndpointSet") -> Iterator[Address]:
+    def _added(self, sockets: Collection[Socket], last: "EndpointSet") -> Iterator[Address]:
         then, now = last.addresses, self.addresses
         alike = self.labels == last.labels and self.zone == last.zone
-        for socket in sockets:
+        known: Iterable[Socket] = sockets
+        if len(now) < len(sockets):  # most may be gone, which must not take long to see
+            known = filter(now.__contains__, sockets)
+        for socket in known:
             new, old = now.get(socket), then.get(socket)
             if new is None or (alike and (new is old or (old and new.looks_like(old)))):
                 continue
