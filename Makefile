@@ -13,10 +13,10 @@ PINS := requirements/dev.txt
 GO := tools/kubernetes/go-wheel.txt
 CODE := linkerd services dataplane tests bench tools demo setup.py
 
-# Tests without a cluster share nothing, and wait often, so there are two more at work than cores. Those
+# Tests without a cluster share nothing, and wait often, so there is one more at work than cores. Those
 # with an API server keep apart by namespace; a file's stay together, for the programs that they
 # share. There is one node.
-WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
+WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 UNIT = $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal -m 'not integration and not e2e'
 API = $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile -m 'integration and not e2e'
 NODE = $(BIN)/python -m pytest -m e2e
