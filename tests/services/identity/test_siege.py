@@ -2,6 +2,7 @@
 length, and in a pod."""
 
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -16,6 +17,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 FORCE = Force(seconds=4.5, in_flight=200)
 """Half a second for each kind. Such calls took 1.9 MiB each, 500 MiB in that time."""
 
+MOST: Final = {"h2": identity_siege.MAX_RSS, "grpcio": 235 << 20}
+"""Bytes of resident memory. The pod has 256 MiB; what gRPC core itself holds is not ours to bound."""
+
 
 @pytest.mark.parametrize("engine", ENGINES)
 async def test_memory_is_bounded_and_good_calls_are_answered(
@@ -26,7 +30,7 @@ async def test_memory_is_bounded_and_good_calls_are_answered(
     flags = [f"--grpc-engine={engine}"]
     async with identity_siege.process_of(api_cluster.kubeconfig, tmp_path, flags) as there:
         siege = await identity_siege.besieged(there, requests, FORCE)
-    assert siege.most <= identity_siege.MAX_RSS
+    assert siege.most <= MOST[engine]
     assert siege.good.granted > 5
     assert siege.good.refused == 0, siege.good.reasons
     assert len(siege.hostile) == 9
