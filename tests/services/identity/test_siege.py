@@ -18,7 +18,7 @@ FORCE = Force(seconds=4.5, in_flight=200)
 """Half a second for each kind. Such calls took 1.9 MiB each, 500 MiB in that time."""
 
 MOST: Final = {"h2": identity_siege.MAX_RSS, "grpcio": 235 << 20}
-"""Bytes of resident memory. The pod has 256 MiB; what gRPC core itself holds is not ours to bound."""
+"""Bytes of resident memory. The pod has 256 MiB; what gRPC core holds is not ours to bound."""
 
 
 @pytest.mark.parametrize("engine", ENGINES)
