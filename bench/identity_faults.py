@@ -267,7 +267,7 @@ async def outage(
 
 async def _first_granted(clients: Clients, limit: float = 30.0) -> float:
     async with asyncio.timeout(limit):
-        while clients.answers.first_granted is None:  # noqa: ASYNC110  # as above
+        while clients.answers.first_granted is None:  # noqa: ASYNC110  # answers come from other tasks
             await asyncio.sleep(0.01)
     return clients.answers.first_granted
 

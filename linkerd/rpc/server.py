@@ -1,6 +1,7 @@
 """What all engines have in common: how a server is made, begins and ends."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry
@@ -19,7 +20,7 @@ from linkerd.runtime.values import HostPort
 _log = get_logger(__name__)
 
 
-class Server:
+class Server(ABC):
     """Serves `tables` on `address`, together with the health service.
 
     Holds the gate "grpc" of `readiness` open while it listens. `clock` times the lame duck. An
@@ -76,10 +77,10 @@ class Server:
         await self._clock.sleep(self.options.lame_duck.total_seconds())
         await self._wind_down(grace)
 
+    @abstractmethod
     async def _listen(self) -> int:
         """Begins to serve; the port. Raises OSError."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _wind_down(self, grace: float) -> None:
         """Turns clients away, and ends what is in progress."""
-        raise NotImplementedError

@@ -1,6 +1,7 @@
 """What runs behind a path: a unary method, a watching one, or the reflection service."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -16,6 +17,7 @@ from linkerd.rpc.h2.wire import PACK_PREFIX
 from linkerd.rpc.methods import Method
 from linkerd.rpc.metrics import MethodMetrics, RpcMetrics
 from linkerd.rpc.open_calls import OpenCalls
+from linkerd.streams import Subscription
 
 Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], Cancellable]
 
@@ -34,8 +36,9 @@ def served(
     }
 
 
-class _OneRequest:
-    """A method that takes one message."""
+class _OneRequest(ABC):
+    """A method that takes one message. What it returns is made ready for its stream by `_ready`,
+    whose errors are the call's as well, and handed over by `_hand_over`."""
 
     def __init__(
         self, method: Method, metrics: MethodMetrics, calls: OpenCalls, spawn: Spawn
@@ -45,11 +48,35 @@ class _OneRequest:
         self._calls = calls
         self._spawn = spawn
 
-    def opened(self, stream: Stream) -> None:
+    def opened(self, stream: Stream) -> None:  # noqa: B027  # nothing is to be done
         """The method waits for the request."""
 
-    def received(self, stream: Stream, receiving: Receiving) -> None:
+    def received(self, stream: Stream, receiving: Receiving) -> None:  # noqa: B027  # likewise
         """It waits for the end of the request."""
+
+    @abstractmethod
+    def _ready(self, returned: object) -> Any:
+        """What the method returned, as the stream takes it."""
+
+    @abstractmethod
+    def _hand_over(self, stream: Stream, ready: Any) -> None:
+        """Goes on with it."""
+
+    async def _serve(self, stream: Stream, request: Message) -> None:
+        try:
+            working = self.method.function(request, stream.call)
+            del request  # what the method has read it may let go of, too
+            ready = self._ready(await working)
+        except asyncio.CancelledError:
+            stream.returned()
+            stream.finish(_CANCELLED)  # unless its end is what cancelled us
+            raise
+        except Exception as error:  # noqa: BLE001  # becomes a status
+            stream.returned()
+            stream.fail(error)
+        else:
+            stream.returned()
+            self._hand_over(stream, ready)
 
 
 class Unary(_OneRequest):
@@ -71,22 +98,12 @@ class Unary(_OneRequest):
         if stream.counted is not None:
             self._calls.end(stream.counted)
 
-    async def _serve(self, stream: Stream, request: Message) -> None:
-        try:
-            working = self.method.function(request, stream.call)
-            del request  # what the method has read it may let go of, too
-            answer = encode(self.method, await working)
-        except asyncio.CancelledError:
-            stream.returned()
-            stream.finish(_CANCELLED)  # unless its end is what cancelled us
-            raise
-        except Exception as error:  # noqa: BLE001  # becomes a status
-            stream.returned()
-            stream.fail(error)
-        else:
-            stream.returned()
-            self.metrics.sent.inc()
-            stream.answer(PACK_PREFIX(0, len(answer)), answer)
+    def _ready(self, returned: object) -> bytes:
+        return encode(self.method, returned)
+
+    def _hand_over(self, stream: Stream, ready: bytes) -> None:
+        self.metrics.sent.inc()
+        stream.answer(PACK_PREFIX(0, len(ready)), ready)
 
 
 class Watching(_OneRequest):
@@ -106,18 +123,8 @@ class Watching(_OneRequest):
     def left(self, stream: Stream) -> None:
         self._calls.leave(stream)
 
-    async def _serve(self, stream: Stream, request: Message) -> None:
-        try:
-            working = self.method.function(request, stream.call)
-            del request
-            subscription = subscribed(self.method, await working)
-        except asyncio.CancelledError:
-            stream.returned()
-            stream.finish(_CANCELLED)  # unless its end is what cancelled us
-            raise
-        except Exception as error:  # noqa: BLE001  # becomes a status
-            stream.returned()
-            stream.fail(error)
-        else:
-            stream.returned()
-            stream.watch(subscription)
+    def _ready(self, returned: object) -> Subscription:
+        return subscribed(self.method, returned)
+
+    def _hand_over(self, stream: Stream, ready: Subscription) -> None:
+        stream.watch(ready)

@@ -15,19 +15,6 @@ from linkerd.kube.objects import (
     TargetRef,
 )
 from linkerd.kube.reflector_metrics import LOCAL_CLUSTER
-from linkerd.kube.resource import (
-    ENDPOINT_SLICES,
-    ENDPOINTS,
-    EXTERNAL_WORKLOADS,
-    JOBS,
-    NODES,
-    PODS,
-    REPLICA_SETS,
-    SERVERS,
-    SERVICE_PROFILES,
-    SERVICES,
-    TRAFFIC_SPLITS,
-)
 from linkerd.mesh.ports import NO_PORTS
 from services.destination.index import Kind
 from services.destination.index.context import Context
@@ -38,22 +25,12 @@ from services.destination.index.pod_facts import owner_of, pod_facts
 from services.destination.index.workload_facts import workload_facts
 from services.destination.model.address import Address
 from services.destination.pods import Pod
+from services.destination.resources import resources
 
 PLURALS: Final[Mapping[Kind, str]] = {
-    Kind(each.kind): each.plural
-    for each in (
-        PODS,
-        SERVICES,
-        ENDPOINT_SLICES,
-        ENDPOINTS,
-        EXTERNAL_WORKLOADS,
-        NODES,
-        REPLICA_SETS,
-        JOBS,
-        SERVERS,
-        SERVICE_PROFILES,
-        TRAFFIC_SPLITS,
-    )
+    kind: resource.plural
+    for slices in (True, False)
+    for kind, resource in resources(slices=slices).items()
 }
 """What the API server, and metrics of reflectors, call each kind."""
 
