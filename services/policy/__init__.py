@@ -1,0 +1,1 @@
+"""The policy controller: what proxies ask before they accept or route traffic."""

@@ -1,0 +1,28 @@
+"""What every computation of the index works with: the objects, and what is derived of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from linkerd import index
+from linkerd.index import Complaints, Derived, Subject
+from services.policy.index.kinds import Kind
+from services.policy.index.objects import Objects
+from services.policy.model.mesh_settings import MeshSettings
+
+
+class Context(index.Context[Kind]):
+    """Of which nothing is known at first."""
+
+    objects: Objects
+
+    def __init__(self, mesh: MeshSettings, complaints: Complaints) -> None:
+        super().__init__(Objects(mesh, complaints), complaints)
+        self.mesh = mesh
+        self._books: Mapping[str, Derived[Any]] = {}  # by the kind of their subjects
+        self.derived = tuple(self._books.values())
+        self.dependencies.on_idle = self._forget
+
+    def _forget(self, subject: Subject) -> None:
+        book = self._books.get(subject[0])
+        if book is not None:
+            book.drop(subject)

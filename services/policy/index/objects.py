@@ -1,0 +1,36 @@
+"""The cluster's objects, filed in the tables of whoever needs them."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+from linkerd import index
+from linkerd.index import Complaints, Subject, Taker
+from linkerd.kube.objects import Key
+from services.policy.index.kinds import Kind
+from services.policy.index.tables import Tables
+from services.policy.model.mesh_settings import MeshSettings
+
+
+class Objects(index.Objects[Kind]):
+    """What exists. Of a kind that several parts file, each takes its own in the order of the parts:
+    those come first that others read."""
+
+    def __init__(self, _mesh: MeshSettings, _complaints: Complaints) -> None:
+        super().__init__(takers(()))
+
+
+def takers(parts: Sequence[Tables]) -> dict[Kind, Taker]:
+    """One taker a kind, which has an object filed by all parts that take it."""
+    tables = [part.takers() for part in parts]
+    return {kind: _all([table[kind] for table in tables if kind in table]) for kind in Kind}
+
+
+def _all(each: Sequence[Taker]) -> Taker:
+    if len(each) == 1:
+        return each[0]
+
+    def take(key: Key, now: Any) -> Iterator[Subject]:
+        return chain.from_iterable(taker(key, now) for taker in each)
+
+    return take
