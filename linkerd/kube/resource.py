@@ -7,16 +7,26 @@ from urllib.parse import quote
 import msgspec
 
 from linkerd.kube.objects import (
+    AuthorizationPolicy,
     ConfigMap,
+    EgressNetwork,
     Endpoints,
     EndpointSlice,
     ExternalWorkload,
+    GRPCRoute,
+    HTTPLocalRateLimitPolicy,
+    HTTPRoute,
     KubeObject,
+    MeshTLSAuthentication,
+    NetworkAuthentication,
     PartialObject,
     Secret,
     Server,
+    ServerAuthorization,
     Service,
     ServiceProfile,
+    TCPRoute,
+    TLSRoute,
     TrafficSplit,
 )
 
@@ -202,4 +212,96 @@ TRAFFIC_SPLITS: Final = Resource(
     may_be_missing=True,
     may_be_forbidden=True,  # of another project: whoever installs us need not know of it
     cache="trafficsplit",
+)
+
+_POLICY: Final = "policy.linkerd.io"
+_GATEWAY: Final = "gateway.networking.k8s.io"
+
+SERVER_AUTHORIZATIONS: Final = Resource(
+    group=_POLICY,
+    versions=("v1beta1",),
+    plural="serverauthorizations",
+    kind="ServerAuthorization",
+    struct=ServerAuthorization,
+    may_be_missing=True,
+)
+AUTHORIZATION_POLICIES: Final = Resource(
+    group=_POLICY,
+    versions=("v1alpha1",),
+    plural="authorizationpolicies",
+    kind="AuthorizationPolicy",
+    struct=AuthorizationPolicy,
+    may_be_missing=True,
+)
+MESH_TLS_AUTHENTICATIONS: Final = Resource(
+    group=_POLICY,
+    versions=("v1alpha1",),
+    plural="meshtlsauthentications",
+    kind="MeshTLSAuthentication",
+    struct=MeshTLSAuthentication,
+    may_be_missing=True,
+)
+NETWORK_AUTHENTICATIONS: Final = Resource(
+    group=_POLICY,
+    versions=("v1alpha1",),
+    plural="networkauthentications",
+    kind="NetworkAuthentication",
+    struct=NetworkAuthentication,
+    may_be_missing=True,
+)
+RATE_LIMITS: Final = Resource(
+    group=_POLICY,
+    versions=("v1alpha1",),
+    plural="httplocalratelimitpolicies",
+    kind="HTTPLocalRateLimitPolicy",
+    struct=HTTPLocalRateLimitPolicy,
+    may_be_missing=True,
+)
+EGRESS_NETWORKS: Final = Resource(
+    group=_POLICY,
+    versions=("v1alpha1",),
+    plural="egressnetworks",
+    kind="EgressNetwork",
+    struct=EgressNetwork,
+    may_be_missing=True,
+)
+LINKERD_HTTP_ROUTES: Final = Resource(
+    group=_POLICY,
+    versions=("v1beta3", "v1beta2", "v1beta1"),
+    plural="httproutes",
+    kind="HTTPRoute",
+    struct=HTTPRoute,
+    may_be_missing=True,
+)
+HTTP_ROUTES: Final = Resource(
+    group=_GATEWAY,
+    versions=("v1", "v1beta1"),
+    plural="httproutes",
+    kind="HTTPRoute",
+    struct=HTTPRoute,
+    may_be_missing=True,
+)
+GRPC_ROUTES: Final = Resource(
+    group=_GATEWAY,
+    versions=("v1", "v1alpha2"),
+    plural="grpcroutes",
+    kind="GRPCRoute",
+    struct=GRPCRoute,
+    may_be_missing=True,
+)
+TLS_ROUTES: Final = Resource(
+    group=_GATEWAY,
+    versions=("v1", "v1alpha3", "v1alpha2"),
+    plural="tlsroutes",
+    kind="TLSRoute",
+    struct=TLSRoute,
+    may_be_missing=True,
+)
+TCP_ROUTES: Final = Resource(
+    group=_GATEWAY,
+    versions=("v1", "v1alpha2"),
+    plural="tcproutes",
+    kind="TCPRoute",
+    struct=TCPRoute,
+    may_be_missing=True,
 )

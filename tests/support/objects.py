@@ -84,6 +84,12 @@ def meta(
     )
 
 
+def dated_meta(name: str, namespace: str = "", *, created: str = "", **rest: Any) -> DatedMeta:
+    """The same, with the time of creation."""
+    plain = msgspec.structs.asdict(meta(name, namespace, **rest))
+    return DatedMeta(**plain, creation_timestamp=created)
+
+
 def proxy(inbound: str = "0.0.0.0:4143", control: str = "0.0.0.0:4190") -> Container:
     """A proxy container. An empty address leaves its variable out."""
     addresses = {
@@ -273,7 +279,7 @@ def server(
     """A Server for the pods with these labels, and for such ExternalWorkloads; None selects
     none."""
     spec = ServerSpec(port, _selector(selects), _selector(workloads), proxy_protocol=protocol)
-    return Server(meta(name, namespace), spec)
+    return Server(dated_meta(name, namespace), spec)
 
 
 def _selector(labels: Mapping[str, str] | LabelSelector | None) -> LabelSelector | None:
@@ -299,11 +305,7 @@ def traffic_split(
 ) -> TrafficSplit:
     """A TrafficSplit of the service `of`; backends are services and weights."""
     items = [{"service": backend, "weight": weight} for backend, weight in backends.items()]
-    plain = meta(name, namespace)
     metadata = {"name": name, "namespace": namespace}
     manifest = {"metadata": metadata, "spec": {"service": of, "backends": items}}
     split = msgspec.convert(manifest, TrafficSplit)
-    dated = DatedMeta(
-        name, namespace, plain.uid, plain.resource_version, creation_timestamp=created
-    )
-    return msgspec.structs.replace(split, metadata=dated)
+    return msgspec.structs.replace(split, metadata=dated_meta(name, namespace, created=created))

@@ -71,6 +71,12 @@ class ObjectMeta(msgspec.Struct, frozen=True, gc=False, rename="camel"):
         return Key(self.namespace, self.name)
 
 
+class DatedMeta(ObjectMeta, frozen=True, gc=False, rename="camel"):
+    """Metadata that keeps the time of creation, RFC 3339 in UTC: text that sorts by time."""
+
+    creation_timestamp: str = ""
+
+
 class KubeObject(Protocol):
     """What a reflector needs of any object."""
 

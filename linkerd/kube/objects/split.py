@@ -3,13 +3,7 @@ usually written, so one Struct reads both."""
 
 import msgspec
 
-from linkerd.kube.objects.meta import ObjectMeta
-
-
-class DatedMeta(ObjectMeta, frozen=True, gc=False, rename="camel"):
-    """Metadata that keeps the time of creation, RFC 3339 in UTC: text that sorts by time."""
-
-    creation_timestamp: str = ""
+from linkerd.kube.objects.meta import DatedMeta
 
 
 class Backend(msgspec.Struct, frozen=True, gc=False):

@@ -1,0 +1,22 @@
+"""Conditions of a status, whole: what other controllers wrote is written back as it was."""
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from linkerd.kube.objects.pool import STRINGS
+
+
+class Condition(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    """What somebody found out about an object: `status` is True, False or Unknown."""
+
+    type: str
+    status: str = "Unknown"
+    reason: str = ""
+    message: str = ""
+    last_transition_time: str = ""
+    observed_generation: int | None = None
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "type", STRINGS.share(self.type))
+        force_setattr(self, "status", STRINGS.share(self.status))
+        force_setattr(self, "reason", STRINGS.share(self.reason))

@@ -1,0 +1,20 @@
+"""What this package raises."""
+
+from typing import Final
+
+_SHOWN: Final = 200  # characters of a value that a message repeats
+
+
+class PolicyError(Exception):
+    """A field says what no proxy can be told. The message names the field as its author writes it,
+    and the problem: `spec.rules[0].matches[1].path.value: must begin with "/"`."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+def shown(text: str) -> str:
+    """A value of a user's in quotes, cut where it is too long for a message."""
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
