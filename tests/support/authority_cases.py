@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.support import authorities as make
@@ -23,6 +23,7 @@ from tests.support.authorities import (
     with_middle,
     with_root,
 )  # fmt: skip
+from tests.support.certificates import rsa_key
 from tests.support.verifiers import HOST
 
 SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
@@ -32,7 +33,6 @@ LATER: Final[dict[str, Any]] = {"start": NOW + DAY}
 DIRECTORY = x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")]))
 LAN = x509.IPAddress(ipaddress.ip_network("10.0.0.0/8"))
 EC_KEY: Final = "-algorithm EC -pkeyopt ec_paramgen_curve:P-256"
-WEAK: Final = rsa.generate_private_key(65537, 1024)  # to be refused
 EDWARDS: Final = "-algorithm ED25519"
 DNS = x509.DNSName
 
@@ -46,8 +46,8 @@ CASES: Final[dict[str, Callable[[Path], Case]]] = {
     "version 1 below a root": make.first_version_below,
     "P-384 root": lambda _: with_root(ec.generate_private_key(ec.SECP384R1())),
     "P-521 root": lambda _: with_root(ec.generate_private_key(ec.SECP521R1())),
-    "RSA 3072 root": lambda _: with_root(rsa.generate_private_key(65537, 3072)),
-    "RSA 1024 root": lambda _: with_root(WEAK),
+    "RSA 3072 root": lambda _: with_root(rsa_key(3072)),
+    "RSA 1024 root": lambda _: with_root(rsa_key(1024)),
     "P-224 root": lambda _: with_root(ec.generate_private_key(ec.SECP224R1())),
     "Ed448 root": lambda _: with_root(ed448.Ed448PrivateKey.generate()),
     "root that is no CA": lambda _: with_root(ca=False),
@@ -78,8 +78,8 @@ CASES: Final[dict[str, Callable[[Path], Case]]] = {
     "issuer that is the root, which has expired": lambda _: make.the_root_itself(**EXPIRED),
     "middle": lambda _: with_middle(),
     "Ed25519 middle": lambda _: with_middle(ed25519.Ed25519PrivateKey.generate()),
-    "RSA middle": lambda _: with_middle(rsa.generate_private_key(65537, 2048)),
-    "RSA 1024 middle": lambda _: with_middle(WEAK),
+    "RSA middle": lambda _: with_middle(rsa_key(2048)),
+    "RSA 1024 middle": lambda _: with_middle(rsa_key(1024)),
     "middle that is no CA": lambda _: with_middle(ca=False),
     "middle of path length 0": lambda _: with_middle(path_length=0),
     "middle of path length 1": lambda _: with_middle(path_length=1),

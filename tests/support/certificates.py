@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -67,6 +68,12 @@ def write_issuer(
 def p256() -> ec.EllipticCurvePrivateKey:
     """A fresh key of the kind that proxies use."""
     return ec.generate_private_key(ec.SECP256R1())
+
+
+@cache
+def rsa_key(bits: int) -> rsa.RSAPrivateKey:
+    """One key of that size for all tests of a process, because to find one takes long."""
+    return rsa.generate_private_key(65537, bits)
 
 
 def key_pem(key: PrivateKey, format: PrivateFormat = PrivateFormat.PKCS8) -> bytes:  # noqa: A002  # cryptography's name

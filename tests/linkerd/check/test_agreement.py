@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -32,6 +31,7 @@ from tests.support.certificates import (
     Credentials,
     certificate_pem,
     key_pem,
+    rsa_key,
     write_issuer,
 )
 
@@ -52,7 +52,7 @@ def encrypted(form: PrivateFormat) -> bytes:
 
 
 def of_rsa() -> Files:
-    top, key = root(), rsa.generate_private_key(65537, 2048)
+    top, key = root(), rsa_key(2048)
     issuer, _ = below(top, "issuer", key)
     return certificate_pem(top[0]), certificate_pem(issuer), key_pem(key)
 

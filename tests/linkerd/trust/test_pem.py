@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from linkerd.certificates import make_trust_anchor
 from linkerd.trust import pem
 from linkerd.trust.errors import PemError
-from tests.support.certificates import DOMAIN, certificate_pem, key_pem, make_csr, p256
+from tests.support.certificates import DOMAIN, certificate_pem, key_pem, make_csr, p256, rsa_key
 
 ONE = make_trust_anchor(DOMAIN).certificate
 TWO = make_trust_anchor(DOMAIN).certificate
@@ -112,7 +112,7 @@ class TestIssuerKey:
 
     @pytest.mark.parametrize("form", [SEC1, PrivateFormat.PKCS8])
     def test_i51_rsa_is_refused(self, form: PrivateFormat) -> None:
-        key = rsa.generate_private_key(65537, 2048)
+        key = rsa_key(2048)
         with pytest.raises(PemError, match="the key is RSA, and issuers must be ECDSA"):
             pem.issuer_key(key_pem(key, form))
 

@@ -1,17 +1,19 @@
 """What single authorities are held to, and what is said of those that fail."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from linkerd.trust import describe, rules
 from linkerd.trust.facts import Facts
 from tests.support.authorities import key_usage, usages
-from tests.support.certificates import Credentials, PrivateKey, make_ca, p256
+from tests.support.certificates import Credentials, PrivateKey, make_ca, p256, rsa_key
 
 NOW = datetime(2030, 6, 1, tzinfo=UTC)
 GOOD = Credentials.make(now=NOW)
@@ -20,21 +22,21 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
-    ("key", "kind", "fine", "risky"),
+    ("make", "kind", "fine", "risky"),
     [
-        (p256(), "ECDSA P-256", True, False),
-        (ec.generate_private_key(ec.SECP384R1()), "ECDSA P-384", True, False),
-        (ec.generate_private_key(ec.SECP521R1()), "ECDSA P-521", True, True),
-        (ec.generate_private_key(ec.SECP256K1()), "ECDSA secp256k1", False, False),
-        (rsa.generate_private_key(65537, 1024), "RSA 1024", False, False),
-        (rsa.generate_private_key(65537, 2048), "RSA 2048", True, False),
-        (rsa.generate_private_key(65537, 3072), "RSA 3072", True, False),
-        (ed25519.Ed25519PrivateKey.generate(), "Ed25519", True, False),
+        (p256, "ECDSA P-256", True, False),
+        (partial(ec.generate_private_key, ec.SECP384R1()), "ECDSA P-384", True, False),
+        (partial(ec.generate_private_key, ec.SECP521R1()), "ECDSA P-521", True, True),
+        (partial(ec.generate_private_key, ec.SECP256K1()), "ECDSA secp256k1", False, False),
+        (partial(rsa_key, 1024), "RSA 1024", False, False),
+        (partial(rsa_key, 2048), "RSA 2048", True, False),
+        (partial(rsa_key, 3072), "RSA 3072", True, False),
+        (ed25519.Ed25519PrivateKey.generate, "Ed25519", True, False),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_keys(key: PrivateKey, kind: str, fine: bool, risky: bool) -> None:
-    certificate = make_ca("x", key)
+def test_keys(make: Callable[[], PrivateKey], kind: str, fine: bool, risky: bool) -> None:
+    certificate = make_ca("x", make())
     facts = Facts.of(certificate)
 
     assert describe.key_kind(certificate) == kind
@@ -46,7 +48,7 @@ def test_keys(key: PrivateKey, kind: str, fine: bool, risky: bool) -> None:
 
 
 def test_a_signature_is_judged_with_the_key_that_made_it() -> None:
-    strong, weak = rsa.generate_private_key(65537, 2048), rsa.generate_private_key(65537, 1024)
+    strong, weak = rsa_key(2048), rsa_key(1024)
     for key, fine in ((strong, True), (weak, False)):
         root = make_ca("root", key)
         problem = rules.signature_by(Facts.of(make_ca("x", p256(), (root, key))), Facts.of(root))

@@ -1,13 +1,14 @@
 """Pairs that serve, and those that do not, held against what OpenSSL does with them."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ed448, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from linkerd.certificates import make_authority, make_server
@@ -19,7 +20,7 @@ from linkerd.trust.serving import (
     require_trusted,
     require_valid,
 )
-from tests.support.certificates import PrivateKey, certificate_pem, key_pem, make_ca, p256
+from tests.support.certificates import PrivateKey, certificate_pem, key_pem, make_ca, p256, rsa_key
 
 NAME = "hook.linkerd.svc"
 NOW = datetime.now(UTC)
@@ -71,21 +72,21 @@ def _ends(server: ssl.SSLContext, client: ssl.SSLContext) -> tuple[ssl.SSLObject
 
 class TestRead:
     @pytest.mark.parametrize(
-        "key", [p256(), rsa.generate_private_key(65537, 2048), ed25519.Ed25519PrivateKey.generate()]
+        "make", [p256, partial(rsa_key, 2048), ed25519.Ed25519PrivateKey.generate]
     )
-    def test_keys_that_serve(self, key: PrivateKey) -> None:
-        assert own(key).certificate.subject.rfc4514_string() == f"CN={NAME}"
+    def test_keys_that_serve(self, make: Callable[[], PrivateKey]) -> None:
+        assert own(make()).certificate.subject.rfc4514_string() == f"CN={NAME}"
 
     @pytest.mark.parametrize(
-        ("key", "says"),
+        ("make", "says"),
         [
-            (rsa.generate_private_key(65537, 1024), "tls.key: RSA of 1024 bits is too short"),
-            (ed448.Ed448PrivateKey.generate(), "tls.key: its kind cannot serve TLS"),
+            (partial(rsa_key, 1024), "tls.key: RSA of 1024 bits is too short"),
+            (ed448.Ed448PrivateKey.generate, "tls.key: its kind cannot serve TLS"),
         ],
     )
-    def test_keys_that_do_not(self, key: PrivateKey, says: str) -> None:
+    def test_keys_that_do_not(self, make: Callable[[], PrivateKey], says: str) -> None:
         with pytest.raises(TrustProblem, match=says):
-            own(key)
+            own(make())
 
     def test_a_foreign_key(self) -> None:
         leaf = make_server([NAME], ROOT, lifetime=DAY)

@@ -11,7 +11,6 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from structlog.testing import capture_logs
 
 from linkerd.runtime.errors import SettingsError
@@ -32,6 +31,7 @@ from tests.support.certificates import (
     certificate_pem,
     key_pem,
     make_ca,
+    rsa_key,
     write_issuer,
 )
 from tests.support.program import Program
@@ -228,7 +228,7 @@ class TestStart:
         self.fails(installation, "is not a PEM certificate")
 
     def test_i51_rsa_issuer(self, installation: Installation) -> None:
-        key = rsa.generate_private_key(65537, 2048)
+        key = rsa_key(2048)
         anchor = installation.credentials.anchor
         issuer = make_ca("rsa", key, (anchor.certificate, anchor.key))
         write_issuer(installation.issuer, certificate_pem(issuer), key_pem(key))

@@ -14,14 +14,14 @@ import grpc
 import grpc.aio
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from linkerd.kube.recorder import ObjectRef
 from linkerd.kube.reviews import TokenReviewStatus
 from services.identity.issuer import csr
 from services.identity.model import SigningRequest
-from tests.support.certificates import DOMAIN, IDENTITY, Credentials, make_csr, p256
+from tests.support.certificates import DOMAIN, IDENTITY, Credentials, make_csr, p256, rsa_key
 from tests.support.identity.service import Server, leaf_of, user
 
 pytestmark = pytest.mark.usefixtures("logs")
@@ -162,7 +162,7 @@ class TestFields:
 
     async def test_i17_rsa_key(self, server: Server) -> None:
         """Said only to those whose token is good."""
-        csr = make_csr(key=rsa.generate_private_key(65537, 2048))
+        csr = make_csr(key=rsa_key(2048))
         code, message = await server.refusal(csr=csr)
         assert code is grpc.StatusCode.INTERNAL
         assert "ECDSA public key" in message

@@ -1,13 +1,15 @@
 """Signing requests: which are granted, which refused, and that no bytes do worse."""
 
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ from services.identity.errors import (
     UnsignableKeyError,
 )
 from services.identity.issuer import csr
-from tests.support.certificates import IDENTITY, PrivateKey, make_csr, p256
+from tests.support.certificates import IDENTITY, PrivateKey, make_csr, p256, rsa_key
 
 LONG = f"{'a' * 60}.{'b' * 60}.serviceaccount.identity.mesh-sys.corp.example"
 
@@ -116,13 +118,13 @@ class TestRefused:
             judge(der)
 
     @pytest.mark.parametrize(
-        "key",
-        [rsa.generate_private_key(65537, 2048), ed25519.Ed25519PrivateKey.generate()],
+        "make",
+        [partial(rsa_key, 2048), ed25519.Ed25519PrivateKey.generate],
         ids=["i17 rsa", "ed25519"],
     )
-    def test_keys(self, key: PrivateKey) -> None:
+    def test_keys(self, make: Callable[[], PrivateKey]) -> None:
         with pytest.raises(UnsignableKeyError, match="must contain an ECDSA public key"):
-            judge(make_csr(key=key))
+            judge(make_csr(key=make()))
 
     def test_i16_flipped_signature_bit(self) -> None:
         der = bytearray(make_csr())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PrivateFormat,
@@ -25,6 +25,7 @@ from tests.support.certificates import (
     key_pem,
     make_ca,
     p256,
+    rsa_key,
 )
 from tests.support.identity.issuers import Authorities, now
 
@@ -119,7 +120,7 @@ class TestChains:
 
     @pytest.mark.parametrize("bits", [2048, 4096])
     def test_rsa_anchor(self, authorities: Authorities, bits: int) -> None:
-        authorities.root_key = rsa.generate_private_key(65537, bits)
+        authorities.root_key = rsa_key(bits)
         authorities.root = make_ca("rsa root", authorities.root_key)
         assert authorities.load(authorities.issue()).trusted.holds(now())
 
@@ -206,7 +207,7 @@ class TestRefusals:
         self.check(authorities, "crt.pem", says, issuer)
 
     def test_i50_i51_keys(self, authorities: Authorities) -> None:
-        authorities.key = rsa.generate_private_key(65537, 2048)
+        authorities.key = rsa_key(2048)
         self.check(authorities, "key.pem", "the key is RSA", authorities.issue())
 
     def test_certificate_file_is_named(self, authorities: Authorities) -> None:
