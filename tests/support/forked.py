@@ -25,6 +25,8 @@ _MODULES: Final = (  # not grpc, which reads its environment when it is imported
     "linkerd.cli.profile",
     "linkerd.cli.version",
     "linkerd.cli._control_plane",
+    "linkerd.cli._endpoints",
+    "h2.connection",
     "kubernetes_asyncio.client",
     "kubernetes_asyncio.config",
 )

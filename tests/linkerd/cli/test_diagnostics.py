@@ -23,35 +23,26 @@ from services.destination.index import Kind
 from services.destination.server import Destination
 from tests.support.canned_api import answering, kubeconfig
 from tests.support.destination.world import DOMAIN, World
+from tests.support.forked import Done, Forks, forked_linkerd
 from tests.support.objects import endpoint, endpoint_slice, node, pod, service
 
 LEDGER = "ledger.fin.svc.mesh.test:8080"
 OTHER = "other.fin.svc.mesh.test:8080"
 
 
-@dataclass
-class Answer:
-    """What a command printed."""
-
-    code: int
-    output: str
-    errors: str
-
-
-async def command(*arguments: str) -> asyncio.subprocess.Process:
+async def answer_of(forks: Forks, *arguments: str) -> Done:
     """`linkerd diagnostics`, as a process of its own: grpc.aio serves one thread of a process."""
+    return await asyncio.to_thread(forks.start("diagnostics", *arguments).done)
+
+
+async def start(*arguments: str) -> asyncio.subprocess.Process:
+    """The same, with pipes, for what is said by and by."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "linkerd.cli.main", "diagnostics", *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
-
-
-async def answer_of(*arguments: str) -> Answer:
-    process = await command(*arguments)
-    output, errors = await process.communicate()
-    return Answer(process.returncode or 0, output.decode(), errors.decode())
 
 
 @dataclass
@@ -61,17 +52,18 @@ class Backend:
     world: World
     port: int
     server: GrpcServer
+    forks: Forks
 
     @property
     def flag(self) -> str:
         return f"--destination-addr=127.0.0.1:{self.port}"
 
-    async def run(self, *arguments: str) -> Answer:
-        return await answer_of(*arguments, self.flag)
+    async def run(self, *arguments: str) -> Done:
+        return await answer_of(self.forks, *arguments, self.flag)
 
     @asynccontextmanager
     async def watch(self, *arguments: str) -> AsyncIterator["Watch"]:
-        process = await command(*arguments, "--watch", self.flag)
+        process = await start(*arguments, "--watch", self.flag)
         yield Watch(process)
         if process.returncode is None:
             process.terminate()
@@ -90,7 +82,13 @@ class Watch:
 
 
 @pytest.fixture
-async def backend() -> AsyncIterator[Backend]:
+def forks(tmp_path: Path) -> Iterator[Forks]:
+    with forked_linkerd(tmp_path) as forks:
+        yield forks
+
+
+@pytest.fixture
+async def backend(forks: Forks) -> AsyncIterator[Backend]:
     world = World()
     populate(world)
     server = GrpcServer(
@@ -99,7 +97,7 @@ async def backend() -> AsyncIterator[Backend]:
         readiness=Readiness(),
         registry=registry(),
     )
-    yield Backend(world, await server.start(), server)
+    yield Backend(world, await server.start(), server, forks)
     await server.stop(0)
 
 
@@ -145,8 +143,8 @@ async def test_a_service_without_endpoints(backend: Backend) -> None:
 async def test_a_service_that_does_not_exist(backend: Backend) -> None:
     name = "nope.default.svc.mesh.test:80"
     said = f"Error: {name} does not exist: there is no such service\n"
-    assert await backend.run("endpoints", name) == Answer(1, "", said)
-    assert await backend.run("endpoints", name, "-o", "json") == Answer(1, "[]\n", said)
+    assert await backend.run("endpoints", name) == Done(1, "", said)
+    assert await backend.run("endpoints", name, "-o", "json") == Done(1, "[]\n", said)
     answer = await backend.run("endpoints", name, OTHER, "-o", "json")
     assert (answer.code, answer.errors) == (1, said)
     assert [each["pod"] for each in json.loads(answer.output)] == ["b"]
@@ -255,22 +253,22 @@ async def test_a_watch_ends_quietly_when_it_is_interrupted(backend: Backend) -> 
         assert watch.process.returncode == 0
 
 
-async def test_nobody_answers() -> None:
-    answer = await answer_of("endpoints", LEDGER, "--destination-addr=127.0.0.1:1")
+async def test_nobody_answers(forks: Forks) -> None:
+    answer = await answer_of(forks, "endpoints", LEDGER, "--destination-addr=127.0.0.1:1")
     assert answer.code == 1
     assert "does not answer" in answer.errors
     assert answer.errors.count("\n") == 1
 
 
-async def test_somebody_else_answers() -> None:
+async def test_somebody_else_answers(forks: Forks) -> None:
     """In our words, not in gRPC's."""
     with answering(200) as one, answering("hang") as two, answering("close") as three:
         addresses = [url.removeprefix("http://") for url in (one, two, three)]
-        runs = [answer_of("profile", LEDGER, f"--destination-addr={a}") for a in addresses]
+        runs = [answer_of(forks, "profile", LEDGER, f"--destination-addr={a}") for a in addresses]
         found = await asyncio.gather(*runs)
     for address, done in zip(addresses, found, strict=True):
         said = f"The destination service at {address} does not answer; is it running?\n"
-        assert done == Answer(1, "", said)
+        assert done == Done(1, "", said)
 
 
 async def test_a_service_that_goes_away(backend: Backend) -> None:
@@ -309,7 +307,9 @@ async def test_through_the_api_server(
     backend: Backend, kubectl: Callable[[str], Path], config: Path
 ) -> None:
     arguments = kubectl(f'echo "Forwarding from 127.0.0.1:{backend.port} -> 8086"; exec sleep 60')
-    answer = await answer_of("endpoints", LEDGER, "-L", "mesh-sys", "--kubeconfig", str(config))
+    answer = await answer_of(
+        backend.forks, "endpoints", LEDGER, "-L", "mesh-sys", "--kubeconfig", str(config)
+    )
     assert answer.code == 0, answer.errors
     assert "10.4.0.10" in answer.output
     assert arguments.read_text().split() == [
@@ -317,15 +317,17 @@ async def test_through_the_api_server(
         "deployment/linkerd-destination", ":8086",
     ]  # fmt: skip
     answer = await answer_of(
-        "endpoints", LEDGER, "--destination-pod", "p-1", f"--kubeconfig={config}"
+        backend.forks, "endpoints", LEDGER, "--destination-pod", "p-1", f"--kubeconfig={config}"
     )
     assert answer.code == 0
     assert "pod/p-1" in arguments.read_text()
 
 
-async def test_the_api_server_refuses(kubectl: Callable[[str], Path], config: Path) -> None:
+async def test_the_api_server_refuses(
+    forks: Forks, kubectl: Callable[[str], Path], config: Path
+) -> None:
     kubectl('echo "error: no such deployment" >&2; exit 1')
-    answer = await answer_of("endpoints", LEDGER, f"--kubeconfig={config}")
+    answer = await answer_of(forks, "endpoints", LEDGER, f"--kubeconfig={config}")
     assert answer.code == 1
     assert "error: no such deployment" in answer.errors
     assert "--destination-addr" in answer.errors
