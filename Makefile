@@ -24,6 +24,9 @@ NODE = $(BIN)/python -m pytest -m e2e
 INSTALL = PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --custom-compile-command 'make pins'
 
+# What is imported is compiled once, whatever the shell says: tests start the programs hundreds of times.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Its presence says that what it depends on is installed as it is now.
 SETUP := $(VENV)/.setup
 
