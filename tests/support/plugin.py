@@ -4,6 +4,8 @@ Properties are not timed: how long an example takes says how busy the machine is
 property holds.
 """
 
+import gc
+
 from hypothesis import HealthCheck, settings
 
 from tests.support.cluster import (
@@ -30,3 +32,12 @@ __all__ = [
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+def pytest_collection_finish() -> None:
+    """Keeps modules and the thousands of tests out of the garbage collector's way.
+
+    They stay to the end, and tests that collect garbage would look at all of them each time.
+    """
+    gc.collect()
+    gc.freeze()
