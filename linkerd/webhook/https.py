@@ -24,7 +24,7 @@ from linkerd.runtime.clock import Clock
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.metrics import PlainCounter
 from linkerd.runtime.values import HostPort
-from linkerd.webhook.tls import ServerTls
+from linkerd.webhook.tls import Tls
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
@@ -104,7 +104,7 @@ class HttpsServer:
     def __init__(
         self,
         address: HostPort,
-        tls: ServerTls,
+        tls: Tls,
         handler: Handler,
         *,
         limits: ConnectionLimits,

@@ -15,7 +15,7 @@ from linkerd.runtime.settings import HostPort, ServiceSettings, setting
 from linkerd.webhook.admission import Admission, Webhook
 from linkerd.webhook.body import Bodies, BodyLimits
 from linkerd.webhook.https import ConnectionLimits, Handler, HttpsServer
-from linkerd.webhook.tls import ServerTls
+from linkerd.webhook.tls import SERVING_CERTIFICATE, NamedCertificates, ServerTls
 
 _GRACE: Final = 10.0  # seconds for reviews in progress to finish; the API server's usual patience
 _MIN_RELOAD: Final = timedelta(milliseconds=10)
@@ -42,12 +42,26 @@ class HttpsSettings(ServiceSettings):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """A certificate for clients that call us by `names`; `metric` begins its metrics' names."""
+
+    certificate: Path
+    key: Path
+    names: Sequence[str]
+    metric: str
+
+
 async def serve_webhooks(
-    settings: HttpsSettings, process: Process, *webhooks: Webhook, names: Sequence[str]
+    settings: HttpsSettings,
+    process: Process,
+    *webhooks: Webhook,
+    names: Sequence[str],
+    others: Sequence[CertificateFiles] = (),
 ) -> HttpsServer:
     """Serves admission webhooks until the process stops, as `serve_https` does."""
     admission = Admission(webhooks, Bodies(BodyLimits()), process.registry)
-    server, _ = await serve_https(settings, process, admission, names=names)
+    server, _ = await serve_https(settings, process, admission, names=names, others=others)
     return server
 
 
@@ -57,35 +71,23 @@ async def serve_https(
     handler: Handler,
     *,
     names: Sequence[str],
+    others: Sequence[CertificateFiles] = (),
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
 ) -> tuple[HttpsServer, ServerTls]:
     """Serves `handler` until the process stops, with certificates that reload. `names` are the DNS
-    names that the API server calls us by. Raises StartError when the address is not to be had or
-    the certificate cannot be used."""
+    names that the API server calls us by; for each of `others` there is a certificate of its own.
+    Raises StartError when the address is not to be had or a certificate cannot be used."""
     if settings.tls_reload_interval < _MIN_RELOAD:
         raise SettingsError("--tls-reload-interval: must be at least 10ms; 5s is the usual one")
     gate = process.readiness.gate("https listener")
-    tls = ServerTls(
-        settings.tls_certificate,
-        settings.tls_key,
-        names=names,
-        minimum=minimum,
-        clock=process.clock,
-        registry=process.registry,
+    own = CertificateFiles(settings.tls_certificate, settings.tls_key, names, SERVING_CERTIFICATE)
+    tls, *more = (
+        _certificate(each, process, settings.tls_reload_interval, minimum)
+        for each in (own, *others)
     )
-    tls.load()
-    reloader = Reloader(
-        tls.files,
-        tls,
-        ReloadMetrics(process.registry, "serving_cert", "the files of the serving certificate"),
-        interval=settings.tls_reload_interval,
-        clock=process.clock,
-    )
-    process.start("serving certificate", reloader.run())
-    process.start("end of the serving certificate", tls.watch_end())
     server = HttpsServer(
         settings.https_addr,
-        tls,
+        NamedCertificates(tls, *more) if more else tls,
         handler,
         limits=ConnectionLimits(),
         clock=process.clock,
@@ -99,3 +101,30 @@ async def serve_https(
     gate.open()
     _log.info("serving https", addr=str(settings.https_addr), port=port)
     return server, tls
+
+
+def _certificate(
+    files: CertificateFiles, process: Process, interval: timedelta, minimum: ssl.TLSVersion
+) -> ServerTls:
+    """Loaded, and followed until the process stops."""
+    tls = ServerTls(
+        files.certificate,
+        files.key,
+        names=files.names,
+        minimum=minimum,
+        clock=process.clock,
+        registry=process.registry,
+        metric=files.metric,
+    )
+    tls.load()
+    what = f"the files of the certificate of {', '.join(files.names)}"
+    reloader = Reloader(
+        tls.files,
+        tls,
+        ReloadMetrics(process.registry, files.metric, what),
+        interval=interval,
+        clock=process.clock,
+    )
+    process.start(f"certificate {files.metric}", reloader.run())
+    process.start(f"end of certificate {files.metric}", tls.watch_end())
+    return tls

@@ -8,7 +8,7 @@ the trust in the client that it was made with.
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -24,17 +24,29 @@ from linkerd.trust.describe import describe, ending, name
 from linkerd.trust.errors import TrustProblem
 from linkerd.trust.serving import ServerPair, read_server_pair, require_names, require_valid
 
+SERVING_CERTIFICATE: Final = "serving_cert"
+"""Begins the metrics of the certificate that HTTPS is served by, or of the first of several."""
+
 _PROTOCOLS: Final = ["http/1.1"]
 _ADVICE: Final = "renew it, as docs/certificates.md says; clients refuse it after that"
 
 _log = get_logger(__name__)
 
 
+class Tls(Protocol):
+    """What connections are made with."""
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """What the next connection is to be made with."""
+
+
 class ServerTls:
     """The current `context`, made of the files `certificate` and `key`.
 
     `names` are the DNS names that clients call us by: a certificate without one of them is refused.
-    Call `load` first. Reloaded by `linkerd.runtime.reload`, which this is the user of.
+    Call `load` first. Reloaded by `linkerd.runtime.reload`, which this is the user of. `metric`
+    begins the names of its metrics.
     """
 
     def __init__(
@@ -46,17 +58,18 @@ class ServerTls:
         minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
         clock: Clock,
         registry: CollectorRegistry,
+        metric: str = SERVING_CERTIFICATE,
     ) -> None:
         self.files = FileSet((certificate, key))
+        self.names = names
         self._paths = certificate, key
-        self._names = names
         self._minimum = minimum
         self._clock = clock
         self._clients: tuple[x509.Certificate, ...] = ()
         self._pair: ServerPair | None = None
         self._context: ssl.SSLContext | None = None
         Gauge(
-            "serving_cert_ttl_seconds",
+            f"{metric}_ttl_seconds",
             "Seconds until the certificate that HTTPS is served by ends; negative after that.",
             registry=registry,
         ).set_function(self.seconds_left)
@@ -153,7 +166,7 @@ class ServerTls:
                 certificate_at=str(certificate),
                 key_at=str(key),
             )
-            require_names(pair, self._names)
+            require_names(pair, self.names)
         except TrustProblem as problem:
             raise FilesError(str(problem)) from problem
         return pair
@@ -161,6 +174,28 @@ class ServerTls:
     def _use(self, pair: ServerPair) -> None:
         self._context = _context(pair, self._clients, self._minimum)
         self._pair = pair
+
+
+class NamedCertificates:
+    """Several certificates, of which each client gets that of the name it asks for (SNI, RFC 6066);
+    the first, where it asks for no name or another. All are loaded and reloaded by themselves."""
+
+    def __init__(self, first: ServerTls, *others: ServerTls) -> None:
+        self._first = first
+        self._by_name = {name: tls for tls in (first, *others) for name in tls.names}
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """What the next connection is to be made with."""
+        context = self._first.context
+        context.sni_callback = self._choose
+        return context
+
+    def _choose(
+        self, connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext
+    ) -> None:
+        tls = self._by_name.get((name or "").lower(), self._first)
+        connection.context = tls.context
 
 
 def _context(
