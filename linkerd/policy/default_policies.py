@@ -8,6 +8,7 @@ from linkerd.policy.authorizations import (
     UNAUTHENTICATED,
     Authorization,
 )
+from linkerd.policy.errors import shown
 from linkerd.policy.networks import ALL_NETWORKS, Network
 
 
@@ -54,4 +55,4 @@ def parse_default_policy(text: str) -> DefaultPolicy:
     try:
         return DefaultPolicy(text)
     except ValueError:
-        raise ValueError(f"{text[:64]!r} is none of {', '.join(DefaultPolicy)}") from None
+        raise ValueError(f"{shown(text)} is none of {', '.join(DefaultPolicy)}") from None

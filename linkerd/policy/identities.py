@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from linkerd.mesh.names import IdentityDomain
+from linkerd.policy.errors import shown
 
 _LABEL: Final = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _DNS: Final = re.compile(rf"(?:\*|{_LABEL})(?:\.{_LABEL})*", re.ASCII)
@@ -48,7 +49,7 @@ def check_identity(text: str) -> None:
         _check_spiffe(text)
     elif _DNS.fullmatch(text) is None:
         raise ValueError(
-            f"{text[:128]!r} is no identity: write *, a lower-case DNS name, of which the first "
+            f"{shown(text)} is no identity: write *, a lower-case DNS name, of which the first "
             "label may be *, or a SPIFFE id"
         )
 
@@ -57,12 +58,12 @@ def _check_spiffe(text: str) -> None:
     trust_domain, *segments = text.removeprefix(_SPIFFE).split("/")
     if _TRUST_DOMAIN.fullmatch(trust_domain) is None:
         raise ValueError(
-            f"{text[:128]!r} is no SPIFFE id: its trust domain must be of lower-case letters, "
+            f"{shown(text)} is no SPIFFE id: its trust domain must be of lower-case letters, "
             "digits, dots, dashes and underscores"
         )
     if not all(map(_SEGMENT.fullmatch, segments)):
         raise ValueError(
-            f"{text[:128]!r} is no SPIFFE id: its path must be of segments of letters, digits, "
+            f"{shown(text)} is no SPIFFE id: its path must be of segments of letters, digits, "
             "dots, dashes and underscores, none of them empty, '.' or '..'"
         )
 

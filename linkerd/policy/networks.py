@@ -1,7 +1,7 @@
 """Networks: blocks of addresses with parts that are left out."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import (
@@ -14,8 +14,11 @@ from ipaddress import (
 )
 from typing import Final
 
+from linkerd.kube.objects import Block
+from linkerd.policy.errors import PolicyError, shown
+
 Address = IPv4Address | IPv6Address
-Block = IPv4Network | IPv6Network
+IPBlock = IPv4Network | IPv6Network
 
 _CIDR: Final = re.compile(r"[0-9A-Fa-f.:]{2,45}(?:/(?:0|[1-9][0-9]{0,2}))?", re.ASCII)
 
@@ -24,8 +27,8 @@ _CIDR: Final = re.compile(r"[0-9A-Fa-f.:]{2,45}(?:/(?:0|[1-9][0-9]{0,2}))?", re.
 class Network:
     """A block and the blocks that are left out of it."""
 
-    block: Block
-    excluded: tuple[Block, ...] = ()
+    block: IPBlock
+    excluded: tuple[IPBlock, ...] = ()
 
     def __contains__(self, address: Address) -> bool:
         return address in self.block and not any(address in each for each in self.excluded)
@@ -39,15 +42,15 @@ class Network:
         return self.block.num_addresses - sum(each.num_addresses for each in left_out)
 
 
-def parse_block(text: str) -> Block:
+def parse_block(text: str) -> IPBlock:
     """`10.0.0.0/8`, `fd00::/8`; an address alone is a block of one. Bits behind the prefix do not
     count. Raises ValueError."""
     if _CIDR.fullmatch(text) is None:
-        raise ValueError(f"{text[:64]!r} is no network: write it like 10.0.0.0/8 or fd00::/8")
+        raise ValueError(f"{shown(text)} is no network: write it like 10.0.0.0/8 or fd00::/8")
     return ip_network(text, strict=False)
 
 
-def contains(outer: Block, inner: Block) -> bool:
+def contains(outer: IPBlock, inner: IPBlock) -> bool:
     """Whether all of `inner` is in `outer`, which it is when they are equal."""
     return (
         outer.version == inner.version
@@ -56,12 +59,55 @@ def contains(outer: Block, inner: Block) -> bool:
     )
 
 
-def overlap(one: Block, other: Block) -> bool:
+def overlap(one: IPBlock, other: IPBlock) -> bool:
     """Whether they have an address in common: then one contains the other."""
     return contains(one, other) or contains(other, one)
 
 
-def _collapsed(blocks: Iterable[Block]) -> list[Block]:
+def judge_networks(blocks: Sequence[Block], field: str) -> tuple[Network, ...]:
+    """What the blocks of a field say. Raises PolicyError at the first fault."""
+    networks, faults = read_networks(blocks, field)
+    if faults:
+        raise faults[0]
+    return networks
+
+
+def read_networks(
+    blocks: Sequence[Block], field: str
+) -> tuple[tuple[Network, ...], list[PolicyError]]:
+    """What can be read of the blocks of a field, and all faults: a block that cannot be read is
+    left out, and so is an exception that cannot be, or that lies outside of its block."""
+    faults: list[PolicyError] = []
+    networks = (_read(block, f"{field}[{number}]", faults) for number, block in enumerate(blocks))
+    return tuple(network for network in networks if network is not None), faults
+
+
+def _read(block: Block, field: str, faults: list[PolicyError]) -> Network | None:
+    try:
+        whole = parse_block(block.cidr)
+    except ValueError as error:
+        faults.append(PolicyError(f"{field}.cidr", str(error)))
+        return None
+    excluded = []
+    for number, text in enumerate(block.except_):
+        try:
+            part = parse_block(text)
+            _check_exception(part, whole)
+        except ValueError as error:
+            faults.append(PolicyError(f"{field}.except[{number}]", str(error)))
+            continue
+        excluded.append(part)
+    return Network(whole, tuple(excluded))
+
+
+def _check_exception(part: IPBlock, whole: IPBlock) -> None:
+    if contains(part, whole):
+        raise ValueError(f"the network {whole} is completely negated by its exception {part}")
+    if not contains(whole, part):
+        raise ValueError(f"the network {whole} does not include its exception {part}")
+
+
+def _collapsed(blocks: Iterable[IPBlock]) -> list[IPBlock]:
     """Without those that are in others. All are of one family."""
     return list(collapse_addresses(blocks))  # type: ignore[type-var]  # one family, mypy sees two
 
