@@ -26,7 +26,7 @@ def test_i03_what_each_allows(name: str, allowed: Authorization | None) -> None:
 
 @pytest.mark.parametrize("name", ["sometimes", "", "Deny", "all_unauthenticated"])
 def test_another_name_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="is none of all-unauthenticated, .*, deny, audit"):
+    with pytest.raises(ValueError, match=r"is none of all-unauthenticated, .*, deny, audit"):
         parse_default_policy(name)
 
 

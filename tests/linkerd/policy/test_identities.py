@@ -54,7 +54,7 @@ def test_a12_p06_which_can_be(text: str) -> None:
     ],
 )  # fmt: skip
 def test_a13_p06_which_cannot(text: str) -> None:
-    with pytest.raises(ValueError, match="is no (identity|SPIFFE id)"):
+    with pytest.raises(ValueError, match=r"is no (identity|SPIFFE id)"):
         check_identity(text)
 
 
