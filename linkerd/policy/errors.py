@@ -15,6 +15,11 @@ class PolicyError(Exception):
         self.problem = problem
 
 
+class UnsupportedError(PolicyError):
+    """A route says, without fault, what other implementations of the Gateway API may do and ours
+    does not, so all of it is as absent here."""
+
+
 def shown(text: str) -> str:
     """A value of a user's in quotes, cut where it is too long for a message."""
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
