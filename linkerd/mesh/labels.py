@@ -21,6 +21,29 @@ CREATED_BY: Final = "linkerd.io/created-by"
 OPAQUE_PORTS: Final = "config.linkerd.io/opaque-ports"
 SKIP_INBOUND_PORTS: Final = "config.linkerd.io/skip-inbound-ports"
 
+# Annotations of what clients call, and of routes to it.
+TIMEOUT_REQUEST: Final = "timeout.linkerd.io/request"
+TIMEOUT_RESPONSE: Final = "timeout.linkerd.io/response"
+TIMEOUT_IDLE: Final = "timeout.linkerd.io/idle"
+RETRY_HTTP: Final = "retry.linkerd.io/http"
+RETRY_GRPC: Final = "retry.linkerd.io/grpc"
+RETRY_LIMIT: Final = "retry.linkerd.io/limit"
+RETRY_TIMEOUT: Final = "retry.linkerd.io/timeout"
+FAILURE_ACCRUAL: Final = "balancer.linkerd.io/failure-accrual"
+ACCRUAL_MAX_FAILURES: Final = "balancer.linkerd.io/failure-accrual-consecutive-max-failures"
+ACCRUAL_MIN_PENALTY: Final = "balancer.linkerd.io/failure-accrual-consecutive-min-penalty"
+ACCRUAL_MAX_PENALTY: Final = "balancer.linkerd.io/failure-accrual-consecutive-max-penalty"
+ACCRUAL_JITTER_RATIO: Final = "balancer.linkerd.io/failure-accrual-consecutive-jitter-ratio"
+ACCRUAL_SUCCESS_THRESHOLD: Final = (
+    "balancer.alpha.linkerd.io/failure-accrual-success-rate-threshold"
+)
+ACCRUAL_SUCCESS_WINDOW: Final = "balancer.alpha.linkerd.io/failure-accrual-success-rate-window"
+ACCRUAL_MIN_REQUESTS: Final = "balancer.alpha.linkerd.io/failure-accrual-success-rate-min-requests"
+ACCRUAL_HONOR_RETRY_AFTER: Final = "balancer.alpha.linkerd.io/failure-accrual-honor-retry-after"
+PENALIZE_FAILURES: Final = "balancer.alpha.linkerd.io/penalize-failures"
+LOAD_BIASER_PENALTY: Final = "balancer.alpha.linkerd.io/load-biaser-penalty"
+LOAD_BIASER_MAX_RETRY_AFTER: Final = "balancer.alpha.linkerd.io/load-biaser-max-retry-after"
+
 # Kubernetes' own names.
 APP_VERSION: Final = "app.kubernetes.io/version"
 SERVICE_NAME: Final = "kubernetes.io/service-name"

@@ -7,12 +7,19 @@ _SHOWN: Final = 200  # characters of a value that a message repeats
 
 class PolicyError(Exception):
     """A field says what no proxy can be told. The message names the field as its author writes it,
-    and the problem: `spec.rules[0].matches[1].path.value: must begin with "/"`."""
+    and the problem: `spec.rules[0].matches[1].path.value: must begin with "/"`. Two that say the
+    same are equal, as values are that an index derives."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")
         self.field = field
         self.problem = problem
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PolicyError) and self.args == other.args
+
+    def __hash__(self) -> int:
+        return hash(self.args)
 
 
 class UnsupportedError(PolicyError):

@@ -43,3 +43,12 @@ GATEWAY_HTTP_ROUTE: Final = GroupKind(GATEWAY_GROUP, "HTTPRoute")
 GRPC_ROUTE: Final = GroupKind(GATEWAY_GROUP, "GRPCRoute")
 TLS_ROUTE: Final = GroupKind(GATEWAY_GROUP, "TLSRoute")
 TCP_ROUTE: Final = GroupKind(GATEWAY_GROUP, "TCPRoute")
+
+
+def referred(group: str | None, kind: str, known: tuple[GroupKind, ...]) -> GroupKind:
+    """Which of the known kinds a reference means, or the kind that it names, which is none of
+    them."""
+    for each in known:
+        if each.is_named(group, kind):
+            return each
+    return GroupKind(plain_group(group), kind)

@@ -1,0 +1,45 @@
+"""TLSRoutes and TCPRoutes, which know nothing of requests."""
+
+from linkerd.kube.objects import ConnectionRule as RuleSpec
+from linkerd.kube.objects import TCPRoute, TLSRoute
+from linkerd.policy.backends import backends
+from linkerd.policy.errors import PolicyError
+from linkerd.policy.hosts import HostMatch, host_matches
+from linkerd.policy.parents import acceptances, parents
+from linkerd.policy.references import TCP_ROUTE, TLS_ROUTE, GroupKind
+from linkerd.policy.routes import NO_SETTINGS, ConnectionRule, Route, TcpRoute, TlsRoute
+
+
+def tls_route(route: TLSRoute) -> TlsRoute:
+    """What the route says. Raises PolicyError."""
+    return _route(route, TLS_ROUTE, host_matches(route.spec.hostnames, "spec.hostnames"))
+
+
+def tcp_route(route: TCPRoute) -> TcpRoute:
+    """What the route says. Raises PolicyError."""
+    return _route(route, TCP_ROUTE, ())
+
+
+def _route(
+    route: TLSRoute | TCPRoute, kind: GroupKind, hosts: tuple[HostMatch, ...]
+) -> Route[ConnectionRule]:
+    namespace, spec = route.metadata.namespace, route.spec
+    check_one_rule(spec.rules)
+    (rule,) = spec.rules
+    found = backends(rule.backend_refs, namespace, "spec.rules[0].backendRefs")
+    return Route(
+        kind=kind,
+        key=route.metadata.key,
+        created=route.metadata.creation_timestamp,
+        parents=parents(spec.parent_refs, namespace),
+        acceptances=acceptances(route.status, namespace),
+        hosts=hosts,
+        rules=(ConnectionRule(found),),
+        calls=NO_SETTINGS,
+    )
+
+
+def check_one_rule(rules: tuple[RuleSpec, ...]) -> None:
+    """Raises PolicyError: two would be for the same connections."""
+    if len(rules) != 1:
+        raise PolicyError("spec.rules", f"must have one rule, not {len(rules)}")
