@@ -10,7 +10,6 @@ import yaml
 
 from linkerd.delivery.errors import KubectlError
 from linkerd.delivery.kubectl import Kubectl
-from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
 from linkerd.profiles.template import template
 from linkerd.runtime.settings import load
@@ -94,46 +93,6 @@ def test_applying_twice_changes_nothing(applied: Kubectl, control_plane: list[Ma
     assert applied.apply(_yaml(control_plane), doing="applying again") == []
 
 
-@pytest.mark.parametrize(
-    ("short", "plural"),
-    [("sp", "serviceprofiles.linkerd.io"), ("srv", "servers.policy.linkerd.io")],
-)
-def test_short_names_resolve(applied: Kubectl, short: str, plural: str) -> None:
-    assert plural in applied("api-resources", "--output=name")
-    applied("get", short, "--all-namespaces")
-
-
-def test_crds_take_the_shapes_that_people_write(applied: Kubectl) -> None:
-    for file in sorted((ROOT / "tests" / "deploy" / "accepted").glob("*.yaml")):
-        applied("apply", "--dry-run=server", "--validate=strict", f"--filename={file}")
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"port": None}, "spec.port"),
-        ({"externalWorkloadSelector": {}}, "oneOf"),
-        ({"podSelector": {"matchExpressions": [{"key": "a", "operator": "Like"}]}}, "operator"),
-    ],
-)
-def test_crds_refuse_what_is_wrong(applied: Kubectl, change: dict[str, object], named: str) -> None:
-    spec = {"port": 80, "podSelector": {}} | change
-    server = _server("v1beta3", {k: v for k, v in spec.items() if v is not None})
-    with pytest.raises(KubectlError, match=named):
-        applied("create", "--dry-run=server", "--filename=-", stdin=json.dumps(server))
-
-
-def test_older_server_is_stored_as_the_newest(applied: Kubectl) -> None:
-    applied.create(
-        _server("v1beta1", {"port": "http", "podSelector": {}}), doing="making an old Server"
-    )
-    stored = applied.find("servers.v1beta3.policy.linkerd.io", "web", "linkerd")
-    assert stored is not None
-    assert stored["apiVersion"] == "policy.linkerd.io/v1beta3"
-    assert stored["spec"]["accessPolicy"] == "deny"
-    assert stored["spec"]["proxyProtocol"] == "unknown"
-
-
 @pytest.mark.parametrize("resource", WATCHED)
 def test_destination_may_watch_what_it_watches(may: MayDo, resource: str) -> None:
     for verb in ("get", "list", "watch"):
@@ -169,7 +128,7 @@ TREES = {
     "linked clusters": ("deploy/base", ("linked-clusters",)),
     "all components": (
         "deploy/base",
-        ("linked-clusters", "ha", "heartbeat", "kubernetes-tls", "network-policy"),
+        ("linked-clusters", "gateway-api", "ha", "heartbeat", "kubernetes-tls", "network-policy"),
     ),
 }
 """All that is shipped, alone and together."""
@@ -237,15 +196,6 @@ def test_a_profile_to_start_from_is_one(applied: Kubectl) -> None:
         "apply", "--server-side", "--dry-run=server", "--validate=strict", "--filename=-",
         stdin=text,
     )  # fmt: skip
-
-
-def _server(version: str, spec: dict[str, object]) -> dict[str, object]:
-    return {
-        "apiVersion": f"policy.linkerd.io/{version}",
-        "kind": "Server",
-        "metadata": {"name": "web", "namespace": "linkerd"},
-        "spec": spec,
-    }
 
 
 def _before_the_rest(objects: list[Manifest]) -> list[Manifest]:

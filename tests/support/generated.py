@@ -17,6 +17,7 @@ import msgspec
 import yaml
 
 CRDS: Final = Path(__file__).parents[2] / "deploy" / "base" / "crds"
+GATEWAY_CRDS: Final = Path(__file__).parents[2] / "deploy" / "components" / "gateway-api"
 NUMBERS: Final = [0, 1, 80, 3306, 4143, 8080, 65535, 65536, -1, 2**31 - 1, 2**63 - 1]
 _MAX_ITEMS: Final = 3
 _DEPTH: Final = 12  # of what refers to itself
@@ -114,10 +115,10 @@ class Maker:
 
 
 @cache
-def crd_schema(name: str, version: str) -> dict[str, Any]:
+def crd_schema(name: str, version: str, folder: Path = CRDS) -> dict[str, Any]:
     """The schema of one of our CRDs: its file's name without the suffix, and a version. Raises
     LookupError."""
-    document = yaml.safe_load((CRDS / f"{name}.yaml").read_text())
+    document = yaml.safe_load((folder / f"{name}.yaml").read_text())
     for served in document["spec"]["versions"]:
         if served["name"] == version:
             schema: dict[str, Any] = served["schema"]["openAPIV3Schema"]
