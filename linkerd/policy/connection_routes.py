@@ -2,20 +2,20 @@
 
 from linkerd.kube.objects import ConnectionRule as RuleSpec
 from linkerd.kube.objects import TCPRoute, TLSRoute
-from linkerd.policy.backends import backends
+from linkerd.policy.backends import judge_backends
 from linkerd.policy.errors import PolicyError
-from linkerd.policy.hosts import HostMatch, host_matches
+from linkerd.policy.hosts import HostMatch, judge_hosts
 from linkerd.policy.parents import acceptances, parents
 from linkerd.policy.references import TCP_ROUTE, TLS_ROUTE, GroupKind
 from linkerd.policy.routes import NO_SETTINGS, ConnectionRule, Route, TcpRoute, TlsRoute
 
 
-def tls_route(route: TLSRoute) -> TlsRoute:
+def judge_tls_route(route: TLSRoute) -> TlsRoute:
     """What the route says. Raises PolicyError."""
-    return _route(route, TLS_ROUTE, host_matches(route.spec.hostnames, "spec.hostnames"))
+    return _route(route, TLS_ROUTE, judge_hosts(route.spec.hostnames, "spec.hostnames"))
 
 
-def tcp_route(route: TCPRoute) -> TcpRoute:
+def judge_tcp_route(route: TCPRoute) -> TcpRoute:
     """What the route says. Raises PolicyError."""
     return _route(route, TCP_ROUTE, ())
 
@@ -26,7 +26,7 @@ def _route(
     namespace, spec = route.metadata.namespace, route.spec
     check_one_rule(spec.rules)
     (rule,) = spec.rules
-    found = backends(rule.backend_refs, namespace, "spec.rules[0].backendRefs")
+    found = judge_backends(rule.backend_refs, namespace, "spec.rules[0].backendRefs")
     return Route(
         kind=kind,
         key=route.metadata.key,

@@ -56,7 +56,7 @@ class UnifiedAccrual:
 FailureAccrual = ConsecutiveFailures | UnifiedAccrual
 
 
-def failure_accrual(annotations: Mapping[str, str]) -> FailureAccrual | None:
+def judge_failure_accrual(annotations: Mapping[str, str]) -> FailureAccrual | None:
     """What the annotations say; None where they do not. Raises PolicyError."""
     mode = annotations.get(labels.FAILURE_ACCRUAL)
     if mode is None:

@@ -7,10 +7,18 @@ from typing import Final, TypeVar
 from linkerd.kube.objects import Header, HeaderModifier, PathModifier, RequestRedirect, RouteFilter
 from linkerd.mesh.names import is_dns_subdomain
 from linkerd.mesh.ports import MAX_PORT
-from linkerd.policy.errors import PolicyError, shown
+from linkerd.policy.errors import PolicyError, UnsupportedError, shown
 from linkerd.policy.matches import check_header_name, check_header_value
 
 T = TypeVar("T")
+
+_REQUEST: Final = "RequestHeaderModifier"
+_RESPONSE: Final = "ResponseHeaderModifier"
+_REDIRECT: Final = "RequestRedirect"
+GRPC_FILTERS: Final = frozenset({_REQUEST, _RESPONSE})
+"""The types of filters that a GRPCRoute may have."""
+HTTP_FILTERS: Final = frozenset({*GRPC_FILTERS, _REDIRECT})
+"""Those of an HTTPRoute."""
 
 _FOUND: Final = 302
 _REDIRECTIONS: Final = range(300, 400)
@@ -66,43 +74,38 @@ class Redirect:
     status: int = _FOUND
 
 
-@dataclass(frozen=True, slots=True)
-class UnusableFilter:
-    """One that no proxy can be told: whoever has it must not act as if it were not there."""
-
-    field: str
-    problem: str
+Filter = RequestHeaders | ResponseHeaders | Redirect
 
 
-Filter = RequestHeaders | ResponseHeaders | Redirect | UnusableFilter
+def judge_filters(filters: tuple[RouteFilter, ...], field: str) -> tuple[Filter, ...]:
+    """What the filters do, but for those of types that proxies do not have: `check_supported` is
+    for these. Raises PolicyError for a malformed one."""
+    return tuple(
+        _filter(each, f"{field}[{at}]")
+        for at, each in enumerate(filters)
+        if each.type in HTTP_FILTERS
+    )
 
 
-def http_filters(filters: tuple[RouteFilter, ...], field: str) -> tuple[Filter, ...]:
-    """What the filters of an HTTPRoute do; types that proxies do not have become UnusableFilter.
-    Raises PolicyError for a malformed one."""
-    return tuple(_http_filter(each, f"{field}[{at}]") for at, each in enumerate(filters))
+def check_supported(filters: tuple[RouteFilter, ...], types: frozenset[str], field: str) -> None:
+    """Raises UnsupportedError for a filter of another type: traffic must not go on as if the filter
+    were not there."""
+    for at, each in enumerate(filters):
+        if each.type not in types:
+            known = ", ".join(sorted(types))
+            problem = f"{shown(each.type)} is no filter that proxies have here; they have {known}"
+            raise UnsupportedError(f"{field}[{at}].type", problem)
 
 
-def grpc_filters(filters: tuple[RouteFilter, ...], field: str) -> tuple[Filter, ...]:
-    """The same of a GRPCRoute, which knows no redirection."""
-    return tuple(_headers_filter(each, f"{field}[{at}]") for at, each in enumerate(filters))
-
-
-def _http_filter(spec: RouteFilter, field: str) -> Filter:
-    if spec.type != "RequestRedirect":
-        return _headers_filter(spec, field)
-    place = f"{field}.requestRedirect"
-    return _redirect(_body(spec.request_redirect, place), place)
-
-
-def _headers_filter(spec: RouteFilter, field: str) -> Filter:
-    if spec.type == "RequestHeaderModifier":
+def _filter(spec: RouteFilter, field: str) -> Filter:
+    if spec.type == _REDIRECT:
+        place = f"{field}.requestRedirect"
+        return _redirect(_body(spec.request_redirect, place), place)
+    if spec.type == _REQUEST:
         place = f"{field}.requestHeaderModifier"
         return RequestHeaders(_changes(_body(spec.request_header_modifier, place), place))
-    if spec.type == "ResponseHeaderModifier":
-        place = f"{field}.responseHeaderModifier"
-        return ResponseHeaders(_changes(_body(spec.response_header_modifier, place), place))
-    return UnusableFilter(f"{field}.type", f"{shown(spec.type)} is no filter that proxies have")
+    place = f"{field}.responseHeaderModifier"
+    return ResponseHeaders(_changes(_body(spec.response_header_modifier, place), place))
 
 
 def _body(body: T | None, field: str) -> T:

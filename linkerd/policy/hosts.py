@@ -26,7 +26,7 @@ class HostSuffix:
 HostMatch = ExactHost | HostSuffix
 
 
-def host_matches(hostnames: tuple[str, ...], field: str) -> tuple[HostMatch, ...]:
+def judge_hosts(hostnames: tuple[str, ...], field: str) -> tuple[HostMatch, ...]:
     """What the hostnames of a route match. Raises PolicyError for one that is no DNS name."""
     return tuple(_host(name, f"{field}[{at}]") for at, name in enumerate(hostnames))
 

@@ -21,7 +21,7 @@ class LoadBias:
     max_retry_after: timedelta
 
 
-def load_bias(annotations: Mapping[str, str]) -> LoadBias | None:
+def judge_load_bias(annotations: Mapping[str, str]) -> LoadBias | None:
     """What the annotations say; None where failures are not weighed. Raises PolicyError."""
     if not annotated_flag(annotations, labels.PENALIZE_FAILURES):
         return None

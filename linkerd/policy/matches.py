@@ -61,7 +61,7 @@ class GrpcMatch:
     headers: tuple[ValueMatch, ...] = ()
 
 
-def http_match(match: HTTPRouteMatch, field: str) -> HttpMatch:
+def judge_http_match(match: HTTPRouteMatch, field: str) -> HttpMatch:
     """What a match of an HTTPRoute takes. Raises PolicyError."""
     method = match.method or ""
     if method and not is_token(method):
@@ -74,7 +74,7 @@ def http_match(match: HTTPRouteMatch, field: str) -> HttpMatch:
     )
 
 
-def grpc_match(match: GRPCRouteMatch, field: str) -> GrpcMatch:
+def judge_grpc_match(match: GRPCRouteMatch, field: str) -> GrpcMatch:
     """What a match of a GRPCRoute takes. Raises PolicyError."""
     method = match.method or MethodMatch()
     if method.type != _EXACT:

@@ -49,7 +49,7 @@ class GrpcRetry:
     timeout: timedelta | None = None
 
 
-def http_retry(annotations: Mapping[str, str]) -> HttpRetry | None:
+def judge_http_retry(annotations: Mapping[str, str]) -> HttpRetry | None:
     """When to try HTTP requests again; None where nothing is said. Raises PolicyError."""
     text = annotations.get(RETRY_HTTP)
     limit, timeout = _limit(annotations), _timeout(annotations)
@@ -58,7 +58,7 @@ def http_retry(annotations: Mapping[str, str]) -> HttpRetry | None:
     return HttpRetry(() if text is None else _statuses(text), limit or 1, timeout)
 
 
-def grpc_retry(annotations: Mapping[str, str]) -> GrpcRetry | None:
+def judge_grpc_retry(annotations: Mapping[str, str]) -> GrpcRetry | None:
     """When to try gRPC calls again; None where nothing is said. Raises PolicyError."""
     text = annotations.get(RETRY_GRPC)
     limit, timeout = _limit(annotations), _timeout(annotations)

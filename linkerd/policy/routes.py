@@ -1,21 +1,20 @@
 """Routes: what attaches to which parents, for whom, and what becomes of the traffic."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import chain
 from typing import Final, Generic, TypeVar
 
 from linkerd.kube.objects import Key
 from linkerd.policy.backends import Backend
 from linkerd.policy.errors import PolicyError
-from linkerd.policy.filters import Filter, UnusableFilter
+from linkerd.policy.filters import Filter
 from linkerd.policy.hosts import HostMatch
 from linkerd.policy.matches import GrpcMatch, HttpMatch
 from linkerd.policy.parents import Acceptance, Parent
 from linkerd.policy.references import GroupKind
 from linkerd.policy.retries import GrpcRetry, HttpRetry
-from linkerd.policy.timeouts import NO_TIMEOUTS, Timeouts, timeouts
+from linkerd.policy.timeouts import NO_TIMEOUTS, Timeouts, judge_timeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,7 @@ class Route(Generic[R]):
     """A route that proxies can be told. `created` is RFC 3339, empty where nobody knows.
 
     `calls` is a PolicyError where the annotations make no sense: the route is none, then, for
-    proxies of clients, while those of Servers do not read them. Whoever tells `unusable` filters'
-    routes without the filter would let through what it holds back.
+    proxies of clients, while those of Servers do not read them.
     """
 
     kind: GroupKind
@@ -77,8 +75,6 @@ class Route(Generic[R]):
     hosts: tuple[HostMatch, ...]
     rules: tuple[R, ...]
     calls: CallSettings | PolicyError
-    unusable: UnusableFilter | None = None
-    """The first filter of a rule that no proxy can be told."""
 
     @property
     def order(self) -> tuple[bool, str, str, str, str, str]:
@@ -93,20 +89,12 @@ TlsRoute = Route[ConnectionRule]
 TcpRoute = Route[ConnectionRule]
 
 
-def call_settings(
+def judge_call_settings(
     annotations: Mapping[str, str],
     read_retry: Callable[[Mapping[str, str]], HttpRetry | GrpcRetry | None],
 ) -> CallSettings | PolicyError:
     """What the annotations of a route say, or what is wrong with them."""
     try:
-        return CallSettings(timeouts(annotations), read_retry(annotations))
+        return CallSettings(judge_timeouts(annotations), read_retry(annotations))
     except PolicyError as error:
         return error.with_traceback(None)
-
-
-def unusable(filters: Iterable[tuple[Filter, ...]]) -> UnusableFilter | None:
-    """The first that no proxy can be told."""
-    for each in chain.from_iterable(filters):
-        if isinstance(each, UnusableFilter):
-            return each
-    return None

@@ -26,7 +26,7 @@ class Timeouts:
 NO_TIMEOUTS: Final = Timeouts()
 
 
-def timeouts(annotations: Mapping[str, str]) -> Timeouts:
+def judge_timeouts(annotations: Mapping[str, str]) -> Timeouts:
     """What the annotations say. Raises PolicyError."""
     return Timeouts(
         request=annotated_duration(annotations, TIMEOUT_REQUEST, None),
