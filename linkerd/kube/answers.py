@@ -6,6 +6,7 @@ send without end, and bytes one by one.
 
 import asyncio
 import ssl
+from io import BytesIO
 from typing import Final
 
 import aiohttp
@@ -42,12 +43,12 @@ class Reader:
         length = response.content_length
         if length is not None and length > limit:
             raise TooLarge(f"{what}: an answer of {length} bytes; at most {limit} are read")
-        body = bytearray()  # in one piece: chunks may be of a byte each
+        body = BytesIO()  # in one piece: chunks may be of a byte each; and given away uncopied
         while chunk := await self.read(response, what):
-            body += chunk
-            if len(body) > limit:
+            body.write(chunk)
+            if body.tell() > limit:
                 raise TooLarge(f"{what}: an answer of more than {limit} bytes")
-        return bytes(body)
+        return body.getvalue()
 
     def lines(self, response: aiohttp.ClientResponse, what: str) -> "Lines":
         """The lines of a body that may have no end."""

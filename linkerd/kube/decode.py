@@ -54,20 +54,22 @@ class WatchLine(msgspec.Struct):
     object: msgspec.Raw
 
 
-class _IdentityMeta(msgspec.Struct, rename="camel"):
+class Identity(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Which version of which object something is."""
+
     name: str = ""
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
 
 
-class _Identity(msgspec.Struct):
-    metadata: _IdentityMeta
+class _Identified(msgspec.Struct, frozen=True, gc=False):
+    metadata: Identity
 
 
 _PAGE: Final = msgspec.json.Decoder(Page)
 _LINE: Final = msgspec.json.Decoder(WatchLine)
-_IDENTITY: Final = msgspec.json.Decoder(_Identity)
+_IDENTITY: Final = msgspec.json.Decoder(_Identified)
 
 
 def decode_page(body: bytes) -> Page:
@@ -83,6 +85,15 @@ def decode_line(line: bytes) -> WatchLine:
 def decode_version(raw: bytes | msgspec.Raw) -> str:
     """The resource version of an object (a bookmark) of which nothing else matters."""
     return _envelope(_IDENTITY.decode, bytes(raw)).metadata.resource_version
+
+
+def decode_identity(raw: bytes | msgspec.Raw) -> Identity | None:
+    """Which version of which object this is, for less than half of what it takes to decode a pod;
+    None if it does not tell."""
+    try:
+        return _IDENTITY.decode(raw).metadata
+    except _FAILURES:
+        return None
 
 
 def _envelope(decode: Callable[[bytes], U], data: bytes) -> U:
@@ -133,7 +144,7 @@ def identify(raw: bytes, problem: str) -> Malformed:
     return Malformed(key, meta.uid[:_SHOWN], meta.resource_version[:_SHOWN], problem[:_SHOWN])
 
 
-def _is_key(meta: ObjectMeta | _IdentityMeta) -> bool:
+def _is_key(meta: ObjectMeta | Identity) -> bool:
     """Whether the names are such as the API server lets an object have."""
     return 0 < len(meta.name) <= _LONGEST_NAME and len(meta.namespace) <= _LONGEST_NAMESPACE
 

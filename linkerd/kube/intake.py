@@ -14,6 +14,7 @@ import structlog
 from linkerd.kube.decode import (
     Malformed,
     ObjectDecoder,
+    decode_identity,
     decode_line,
     decode_version,
     identify,
@@ -70,6 +71,7 @@ class Intake(Generic[T]):
         self._oddities = 0  # bytes that are counted for malformed objects of a list
         self._seen = KeySet()
         self._listed = 0
+        self._is_listed_again = False
         self._reported: dict[Key, str] = {}
         self._reports = 0
         self.objects: Mapping[Key, T] = self._store
@@ -82,6 +84,7 @@ class Intake(Generic[T]):
     def begin_list(self) -> None:
         """A list begins, or begins again."""
         self._end_seeing()
+        self._is_listed_again = bool(self._store)
 
     def _end_seeing(self) -> None:
         self._seen = KeySet()
@@ -117,12 +120,24 @@ class Intake(Generic[T]):
         self.version = version
 
     def _take_item(self, raw: bytes | msgspec.Raw) -> list[Event[T]]:
+        if self._is_listed_again and self._is_known(raw):
+            return []
         item = self._decoder.decode(raw)
         if isinstance(item, Malformed):
             self._see_oddity(item.key or _NAMELESS)
             return self._spoiled(item)
         self._seen.add(item.metadata.namespace, item.metadata.name)
         return self._put(item)
+
+    def _is_known(self, raw: bytes | msgspec.Raw) -> bool:
+        """Whether it is what we have, as most objects are that are listed again: those need not be
+        decoded any further."""
+        version = decode_identity(raw)
+        if version is None or not self._store.is_at(version):
+            return False
+        self._seen.add(version.namespace, version.name)
+        self._mended(version.namespace, version.name)
+        return True
 
     def _see_oddity(self, key: Key) -> None:
         if key not in self._seen:
@@ -186,9 +201,12 @@ class Intake(Generic[T]):
             self._lag.forget(key)
 
     def _put(self, item: T) -> list[Event[T]]:
-        if self._reported:
-            self._reported.pop(item.metadata.key, None)
+        self._mended(item.metadata.namespace, item.metadata.name)
         return self._store.put(item)
+
+    def _mended(self, namespace: str, name: str) -> None:
+        if self._reported:
+            self._reported.pop(Key(namespace, name), None)
 
     def _advance(self, version: str) -> None:
         if version:

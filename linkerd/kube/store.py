@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from msgspec.structs import force_setattr
 
+from linkerd.kube.decode import Identity
 from linkerd.kube.events import Applied, Deleted, Event
 from linkerd.kube.objects import Key, KubeObject
 
@@ -59,6 +60,15 @@ class Store(Mapping[Key, T], Generic[T]):
         force_setattr(meta, "uid", known.metadata.uid)
         named[meta.name] = item
         return [Applied(item)]
+
+    def is_at(self, version: Identity) -> bool:
+        """Whether it has just this version."""
+        known = self._objects.get(version.namespace, {}).get(version.name)
+        return (
+            known is not None
+            and known.metadata.uid == version.uid
+            and known.metadata.resource_version == version.resource_version
+        )
 
     def remove(self, key: Key) -> list[Event[T]]:
         """Forgets an object; nothing if it was not known."""
