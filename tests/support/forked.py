@@ -64,14 +64,16 @@ class Forks:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(_MODULES))
 
-    def start(self, *arguments: str, **environ: str) -> Run:
-        """`linkerd ARGUMENTS`, with variables besides those of this process."""
+    def start(self, *arguments: str, terminal: str | None = None, **environ: str) -> Run:
+        """`linkerd ARGUMENTS`, with variables besides those of this process; what it writes goes
+        to the terminal device of that path, if there is one."""
         folder = self._folder / f"run-{len(self.runs)}"
         folder.mkdir()
         for name in ("output", "errors"):
             (folder / name).touch()
         variables = {**os.environ, **environ}
-        process = self._context.Process(target=_linkerd, args=(arguments, str(folder), variables))
+        places = (terminal or f"{folder}/output", terminal or f"{folder}/errors")
+        process = self._context.Process(target=_linkerd, args=(arguments, places, variables))
         process.start()
         self.runs.append(Run(process, folder))
         return self.runs[-1]
@@ -88,9 +90,9 @@ def forked_linkerd(folder: Path) -> Iterator[Forks]:
         run.process.close()
 
 
-def _linkerd(arguments: Sequence[str], folder: str, environ: Mapping[str, str]) -> None:
-    for number, name in ((1, "output"), (2, "errors")):
-        os.dup2(os.open(f"{folder}/{name}", os.O_WRONLY | os.O_TRUNC), number)
+def _linkerd(arguments: Sequence[str], places: tuple[str, str], environ: Mapping[str, str]) -> None:
+    for number, place in enumerate(places, start=1):
+        os.dup2(os.open(place, os.O_WRONLY | os.O_TRUNC | os.O_NOCTTY), number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ.clear()
     os.environ.update(environ)

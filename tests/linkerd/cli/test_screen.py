@@ -3,41 +3,51 @@
 import os
 import pty
 import struct
-import subprocess
-import sys
 import termios
+import threading
+from collections.abc import Iterator
 from fcntl import ioctl
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from linkerd.cli._screen import table
+from tests.support.forked import Forks, Run, forked_linkerd
 
 CELLS = st.text(alphabet="ab-1", max_size=20)
 ROWS = st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=4)
 
 
-def on_a_terminal(width: int, *arguments: str, **environ: str) -> str:
+@pytest.fixture
+def forks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Forks]:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    with forked_linkerd(tmp_path) as forks:
+        yield forks
+
+
+def on_a_terminal(forks: Forks, width: int, *arguments: str, **environ: str) -> str:
     """What `linkerd` writes on a terminal of that width."""
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-    inherited = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "linkerd.cli.main", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-        env={**inherited, "TERM": "xterm", **environ},
-    )
-    os.close(theirs)
+    run = forks.start(*arguments, terminal=os.ttyname(theirs), **environ)
+    end = threading.Thread(target=_close_after, args=(run, theirs))
+    end.start()
     written = bytearray()
     while chunk := _read(ours):
         written += chunk
+    end.join()
     os.close(ours)
-    process.wait()
     return written.decode().replace("\r\n", "\n")
+
+
+def _close_after(run: Run, terminal: int) -> None:
+    """Ours is the last one that is open: until the run opens it there is no other."""
+    run.done()
+    os.close(terminal)
 
 
 def _read(terminal: int) -> bytes:
@@ -51,8 +61,8 @@ def _read(terminal: int) -> bytes:
     ("environ", "coloured"),
     [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
 )
-def test_colours_of_a_check(environ: dict[str, str], coloured: bool) -> None:
-    written = on_a_terminal(80, "check", "--kubeconfig=/none", "--wait=0s", **environ)
+def test_colours_of_a_check(forks: Forks, environ: dict[str, str], coloured: bool) -> None:
+    written = on_a_terminal(forks, 80, "check", "--kubeconfig=/none", "--wait=0s", **environ)
     assert ("\x1b[31m\u00d7\x1b[0m can initialize the client" in written) == coloured
     assert ("\x1b" in written) == coloured
 
@@ -69,8 +79,8 @@ def test_colours_of_a_check(environ: dict[str, str], coloured: bool) -> None:
         ("help", "diagnostics", "endpoints"),
     ],
 )
-def test_lines_fit(words: tuple[str, ...]) -> None:
-    written = on_a_terminal(50, *words)
+def test_lines_fit(forks: Forks, words: tuple[str, ...]) -> None:
+    written = on_a_terminal(forks, 50, *words)
     assert written
     assert [line for line in written.splitlines() if len(line.replace("\x1b[31m", "")) > 54] == []
 
