@@ -21,6 +21,11 @@ DEADLINE: Final = 30.0
 
 Entry = Mapping[str, Any]
 
+_ENVIRON: Final = {
+    "PYTHONUNBUFFERED": "1",
+    "SSL_CERT_FILE": os.devnull,  # the machine's authorities have no say here and load slowly
+}
+
 
 class Program:
     """`python -m MODULE ARGUMENTS`; `with` kills it at the end if it still runs."""
@@ -34,7 +39,7 @@ class Program:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})},
+            env={**os.environ, **_ENVIRON, **(environ or {})},
         )
         self._log: list[str] = []
         self._ended = False

@@ -64,13 +64,16 @@ def go_takes(go: Path, shown: Presented) -> bool:
 
 
 def rustls_takes(shown: Presented, folder: Path) -> bool:
-    """As a client of the server that shows it."""
-    roots = folder / "roots.pem"
+    """As a client of the server that shows it.
+
+    The cache spares uv to ask Python each time what it is; a refusal and a 404 are never in it.
+    """
+    roots, cache = folder / "roots.pem", folder.parent / "uv"
     roots.write_bytes(certificate_pem(*shown.roots))
     with _served(shown, folder) as port:
         index = f"https://{HOST}:{port}/simple"
         done = subprocess.run(
-            [Path(sys.executable).with_name("uv"), "pip", "compile", "-", "--no-cache",
+            [Path(sys.executable).with_name("uv"), "pip", "compile", "-", "--cache-dir", cache,
              "--no-config", "--default-index", index],
             input="nothing==1\n", capture_output=True, text=True, check=False, cwd=folder,
             env={"SSL_CERT_FILE": str(roots), "HOME": str(folder), "UV_HTTP_RETRIES": "0",
