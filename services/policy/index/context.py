@@ -7,6 +7,7 @@ from linkerd import index
 from linkerd.index import Complaints, Derived, Subject
 from services.policy.index.kinds import Kind
 from services.policy.index.objects import Objects
+from services.policy.index.outbound.books import OutboundBooks
 from services.policy.model.mesh_settings import MeshSettings
 
 
@@ -18,7 +19,9 @@ class Context(index.Context[Kind]):
     def __init__(self, mesh: MeshSettings, complaints: Complaints) -> None:
         super().__init__(Objects(mesh, complaints), complaints)
         self.mesh = mesh
-        self._books: Mapping[str, Derived[Any]] = {}  # by the kind of their subjects
+        self.outbound = OutboundBooks(mesh, self.objects.outbound, self.dependencies, complaints)
+        # By the kind of their subjects; of values that others are derived from, these come first.
+        self._books: Mapping[str, Derived[Any]] = {**self.outbound.by_subject()}
         self.derived = tuple(self._books.values())
         self.dependencies.on_idle = self._forget
 

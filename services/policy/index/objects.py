@@ -8,6 +8,8 @@ from linkerd import index
 from linkerd.index import Complaints, Subject, Taker
 from linkerd.kube.objects import Key
 from services.policy.index.kinds import Kind
+from services.policy.index.outbound.filing import OutboundTables
+from services.policy.index.routes import Routes
 from services.policy.index.tables import Tables
 from services.policy.model.mesh_settings import MeshSettings
 
@@ -16,8 +18,10 @@ class Objects(index.Objects[Kind]):
     """What exists. Of a kind that several parts file, each takes its own in the order of the parts:
     those come first that others read."""
 
-    def __init__(self, _mesh: MeshSettings, _complaints: Complaints) -> None:
-        super().__init__(takers(()))
+    def __init__(self, mesh: MeshSettings, complaints: Complaints) -> None:
+        self.routes = Routes(complaints)
+        self.outbound = OutboundTables(mesh, complaints, self.routes)
+        super().__init__(takers((self.routes, self.outbound)))
 
 
 def takers(parts: Sequence[Tables]) -> dict[Kind, Taker]:
