@@ -11,7 +11,9 @@ NAMESPACE: Final = "linkerd"
 # Deployments; a service account has the same name.
 IDENTITY: Final = "linkerd-identity"
 DESTINATION: Final = "linkerd-destination"
+POLICY: Final = "linkerd-policy"
 
 DESTINATION_PORT: Final = 8086
+POLICY_PORT: Final = 8090
 SERVICE_ADMIN_PORT: Final = 9990
 """Where services have their admin server unless they say otherwise."""
