@@ -86,7 +86,7 @@ def test_opaque_ports_have_to_be_said() -> None:
         ("--default-policy=allow", "all-unauthenticated"),
         ("--cluster-networks=10.0.0.0/8,ten", "'?ten'? is no network"),
         ("--probe-networks=10.0.0.0/33", "probe-networks"),
-        ("--log-level=loud", "'loud' is none of off, error"),
+        ("--log-level=loud", "'loud' is none of off, panic"),
         ("--patch-timeout-ms=soon", "a whole number"),
         ("--polices=deny", "unknown flag --polices"),
     ],
