@@ -17,6 +17,9 @@ import re2
 MAX_PATTERN: Final = 4_096
 """Characters."""
 
+MAX_SIZE: Final = 32 << 20
+"""Bytes that the expressions of an object may take in each proxy: about 2,000 plain ones."""
+
 _MAX_SIZE: Final = 4 << 20  # bytes that it compiles to, estimated high; Rust's limit is 10 MiB
 _MAX_DEPTH: Final = 50  # of groups; Rust's limit is 250, of which each of these may use up to four
 _VERDICTS: Final = 2_048  # that are remembered
@@ -55,6 +58,32 @@ class PatternError(ValueError):
     def __init__(self, message: str, size: int) -> None:
         super().__init__(message)
         self.size = size
+
+
+class TooLargeError(Exception):
+    """The expressions of an object take more together than proxies should have to hold."""
+
+
+class PatternBudget:
+    """The expressions of one object, checked one by one."""
+
+    def __init__(self) -> None:
+        self._left = MAX_SIZE
+
+    def check(self, pattern: str) -> None:
+        """Raises PatternError, which is a ValueError, unless every proxy compiles the expression;
+        and TooLargeError when it and those before it, good or bad, take more than MAX_SIZE."""
+        try:
+            if self._left >= 0:
+                self._left -= compiled_size(pattern)
+        except PatternError as error:
+            self._left -= error.size
+            raise
+        if self._left < 0:
+            raise TooLargeError(
+                f"its regular expressions take more than {MAX_SIZE >> 20} MiB together; "
+                "simplify them, or have fewer"
+            )
 
 
 def compiled_size(pattern: str) -> int:

@@ -5,7 +5,7 @@ from linkerd.kube.objects import GRPCRouteRule as RuleSpec
 from linkerd.policy.backends import judge_filtered_backends
 from linkerd.policy.filters import GRPC_FILTERS, check_supported, judge_filters
 from linkerd.policy.hosts import judge_hosts
-from linkerd.policy.matches import judge_grpc_match
+from linkerd.policy.matches import MatchJudge
 from linkerd.policy.parents import acceptances, parents
 from linkerd.policy.references import GRPC_ROUTE
 from linkerd.policy.retries import judge_grpc_retry
@@ -16,7 +16,7 @@ def judge_grpc_route(route: GRPCRoute) -> GrpcRoute:
     """What the route says. Raises PolicyError, and UnsupportedError where that is all that is
     wrong."""
     namespace, spec = route.metadata.namespace, route.spec
-    rules = tuple(_rule(rule, namespace, f"spec.rules[{at}]") for at, rule in enumerate(spec.rules))
+    matches = MatchJudge()
     found = Route(
         kind=GRPC_ROUTE,
         key=route.metadata.key,
@@ -24,7 +24,10 @@ def judge_grpc_route(route: GRPCRoute) -> GrpcRoute:
         parents=parents(spec.parent_refs, namespace),
         acceptances=acceptances(route.status, namespace),
         hosts=judge_hosts(spec.hostnames, "spec.hostnames"),
-        rules=rules,
+        rules=tuple(
+            _rule(rule, f"spec.rules[{at}]", namespace, matches)
+            for at, rule in enumerate(spec.rules)
+        ),
         calls=judge_call_settings(route.metadata.annotations, judge_grpc_retry),
     )
     for at, rule in enumerate(spec.rules):
@@ -32,11 +35,10 @@ def judge_grpc_route(route: GRPCRoute) -> GrpcRoute:
     return found
 
 
-def _rule(rule: RuleSpec, namespace: str, field: str) -> GrpcRule:
+def _rule(rule: RuleSpec, field: str, namespace: str, matches: MatchJudge) -> GrpcRule:
     return GrpcRule(
         matches=tuple(
-            judge_grpc_match(match, f"{field}.matches[{at}]")
-            for at, match in enumerate(rule.matches)
+            matches.grpc(match, f"{field}.matches[{at}]") for at, match in enumerate(rule.matches)
         ),
         filters=judge_filters(rule.filters, f"{field}.filters"),
         backends=judge_filtered_backends(

@@ -12,10 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from linkerd.mesh.names import is_dns_subdomain
+from linkerd.mesh.patterns import TooLargeError
 from linkerd.profiles.conditions import (
     MAX_NESTING,
     Paths,
-    TooLargeError,
     check_members,
     check_method,
 )

@@ -26,10 +26,10 @@ from linkerd.kube.objects import RetryBudget as KubeBudget
 from linkerd.kube.objects import Route as KubeRoute
 from linkerd.mesh.authority import is_target
 from linkerd.mesh.metric_labels import label_value
+from linkerd.mesh.patterns import TooLargeError
 from linkerd.profiles.conditions import (
     MAX_NESTING,
     Paths,
-    TooLargeError,
     check_members,
     check_method,
 )
