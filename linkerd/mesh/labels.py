@@ -20,6 +20,8 @@ CREATED_BY: Final = "linkerd.io/created-by"
 # Annotations that the data plane obeys.
 OPAQUE_PORTS: Final = "config.linkerd.io/opaque-ports"
 SKIP_INBOUND_PORTS: Final = "config.linkerd.io/skip-inbound-ports"
+DEFAULT_INBOUND_POLICY: Final = "config.linkerd.io/default-inbound-policy"
+REQUIRE_IDENTITY_PORTS: Final = "config.linkerd.io/proxy-require-identity-inbound-ports"
 
 # Annotations of what clients call, and of routes to it.
 TIMEOUT_REQUEST: Final = "timeout.linkerd.io/request"

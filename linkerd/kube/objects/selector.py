@@ -16,11 +16,12 @@ class SelectorError(ValueError):
 
 
 class Requirement(msgspec.Struct, frozen=True, gc=False):
-    """One line of `matchExpressions`."""
+    """One line of `matchExpressions`; `values` is None when absent, which policy tells from empty
+    ones."""
 
     key: str
     operator: str
-    values: tuple[str, ...] = ()
+    values: tuple[str, ...] | None = None
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether the labels meet it. An absent label meets NotIn, as everywhere in Kubernetes."""

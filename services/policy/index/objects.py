@@ -7,6 +7,10 @@ from typing import Any
 from linkerd import index
 from linkerd.index import Complaints, Subject, Taker
 from linkerd.kube.objects import Key
+from services.policy.index.inbound.attachments import Attachments
+from services.policy.index.inbound.authorizations import Authorizations
+from services.policy.index.inbound.filing import Workloads
+from services.policy.index.inbound.servers import Servers
 from services.policy.index.kinds import Kind
 from services.policy.index.outbound.filing import OutboundTables
 from services.policy.index.routes import Routes
@@ -20,8 +24,20 @@ class Objects(index.Objects[Kind]):
 
     def __init__(self, mesh: MeshSettings, complaints: Complaints) -> None:
         self.routes = Routes(complaints)
+        self.workloads = Workloads(complaints)
+        self.servers = Servers(mesh, complaints)
+        self.authorizations = Authorizations(mesh, self.servers, complaints)
+        self.attachments = Attachments(self.routes)
         self.outbound = OutboundTables(mesh, complaints, self.routes)
-        super().__init__(takers((self.routes, self.outbound)))
+        parts = (
+            self.routes,
+            self.workloads,
+            self.servers,
+            self.authorizations,
+            self.attachments,
+            self.outbound,
+        )
+        super().__init__(takers(parts))
 
 
 def takers(parts: Sequence[Tables]) -> dict[Kind, Taker]:

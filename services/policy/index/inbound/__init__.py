@@ -1,0 +1,1 @@
+"""What proxies are told of ports that they accept connections on."""

@@ -1,0 +1,122 @@
+"""Which workloads there are, and which Servers select them."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from linkerd.index import Complaints, Subject, Taker
+from linkerd.index.filing import put
+from linkerd.kube.objects import Key, Server
+from services.policy.index.inbound import subjects as on
+from services.policy.index.inbound.selections import Selection
+from services.policy.index.inbound.workloads import (
+    Content,
+    Workload,
+    external_content,
+    pod_content,
+)
+from services.policy.index.kinds import Kind
+from services.policy.index.tables import Tables
+
+
+class Workloads(Tables):
+    """`pods` and `external`, which are ExternalWorkloads, each with the workload that it is one
+    of."""
+
+    def __init__(self, complaints: Complaints) -> None:
+        self._complaints = complaints
+        self.pods: dict[Key, Workload] = {}
+        self.external: dict[Key, Workload] = {}
+        self._known: dict[Content, Workload] = {}
+        self._of: dict[str, dict[Workload, None]] = {}  # by namespace
+        self._selections: dict[str, dict[str, Selection]] = {}  # by namespace, by Server
+
+    def takers(self) -> Mapping[Kind, Taker]:
+        return {
+            Kind.POD: partial(self._take, Kind.POD, self.pods, pod_content),
+            Kind.EXTERNAL_WORKLOAD: partial(
+                self._take, Kind.EXTERNAL_WORKLOAD, self.external, external_content
+            ),
+            Kind.SERVER: self._take_server,
+        }
+
+    def member(self, key: Key, *, is_external: bool) -> Workload | None:
+        """The workload that a pod or ExternalWorkload is one of; None if there is no such."""
+        return (self.external if is_external else self.pods).get(key)
+
+    def _take(
+        self,
+        kind: Kind,
+        members: dict[Key, Workload],
+        content: Callable[[Any], Content],
+        key: Key,
+        now: Any,
+    ) -> Iterator[Subject]:
+        before = members.get(key)
+        workload = None
+        if now is None:
+            self._complaints.forget(kind.value, *key)
+        else:
+            workload = self._workload(kind, key, content(now), now.metadata.labels)
+        if workload is before:  # most often: nothing that policy reads
+            return
+        if workload is not None:
+            workload.members += 1
+        put(members, key, workload)
+        if before is not None:
+            before.members -= 1
+            if not before.members:
+                self._drop(before)
+        yield on.member(kind.value, *key)
+
+    def _workload(
+        self, kind: Kind, key: Key, content: Content, labels: Mapping[str, str]
+    ) -> Workload:
+        """The workload of that content; `key` is complained of if it is the first."""
+        known = self._known.get(content)
+        if known is not None:
+            return known
+        made = Workload(content, labels, partial(self._complaints.about, kind.value, *key))
+        selections = self._selections.get(made.namespace, {}).values()
+        made.selections = _ranked(each for each in selections if _selects(each, made))
+        self._known[content] = made
+        self._of.setdefault(made.namespace, {})[made] = None
+        return made
+
+    def _drop(self, workload: Workload) -> None:
+        del self._known[workload.content]
+        others = self._of[workload.namespace]
+        del others[workload]
+        if not others:
+            del self._of[workload.namespace]
+
+    def _take_server(self, key: Key, now: Server | None) -> Iterator[Subject]:
+        selection = Selection.of(now) if now is not None else None
+        named = self._selections.setdefault(key.namespace, {})
+        before = put(named, key.name, selection)
+        if not named:
+            del self._selections[key.namespace]
+        if before == selection:
+            return
+        for workload in self._of.get(key.namespace, ()):
+            ports = _select(workload, before, selection)
+            yield from [on.port(workload.id, port) for port in ports]
+
+
+def _select(workload: Workload, before: Selection | None, now: Selection | None) -> Iterable[int]:
+    """Has a Server select `workload` as it does `now`; the ports that this is about."""
+    was = before if before is not None and _selects(before, workload) else None
+    selects = now if now is not None and _selects(now, workload) else None
+    if was is None and selects is None:
+        return ()
+    rest = [each for each in workload.selections if each is not before]
+    workload.selections = _ranked([*rest, selects] if selects is not None else rest)
+    return {port for each in (was, selects) if each for port in workload.numbers(each.port)}
+
+
+def _selects(selection: Selection, workload: Workload) -> bool:
+    return selection.selects(workload.labels, is_external=workload.is_external)
+
+
+def _ranked(selections: Iterable[Selection]) -> tuple[Selection, ...]:
+    return tuple(sorted(selections, key=lambda each: each.rank))

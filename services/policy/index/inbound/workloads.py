@@ -1,0 +1,148 @@
+"""Workloads: what policy reads of pods and ExternalWorkloads.
+
+Pods that were made of one template are the same to policy, so they share a workload: what is
+computed for it serves all of them.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Final, NamedTuple, TypeVar
+
+from linkerd.kube.objects import ExternalWorkload, ObjectMeta
+from linkerd.mesh.labels import DEFAULT_INBOUND_POLICY, OPAQUE_PORTS, REQUIRE_IDENTITY_PORTS
+from linkerd.mesh.ports import NO_PORTS, PortSet
+from linkerd.policy.default_policies import DefaultPolicy, parse_default_policy
+from linkerd.policy.port_sets import parse_port_set
+from services.policy.index.inbound.probes import probe_paths
+from services.policy.index.inbound.selections import Selection
+from services.policy.pods import Container, Pod
+
+V = TypeVar("V")
+
+Complain = Callable[[str, str], object]
+"""Of a part of the object, and what is wrong with it."""
+
+_TCP: Final = "TCP"
+_ids: Final = count()
+
+
+class Content(NamedTuple):
+    """All that policy reads of a workload. `annotations` are the values of those that it knows, in
+    their order; `ports` are those of an ExternalWorkload."""
+
+    namespace: str
+    is_external: bool
+    labels: tuple[tuple[str, str], ...]
+    annotations: tuple[str | None, ...]
+    containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+    ports: tuple[tuple[str, int], ...] = ()
+
+
+def pod_content(pod: Pod) -> Content:
+    """What policy reads of a pod."""
+    meta, spec = pod.metadata, pod.spec
+    labels, annotations = tuple(meta.labels.items()), _annotations(meta)
+    return Content(
+        meta.namespace, False, labels, annotations, spec.containers, spec.init_containers
+    )
+
+
+def external_content(workload: ExternalWorkload) -> Content:
+    """What policy reads of an ExternalWorkload."""
+    meta = workload.metadata
+    ports = [(port.name, port.port) for port in workload.spec.ports if port.protocol == _TCP]
+    labels, annotations = tuple(meta.labels.items()), _annotations(meta)
+    return Content(meta.namespace, True, labels, annotations, ports=tuple(ports))
+
+
+_ANNOTATIONS: Final = (DEFAULT_INBOUND_POLICY, OPAQUE_PORTS, REQUIRE_IDENTITY_PORTS)
+
+
+def _annotations(meta: ObjectMeta) -> tuple[str | None, ...]:
+    return tuple(meta.annotations.get(name) for name in _ANNOTATIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class PortSettings:
+    """What annotations say of ports. `default_policy` is None where they name none."""
+
+    default_policy: DefaultPolicy | None = None
+    opaque: PortSet = NO_PORTS
+    identity_required: PortSet = NO_PORTS
+
+    @classmethod
+    def of(cls, annotations: Sequence[str | None], complain: Complain) -> "PortSettings":
+        """Reads them; one that cannot be read counts as absent."""
+
+        def read(name: str, parse: Callable[[str], V], otherwise: V) -> V:
+            text = annotations[_ANNOTATIONS.index(name)]
+            try:
+                return parse(text) if text is not None else otherwise
+            except ValueError as error:
+                complain(f"metadata.annotations[{name}]", f"{error}; it counts as absent")
+                return otherwise
+
+        return cls(
+            read(DEFAULT_INBOUND_POLICY, parse_default_policy, None),
+            read(OPAQUE_PORTS, parse_port_set, NO_PORTS),
+            read(REQUIRE_IDENTITY_PORTS, parse_port_set, NO_PORTS),
+        )
+
+
+class Workload:
+    """All workloads with the same content: so many `members`. `selections` are of the Servers that
+    select it, in the order of their rank. It outlives its members for those who follow it."""
+
+    __slots__ = (
+        "_named",
+        "content",
+        "id",
+        "is_external",
+        "labels",
+        "members",
+        "namespace",
+        "probes",
+        "selections",
+        "settings",
+    )
+
+    def __init__(self, content: Content, labels: Mapping[str, str], complain: Complain) -> None:
+        containers = (*content.containers, *content.init_containers)
+        self.id = str(next(_ids))
+        self.content = content
+        self.namespace = content.namespace
+        self.is_external = content.is_external
+        self.labels = labels
+        self.members = 0
+        self.settings = PortSettings.of(content.annotations, complain)
+        self.probes = probe_paths(containers)
+        self.selections: tuple[Selection, ...] = ()
+        self._named = _named(containers, content.ports)
+
+    def numbers(self, port: int | str) -> Collection[int]:
+        """The ports that a Server's `port` means here."""
+        return (port,) if isinstance(port, int) else self._named.get(port, ())
+
+    def server_at(self, port: int) -> str | None:
+        """The name of the Server that `port` belongs to: of those that mean it, the first."""
+        for selection in self.selections:
+            if port in self.numbers(selection.port):
+                return selection.name
+        return None
+
+
+def _named(
+    containers: Iterable[Container], more: Iterable[tuple[str, int]]
+) -> Mapping[str, Collection[int]]:
+    """Port numbers by name, of which containers may have several."""
+    found: dict[str, list[int]] = {}
+    declared = (port for container in containers for port in container.ports)
+    tcp = ((port.name, port.container_port) for port in declared if port.protocol == _TCP)
+    for name, number in (*tcp, *more):
+        numbers = found.setdefault(name, [])
+        if number not in numbers:
+            numbers.append(number)
+    found.pop("", None)
+    return found

@@ -1,0 +1,1 @@
+"""The policy APIs: requests in, subscriptions out."""
