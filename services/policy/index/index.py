@@ -1,5 +1,7 @@
 """The index: what clients may follow."""
 
+from collections.abc import Callable
+
 from linkerd import index
 from linkerd.index import Complaints, Pace, Subject
 from linkerd.kube.objects import Key
@@ -12,16 +14,27 @@ from services.policy.index.inbound.errors import UnknownWorkloadError
 from services.policy.index.inbound.ports import Crowd, PortView
 from services.policy.index.inbound.workloads import Workload
 from services.policy.index.kinds import Kind
+from services.policy.index.outbound.views import AddressView, Delta, OnCut, ServiceView
 from services.policy.model.mesh_settings import MeshSettings
+from services.policy.model.outbound import Metadata, ResourceName
 
 _SHOWN = 100  # characters of a name, in a message to a client
 
 
 class PolicyIndex(index.Index[Kind, Context]):
-    """What clients may ask for, by what they ask with. `port` encodes what a port is told."""
+    """What clients may ask for, by what they ask with. `port` encodes what a port is told;
+    `policies` makes what says how the step from one policy to the next is told."""
 
-    def __init__(self, mesh: MeshSettings, *, port: Encode, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        mesh: MeshSettings,
+        *,
+        port: Encode,
+        policies: Callable[[OnCut], Delta],
+        pace: Pace | None = None,
+    ) -> None:
         super().__init__(Context(mesh, Complaints(), port), pace)
+        self._policy_delta = policies(self._complain_of_routes)
 
     def watch_port(self, token: WorkloadToken, port: int) -> Subscription:
         """Follows a port (1 to 65535) of a workload. Raises UnknownWorkloadError."""
@@ -32,6 +45,33 @@ class PolicyIndex(index.Index[Kind, Context]):
             name = f"{token.namespace[:_SHOWN]}/{token.name[:_SHOWN]}"
             raise UnknownWorkloadError(f"workload: no {kind.value} {name} in the mesh")
         return self._crowd().join(member, workload, port)
+
+    def watch_address(self, source: str, ip: str, port: int) -> Subscription:
+        """Follows the policy of traffic to an IP (canonical) and port, for a client in the
+        namespace `source`. Raises UnknownTargetError."""
+        view = self.view(
+            (AddressView, source, ip, port),
+            lambda: AddressView(self.home, self, self._policy_delta, source, ip, port),
+        )
+        return view.subscribe()
+
+    def watch_service(self, source: str, service: Key, port: int) -> Subscription:
+        """Follows the policy of traffic to a port of a Service, which need not exist, for a client
+        in the namespace `source`."""
+        view = self.view(
+            (ServiceView, source, *service, port),
+            lambda: ServiceView(self.home, self, self._policy_delta, source, service, port),
+        )
+        return view.subscribe()
+
+    def _complain_of_routes(self, parent: Metadata, left_out: int) -> None:
+        if isinstance(parent, ResourceName):
+            problem = (
+                f"{left_out} of port {parent.port} are left out, the newest: no message holds more"
+            )
+            self.home.complaints.about(
+                parent.kind, parent.namespace, parent.name, "routes", problem
+            )
 
     def _crowd(self) -> Crowd:
         return self.view(

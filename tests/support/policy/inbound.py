@@ -15,6 +15,7 @@ from services.policy.index.index import PolicyIndex
 from services.policy.index.kinds import Kind
 from services.policy.model.mesh_settings import MeshSettings
 from services.policy.wire.inbound import encode_port
+from services.policy.wire.outbound import PolicyDeltas
 from tests.support.policy.objects import item
 from tests.support.policy.readers import ServerReader
 
@@ -34,7 +35,9 @@ def mesh(**changes: Any) -> MeshSettings:
 
 def make_index(settings: MeshSettings | None = None, pace: Pace | None = None) -> PolicyIndex:
     """An empty index, which works at once."""
-    return PolicyIndex(settings or mesh(), port=encode_port, pace=pace or AtOnce())
+    return PolicyIndex(
+        settings or mesh(), port=encode_port, policies=PolicyDeltas, pace=pace or AtOnce()
+    )
 
 
 class Follower:

@@ -10,10 +10,14 @@ from services.policy.index.context import Context
 from services.policy.index.outbound import subjects as on
 from services.policy.index.outbound.fallbacks import external_policy, undefined_port_policy
 from services.policy.index.outbound.targets import External, Parent, UndefinedPort, find_target
-from services.policy.model.outbound import OutboundPolicy
+from services.policy.model.outbound import Metadata, OutboundPolicy
 
 Delta = Callable[[OutboundPolicy | None, OutboundPolicy], Told]
 """How a policy is told to who knows another, or none."""
+
+OnCut = Callable[[Metadata, int], None]
+"""Is told of what the policy is that has too much for a message, and how many routes are left out
+of it."""
 
 
 class _OutboundView(TopicView[OutboundPolicy]):
