@@ -38,6 +38,7 @@ from linkerd.delivery.ca_bundles import (
 )
 from linkerd.delivery.errors import KubectlError, TrustError
 from linkerd.delivery.kubectl import Kubectl, KubernetesObject
+from linkerd.delivery.objects import objects_of
 from linkerd.mesh.labels import CONTROL_PLANE_NS, CREATED_BY
 from linkerd.trust.errors import PemError, TrustProblem
 from linkerd.trust.facts import is_root
@@ -99,7 +100,7 @@ def with_certificates(
 
     Raises TrustError when a Secret that somebody else made cannot be used. `now` is for tests.
     """
-    objects = [object_ for object_ in yaml.safe_load_all(manifests) if object_]
+    objects = objects_of(manifests)
     called = callers(objects, namespace)
     if not called:
         return manifests, []

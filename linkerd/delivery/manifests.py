@@ -12,6 +12,7 @@ from typing import Any, Final
 import yaml
 
 from linkerd.delivery.kubectl import Kubectl
+from linkerd.delivery.objects import objects_of
 from linkerd.delivery.trust import bundle_digest
 from linkerd.mesh.control_plane import NAMESPACE
 from linkerd.mesh.labels import TRUST_ROOT_SHA256
@@ -74,8 +75,11 @@ def render(kubectl: Kubectl, overlay: tuple[Path, dict[str, Any]]) -> str:
 
 def workloads(manifests: str) -> list[Workload]:
     """Every Deployment in rendered manifests, in their order."""
-    objects = (o for o in yaml.safe_load_all(manifests) if o and o["kind"] == "Deployment")
-    return [Workload(o["metadata"]["namespace"], o["metadata"]["name"]) for o in objects]
+    return [
+        Workload(each["metadata"]["namespace"], each["metadata"]["name"])
+        for each in objects_of(manifests)
+        if each["kind"] == "Deployment"
+    ]
 
 
 def _kustomization(tree: Path, source: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from linkerd.delivery.kubectl import Kubectl
+from linkerd.delivery.objects import objects_of
 from linkerd.delivery.tree import ROOT
 
 
@@ -52,7 +53,7 @@ class Manifest:
 
 def parse(text: str) -> list[Manifest]:
     """Every object of a YAML stream."""
-    return [Manifest(body) for body in yaml.safe_load_all(text) if body]
+    return [Manifest(body) for body in objects_of(text)]
 
 
 def of_kind(objects: list[Manifest], kind: str) -> list[Manifest]:

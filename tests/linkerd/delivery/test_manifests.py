@@ -55,8 +55,9 @@ def test_pods_restart_with_new_anchors(tree: Path) -> None:
         deployments = of_kind(parse(render(Kubectl(), overlay)), "Deployment")
         return [d.pod["metadata"]["annotations"] for d in deployments]
 
-    assert annotations("one") == annotations("one")
-    for one, two in zip(annotations("one"), annotations("two"), strict=True):
+    before = annotations("one")
+    assert before == annotations("one")
+    for one, two in zip(before, annotations("two"), strict=True):
         assert one.pop("linkerd.io/trust-root-sha256") != two.pop("linkerd.io/trust-root-sha256")
         assert one == two
 
