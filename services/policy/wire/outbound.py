@@ -1,13 +1,20 @@
-"""Policies of outbound traffic as messages, encoded once for all who are told them."""
+"""Policies of outbound traffic as messages, encoded once for all who are told them.
 
-from collections.abc import Callable
+A message is put together from its routes, each of which is encoded once, however often it comes.
+"""
+
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final, cast
+
+from google.protobuf.message import Message
 
 from linkerd.policy.matches import GrpcMatch, HttpMatch
 from linkerd.policy.retries import GrpcRetry, HttpRetry
 from linkerd.stubs.proxy import outbound_pb2 as pb
 from linkerd.stubs.proxy import tls_route_pb2
+from linkerd.wire.splice import submessage
 from services.policy.model.outbound import Metadata, OutboundPolicy, Protocol, Route, Rule
 from services.policy.wire.backends import (
     GRPC,
@@ -32,8 +39,25 @@ from services.policy.wire.routes import (
     http_match_message,
 )
 
-_DETECTION: Final = duration_message(timedelta(seconds=10))
+_DETECTION: Final = duration_message(timedelta(seconds=10)).SerializeToString()
 _MAX_BYTES: Final = (4 << 20) - (64 << 10)  # of routes in a message; proxies take 4 MiB in all
+_REMEMBERED: Final = 4_096  # encoded routes of a kind
+
+# Numbers of fields: of OutboundPolicy, of a protocol with its routes, of Detect, and of
+# ProxyProtocol, which Detect has the same of.
+_PROTOCOL: Final = 1
+_METADATA: Final = 2
+_ROUTE: Final = 1
+_ACCRUAL: Final = 2
+_TIMEOUT: Final = 1
+_FIELDS: Final = {
+    Protocol.DETECT: 1,
+    Protocol.OPAQUE: 2,
+    Protocol.HTTP_1: 3,
+    Protocol.HTTP_2: 4,
+    Protocol.GRPC: 5,
+    Protocol.TLS: 6,
+}
 
 
 class PolicyDeltas:
@@ -48,42 +72,55 @@ class PolicyDeltas:
 
     def __call__(self, last: OutboundPolicy | None, current: OutboundPolicy) -> tuple[bytes, ...]:
         """The encoded policy, unless the reader has it."""
-        message = self._encoded(current)
-        if last is not None and self._encoded(last) == message:
+        message = self._remembered(current)
+        if last is not None and self._remembered(last) == message:
             return ()
         return (message,)
 
-    def _encoded(self, policy: OutboundPolicy) -> bytes:
+    def _remembered(self, policy: OutboundPolicy) -> bytes:
         if not policy.memo:
-            message = self.message(policy)
-            policy.memo.append(message.SerializeToString(deterministic=True))
+            policy.memo.append(self._encoded(policy))
         return policy.memo[0]
 
-    def message(self, policy: OutboundPolicy) -> pb.OutboundPolicy:
-        """`policy` as a message."""
-        protocol = _PROTOCOLS[policy.protocol](self._fitting(policy), policy)
-        return pb.OutboundPolicy(
-            metadata=metadata_message(policy.metadata),
-            protocol=pb.ProxyProtocol(**{policy.protocol.value: protocol}),
+    def _encoded(self, policy: OutboundPolicy) -> bytes:
+        field = _FIELDS[policy.protocol]
+        return submessage(_PROTOCOL, submessage(field, *self._parts(policy))) + submessage(
+            _METADATA, _plain(metadata_message(policy.metadata))
         )
 
-    def _fitting(self, policy: OutboundPolicy) -> list[Any]:
+    def _parts(self, policy: OutboundPolicy) -> Iterable[bytes]:
+        """The fields of the protocol."""
+        if policy.protocol is Protocol.OPAQUE:
+            return (_stream(policy),)
+        routes = self._routes(policy)
+        if policy.protocol is Protocol.TLS:
+            return routes
+        if policy.accrual is not None:
+            routes.append(submessage(_ACCRUAL, _plain(accrual_message(policy.accrual))))
+        if policy.protocol is not Protocol.DETECT:
+            return routes
+        return (
+            submessage(_TIMEOUT, _DETECTION),
+            submessage(_FIELDS[Protocol.OPAQUE], _stream(policy)),
+            submessage(_FIELDS[Protocol.HTTP_1], *routes),
+            submessage(_FIELDS[Protocol.HTTP_2], *routes),
+        )
+
+    def _routes(self, policy: OutboundPolicy) -> list[bytes]:
         """The routes, the newest of them left out if they do not fit into a message. Defaults,
         which come last, stay."""
-        write = _ROUTES[policy.protocol]
-        messages = list(map(write, policy.routes))
-        sizes = [each.ByteSize() * _TIMES.get(policy.protocol, 1) for each in messages]
-        excess, cut = sum(sizes) - self._max_bytes, 0
-        at = len(messages) - 1
-        while excess > 0 and at >= 0:
-            if not isinstance(policy.routes[at].metadata, str):
-                excess -= sizes[at]
-                del messages[at]
-                cut += 1
+        write = _WRITERS[policy.protocol]
+        routes = [submessage(_ROUTE, write(route)) for route in policy.routes]
+        times = 2 if policy.protocol is Protocol.DETECT else 1
+        excess = sum(map(len, routes)) * times - self._max_bytes
+        count, at = len(routes), len(routes)
+        while excess > 0 and at:
             at -= 1
-        if cut:
-            self._on_cut(policy.metadata, cut)
-        return messages
+            if not isinstance(policy.routes[at].metadata, str):
+                excess -= len(routes.pop(at)) * times
+        if len(routes) < count:
+            self._on_cut(policy.metadata, count - len(routes))
+        return routes
 
 
 def _route(form: Form, route: Route, rules: list[Any]) -> Any:
@@ -154,55 +191,31 @@ def _sni(host: Any) -> tls_route_pb2.SniMatch:
     return tls_route_pb2.SniMatch.FromString(host.SerializeToString())
 
 
-def _opaque(policy: OutboundPolicy) -> pb.ProxyProtocol.Opaque:
+def _stream(policy: OutboundPolicy) -> bytes:
+    """The one route of bytes that are not looked at."""
     stream = policy.stream
     assert stream is not None  # noqa: S101  # as the model says
     route = pb.OpaqueRoute(
         metadata=metadata_message(stream.metadata),
         rules=[_stream_rule(OPAQUE, rule) for rule in stream.rules],
     )
-    return pb.ProxyProtocol.Opaque(routes=[route])
+    return submessage(_ROUTE, _plain(route))
 
 
-def _requests(kind: Any) -> Callable[[list[Any], OutboundPolicy], Any]:
-    def write(routes: list[Any], policy: OutboundPolicy) -> Any:
-        message = kind(routes=routes)
-        if policy.accrual is not None:
-            message.failure_accrual.CopyFrom(accrual_message(policy.accrual))
-        return message
-
-    return write
+def _plain(message: Message) -> bytes:
+    return message.SerializeToString(deterministic=True)
 
 
-_http1: Final = _requests(pb.ProxyProtocol.Http1)
-_http2: Final = _requests(pb.ProxyProtocol.Http2)
+def _remembering(write: Callable[[Route], Message]) -> Callable[[Route], bytes]:
+    """Of many routes few change at a time: the others are not encoded again."""
+    return lru_cache(_REMEMBERED)(lambda route: _plain(write(route)))
 
 
-def _detect(routes: list[Any], policy: OutboundPolicy) -> pb.ProxyProtocol.Detect:
-    return pb.ProxyProtocol.Detect(
-        timeout=_DETECTION,
-        opaque=_opaque(policy),
-        http1=_http1(routes, policy),
-        http2=_http2(routes, policy),
-    )
-
-
-_ROUTES: Final[dict[Protocol, Callable[[Route], Any]]] = {
-    Protocol.DETECT: _http_route,
-    Protocol.HTTP_1: _http_route,
-    Protocol.HTTP_2: _http_route,
-    Protocol.GRPC: _grpc_route,
-    Protocol.TLS: _tls_route,
-    Protocol.OPAQUE: _http_route,  # of which there are none
-}
-_TIMES: Final = {Protocol.DETECT: 2}
-"""How often a message has each route; once otherwise."""
-
-_PROTOCOLS: Final[dict[Protocol, Callable[[list[Any], OutboundPolicy], Any]]] = {
-    Protocol.DETECT: _detect,
-    Protocol.HTTP_1: _http1,
-    Protocol.HTTP_2: _http2,
-    Protocol.GRPC: _requests(pb.ProxyProtocol.Grpc),
-    Protocol.TLS: lambda routes, _policy: pb.ProxyProtocol.Tls(routes=routes),
-    Protocol.OPAQUE: lambda _routes, policy: _opaque(policy),
+_http: Final = _remembering(_http_route)
+_WRITERS: Final[dict[Protocol, Callable[[Route], bytes]]] = {
+    Protocol.DETECT: _http,
+    Protocol.HTTP_1: _http,
+    Protocol.HTTP_2: _http,
+    Protocol.GRPC: _remembering(_grpc_route),
+    Protocol.TLS: _remembering(_tls_route),
 }

@@ -24,7 +24,7 @@ class OutboundBooks:
     ) -> None:
         settings = SettingsBook(mesh, tables, complaints)
         self.settings: Derived[Settings] = Derived(settings.derive, dependencies, complaints)
-        policies = PolicyBook(mesh, tables, self.settings)
+        policies = PolicyBook(mesh, tables, self.settings, complaints)
         self.policies: Derived[OutboundPolicy] = Derived(policies.derive, dependencies, complaints)
 
     def by_subject(self) -> Mapping[str, Derived[Any]]:

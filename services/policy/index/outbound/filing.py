@@ -47,6 +47,8 @@ class OutboundTables(Tables):
         return self.egress_addresses.get(source) or self.egress_addresses.get(shared, {})
 
     def _take_service(self, key: Key, now: Service | None) -> Iterator[Subject]:
+        if now is None:
+            self._complaints.forget(Kind.SERVICE.value, *key)
         before = put(self.services, key, now)
         yield on.parent(SERVICE, *key)
         if (before is None) != (now is None):

@@ -3,7 +3,7 @@ routes that are attached to it, and which backends exist."""
 
 from typing import Any, Final
 
-from linkerd.index import Derived, Subject, Watch
+from linkerd.index import Complaints, Derived, Subject, Watch
 from linkerd.kube.objects import Key
 from linkerd.policy.references import (
     EGRESS_NETWORK,
@@ -22,10 +22,14 @@ from services.policy.index.outbound.filing import OutboundTables
 from services.policy.index.outbound.rules import Rules
 from services.policy.index.outbound.settings import AppProtocol, Settings
 from services.policy.index.outbound.targets import Parent
+from services.policy.index.routes import JudgedRoute
 from services.policy.model.mesh_settings import MeshSettings
 from services.policy.model.outbound import OutboundPolicy, Protocol, Route
 
 _KINDS: Final = {kind.kind: kind for kind in (SERVICE, EGRESS_NETWORK)}
+MAX_ROUTES: Final = 1_000
+"""Of a port. Each change costs all of them, and all clients of the port are told all of them."""
+
 _HTTP: Final = (LINKERD_HTTP_ROUTE, GATEWAY_HTTP_ROUTE)
 
 
@@ -33,11 +37,16 @@ class PolicyBook:
     """Derives policies by `subjects.policy`."""
 
     def __init__(
-        self, mesh: MeshSettings, tables: OutboundTables, settings: Derived[Settings]
+        self,
+        mesh: MeshSettings,
+        tables: OutboundTables,
+        settings: Derived[Settings],
+        complaints: Complaints,
     ) -> None:
         self._mesh = mesh
         self._tables = tables
         self._settings = settings
+        self._complaints = complaints
 
     def derive(self, subject: Subject, watch: Watch) -> OutboundPolicy:
         """The policy of a port, as clients see it in whose namespace routes of the parent stand, or
@@ -53,9 +62,19 @@ class PolicyBook:
             settings = self._settings.at(settings_subject) or Settings()
             known = [self._tables.routes_of.get(each, {}) for each in places]
             routes = attached((route for each in known for route in each.values()), parent)
+            self._check_number(parent, routes)
             return self._policy(parent, settings, routes, subjects)
         finally:
             watch(subjects)
+
+    def _check_number(self, parent: Parent, routes: list[JudgedRoute]) -> None:
+        if len(routes) > MAX_ROUTES:
+            problem = (
+                f"port {parent.port} has {len(routes)}, of which the newest are left out: "
+                f"{MAX_ROUTES} are the most"
+            )
+            self._complaints.about(parent.kind.kind, *parent.key, "routes", problem)
+            del routes[MAX_ROUTES:]
 
     def _policy(
         self, parent: Parent, settings: Settings, routes: list[Any], subjects: set[Subject]

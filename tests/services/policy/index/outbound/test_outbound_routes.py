@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from services.policy.index.kinds import Kind
+from services.policy.index.outbound import policies
 from tests.support.policy.objects import POLICY
 from tests.support.policy.outbound import (
     EGRESS,
@@ -231,20 +232,17 @@ def test_clients_may_say_limits_by_headers_where_that_is_on() -> None:
     assert first_rule(world.policy()).allow_l5d_request_headers
 
 
-def test_what_is_too_much_for_a_message_loses_its_newest_routes(world: World) -> None:
-    values = [{"type": "Exact", "value": f"/{'x' * 1000}{n}"} for n in range(8)]
-    rules = [{"matches": [{"path": value} for value in values]}] * 16
+def test_of_too_many_routes_the_newest_are_left_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "MAX_ROUTES", 3)
     world.egress()
-    for n in range(30):
-        parents: list[dict[str, Any]] = [parent_of(), parent_of("world", EGRESS, port=PORT)]
-        spec = {"parentRefs": parents, "rules": rules}
-        more: dict[str, Any] = {"created": f"2026-01-{n + 1:02}", "status": taken(*parents)}
-        world.put(Kind.HTTP_ROUTE, f"r{n:02}", spec, namespace="fruit", **more)
-    for ip, default in [(IP, []), (OUTSIDE, ["http-egress-allow"])]:
-        told = names_of(world.policy(ip))
-        assert told == [*(f"r{n:02}" for n in range(len(told) - len(default))), *default]
-        assert 10 < len(told) < 30
-    assert world.index.tally.complaints == 2
+    parent = parent_of("world", EGRESS, port=PORT)
+    for n in range(5):
+        world.route(f"r{n}", parent=parent, meta={"created": f"2026-01-{9 - n:02}"})
+    watcher = world.watch(OUTSIDE)
+    assert names_of(watcher.told) == ["r4", "r3", "r2", "http-egress-allow"]
+    assert world.index.tally.complaints == 1
 
 
 def test_a_change_that_means_nothing_to_proxies_is_not_told(world: World) -> None:
