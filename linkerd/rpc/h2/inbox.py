@@ -51,6 +51,7 @@ class Inbox:
         self._holdings = holdings
         self._flood_meter = flood_meter
         self._timers = timers
+        self._clock = timers.time  # bound once for all calls, of which each keeps it
         self._sweeps = 0
 
     def take(self, event: events.Event) -> bool:
@@ -134,7 +135,7 @@ class Inbox:
     def _open(self, wire: H2Stream, handler: Handler, request: headers.Request) -> None:
         limit = self._options.max_receive_bytes
         receiving = Receiving(self._holdings, wire.stream_id, limit, self._sweeps)
-        call = H2Call(request, self._peer, self._timers.time)
+        call = H2Call(request, self._peer, self._clock)
         stream = Stream(wire.stream_id, handler, call, receiving)
         self._streams[stream.id] = stream
         self._outbox.open(stream)

@@ -34,7 +34,7 @@ _EMPTY: Final = pb.Update(no_endpoints=pb.NoEndpoints(exists=True)).SerializeToS
 _FRESH: Final = 0  # the serial of a reader that has nothing yet
 _MAX_MEMO: Final = 64  # versions that readers of one set may have left
 _MANY: Final = 1_000  # addresses that are told in messages which are encoded one by one
-_MOST: Final = 2_500  # of them in one message, which is some 5 ms of work
+_MOST: Final = 1_000  # of them in one message, which is some 2 ms of work
 _MAX_BYTES: Final = (4 << 20) - (64 << 10)  # of endpoints in a message; proxies take 4 MiB in all
 
 Label = tuple[str, str]

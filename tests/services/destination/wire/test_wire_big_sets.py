@@ -25,7 +25,7 @@ def of(items: list[Address], origin: str = "") -> EndpointSet:
 
 
 def test_a_set_of_10_mib_is_told_in_messages_below_4_mib() -> None:
-    many, reader = of(addresses(5_000, 2_000)), Endpoints()
+    many, reader = of(addresses(2_000, 5_000)), Endpoints()
     messages = tuple(EndpointDeltas(AddressEncoder())(None, (many,)))
     assert len(messages) == 3
     assert max(map(len, messages)) > 3.8 * 2**20
@@ -40,8 +40,8 @@ def test_a_set_of_many_is_told_in_messages_that_are_soon_encoded() -> None:
     delta = EndpointDeltas(AddressEncoder())
     messages = [*delta(None, (many,)), *delta((many,), (none,))]
     updates = [reader.take(message) for message in messages]
-    assert [len(update.add.addrs) for update in updates] == [2_500] * 4 + [0] * 4
-    assert [len(update.remove.addrs) for update in updates] == [0] * 4 + [2_500] * 4
+    assert [len(update.add.addrs) for update in updates] == [1_000] * 10 + [0] * 10
+    assert [len(update.remove.addrs) for update in updates] == [0] * 10 + [1_000] * 10
     assert not reader.known
 
 
