@@ -19,6 +19,7 @@ from typing import Final
 
 YOUNG: Final = 10_000  # objects allocated and not freed since the last collection
 _THRESHOLDS: Final = (YOUNG, 1, 250)
+_KEPT_FREE: Final = 32 << 20  # bytes
 
 
 def tune_gc() -> None:
@@ -34,9 +35,25 @@ def freeze_heap() -> None:
     give_back_memory()
 
 
+class _MallInfo(ctypes.Structure):
+    """What glibc's mallinfo2(3) returns."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )
+
+
 def give_back_memory() -> None:
-    """Returns to the system what is free. glibc keeps it, between and behind what is in use: after
-    150,000 pods were read in lists of pages some 20 MiB."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone has it
-    if trim is not None:
-        trim(0)
+    """Returns to the system what is free, if it is much. glibc keeps it, between and behind what is
+    in use: the more, the larger the lists that were read. A little may stay: the streams of
+    clients, who come next, are made of it."""
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallinfo2"):  # glibc alone has it, since 2.33
+        return
+    libc.mallinfo2.restype = _MallInfo
+    if libc.mallinfo2().fordblks > _KEPT_FREE:
+        libc.malloc_trim(0)
