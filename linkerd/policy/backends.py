@@ -68,6 +68,8 @@ def _share(
     reference: BackendReference, namespace: str, field: str
 ) -> tuple[GroupKind, str, str, int | None, int]:
     """Who gets it, by port, and the weight."""
+    if not reference.name:
+        raise PolicyError(f"{field}.name", "must not be empty")
     port = reference.port or None
     if port is not None and not 0 < port <= MAX_PORT:
         raise PolicyError(f"{field}.port", f"must be from 1 to {MAX_PORT}, not {port}")

@@ -52,9 +52,15 @@ def test_kinds(group: str, kind: str, meant: GroupKind) -> None:
 
 @pytest.mark.parametrize(
     ("part", "field"),
-    [({"port": 65_536}, "port"), ({"port": -1}, "port"), ({"weight": -1}, "weight")],
+    [
+        ({"port": 65_536}, "port"),
+        ({"port": -1}, "port"),
+        ({"weight": -1}, "weight"),
+        ({"weight": 1_000_001}, "weight"),
+        ({"name": ""}, "name"),
+    ],
 )
-def test_numbers_that_no_message_holds(part: dict[str, int], field: str) -> None:
+def test_what_no_message_holds(part: dict[str, Any], field: str) -> None:
     with pytest.raises(PolicyError) as raised:
         judged({"name": "a", **part})
     assert raised.value.field == f"backendRefs[0].{field}"
