@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import grpc
+
 from linkerd.index import Index
-from linkerd.streams import Subscription
+from linkerd.streams import StreamEnd, Subscription
 from tests.support.indexes.stored import Cluster
 
 if TYPE_CHECKING:
@@ -73,10 +75,17 @@ class Follower:
         return number
 
     def sip(self) -> bool:
-        """Reads one message, which may be a part of what was to be told; whether there was one."""
+        """Reads one message, which may be a part of what was to be told; whether there was one. A
+        stream that ends well is closed."""
         if self._subscription is None or not self.open:
             return False
-        raw = self._subscription.poll()
+        try:
+            raw = self._subscription.poll()
+        except StreamEnd as end:
+            if end.code is not grpc.StatusCode.OK:
+                raise
+            self.close()
+            return False
         if raw is not None:
             self.client.take(raw)
         return raw is not None

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import grpc
 from google.protobuf.json_format import MessageToDict
 
 from linkerd.index import AtOnce, Pace
@@ -9,7 +10,7 @@ from linkerd.kube.events import Applied, Deleted
 from linkerd.mesh.names import IdentityDomain
 from linkerd.mesh.workload_token import WorkloadToken
 from linkerd.policy.networks import Network, parse_block
-from linkerd.streams import Subscription
+from linkerd.streams import StreamEnd, Subscription
 from linkerd.stubs.proxy import inbound_pb2 as pb
 from services.policy.index.index import PolicyIndex
 from services.policy.index.kinds import Kind
@@ -47,11 +48,21 @@ class Follower:
         self.subscription = subscription
         self._reader = ServerReader()
         self._last = pb.Server()
+        self.wakes = 0
+        self.ended = False
+        subscription.on_wake(self._woken)
+
+    def _woken(self) -> None:
+        self.wakes += 1
 
     def read(self) -> list[pb.Server]:
         """What is new. Raises RuleError where a proxy would refuse it."""
-        raws = list(iter(self.subscription.poll, None))
-        messages = [self._reader.take(raw) for raw in raws]
+        messages = []
+        try:
+            while (raw := self.subscription.poll()) is not None:
+                messages.append(self._reader.take(raw))
+        except StreamEnd as end:
+            self.ended = end.code is grpc.StatusCode.OK
         self._last = messages[-1] if messages else self._last
         return messages
 

@@ -109,7 +109,7 @@ def _select(workload: Workload, before: Selection | None, now: Selection | None)
     selects = now if now is not None and _selects(now, workload) else None
     if was is None and selects is None:
         return ()
-    rest = [each for each in workload.selections if each is not before]
+    rest = [each for each in workload.selections if each != before]
     workload.selections = _ranked([*rest, selects] if selects is not None else rest)
     return {port for each in (was, selects) if each for port in workload.numbers(each.port)}
 
