@@ -25,7 +25,7 @@ class CacheSizes(Collector):
 
     def __init__(self, metrics: ReflectorMetrics, kinds: Iterable[Resource[Any]]) -> None:
         self._metrics = metrics
-        self._names: Mapping[str, str] = {each.plural: each.cache for each in kinds if each.cache}
+        self._names: Mapping[str, str] = {each.label: each.cache for each in kinds if each.cache}
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: the names are known to be free."""

@@ -236,7 +236,7 @@ class Intake(Generic[T]):
             "a malformed object: its last good state stays in use"
             if known
             else "a malformed object is left out until it is mended",
-            resource=self._resource.plural,
+            resource=self._resource.label,
             namespace=key.namespace,
             name=key.name,
             resource_version=item.version,

@@ -99,7 +99,7 @@ class Reflector(Generic[T]):
         self._heard_at = self._clock.monotonic()
         self._trouble: str | None = None
         self._synced = asyncio.Event()
-        self._meter = options.metrics.of(resource.plural, resource.namespace, options.cluster)
+        self._meter = options.metrics.of(resource.label, resource.namespace, options.cluster)
         self._intake = Intake(
             resource,
             self._meter,
@@ -107,7 +107,7 @@ class Reflector(Generic[T]):
             quota=self._quota,
             objects=client.limits.objects,
         )
-        self._log = _log.bind(resource=resource.plural, namespace=resource.namespace)
+        self._log = _log.bind(resource=resource.label, namespace=resource.namespace)
         if options.cluster != LOCAL_CLUSTER:
             self._log = self._log.bind(cluster=options.cluster)
 

@@ -62,6 +62,8 @@ class Resource(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """Empty: all of them."""
     label_selector: str = ""
     field_selector: str = ""
+    alias: str = ""
+    """What metrics and log lines call it where another kind has the same plural."""
     cache: str = ""
     """Its name in `<cache>_cache_size`."""
     lag: str = ""
@@ -82,6 +84,11 @@ class Resource(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     def dispensable(self) -> "Resource[T]":
         """May be missing, and we may be forbidden to read it."""
         return msgspec.structs.replace(self, may_be_missing=True, may_be_forbidden=True)
+
+    @property
+    def label(self) -> str:
+        """What metrics and log lines call it."""
+        return self.alias or self.plural
 
     @property
     def version(self) -> str:
@@ -277,6 +284,7 @@ HTTP_ROUTES: Final = Resource(
     group=_GATEWAY,
     versions=("v1", "v1beta1"),
     plural="httproutes",
+    alias=f"httproutes.{_GATEWAY}",
     kind="HTTPRoute",
     struct=HTTPRoute,
     may_be_missing=True,

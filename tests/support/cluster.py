@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
 from linkerd.local.files import locked, private_folder
 from linkerd.local.programs import source_digest
@@ -87,6 +88,30 @@ def other_namespace(other_api_cluster: LocalCluster) -> Iterator[str]:
     """A new namespace in `other_api_cluster`."""
     with other_api_cluster.api() as api, fresh_namespace(api) as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def policy_cluster() -> Iterator[LocalCluster]:
+    """A third one, which knows the mesh's custom resources and the kinds of the Gateway API."""
+    with shared_cluster(shared_folder("policy"), api_only=True) as cluster:
+        define(cluster, "deploy/base/crds", "deploy/components/gateway-api")
+        yield cluster
+
+
+@pytest.fixture
+def policy_namespace(policy_cluster: LocalCluster) -> Iterator[str]:
+    """A new namespace in `policy_cluster`."""
+    with policy_cluster.api() as api, fresh_namespace(api) as name:
+        yield name
+
+
+def define(cluster: LocalCluster, *folders: str) -> None:
+    """Has a cluster know the custom resources in folders of the tree, which others may do at the
+    same time."""
+    for folder in folders:
+        path = str(ROOT / folder)
+        cluster.kubectl("apply", "--server-side", "--force-conflicts", "--kustomize", path)
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from tests.support.cluster import (
     other_api_cluster,
     other_namespace,
     own_api_cluster,
+    policy_cluster,
+    policy_namespace,
 )
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
     "other_api_cluster",
     "other_namespace",
     "own_api_cluster",
+    "policy_cluster",
+    "policy_namespace",
 ]
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -91,6 +91,10 @@ class Authorizations(Tables):
             if each.authorization is not None and _is_for(each, server.name, labels):
                 yield name, each.authorization
 
+    def server_namespaces(self) -> Iterator[str]:
+        """The namespace of each ServerAuthorization."""
+        return (namespace for namespace, known in self._of_servers.items() for _ in known)
+
     def on_target(self, *targets: PolicyTarget) -> list[Key]:
         """The AuthorizationPolicies for any of the targets, sorted."""
         return sorted(key for target in targets for key in self.policies_on.get(target, ()))

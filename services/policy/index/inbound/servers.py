@@ -64,6 +64,10 @@ class Servers(Tables):
         """The Servers of a namespace."""
         return self._servers.get(namespace, _NOBODY)
 
+    def namespaces(self) -> Iterator[str]:
+        """The namespace of each Server."""
+        return (namespace for namespace, known in self._servers.items() for _ in known)
+
     def limit(self, server: Key) -> DatedLimit | None:
         """The rate limit of a Server, if it has one."""
         return min(self._limits_of.get(server, {}).values(), key=lambda e: e.rank, default=None)
