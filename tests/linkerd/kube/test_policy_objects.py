@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+import yaml
 
 from linkerd.kube import resource
 from linkerd.kube.decode import Malformed, ObjectDecoder
@@ -17,6 +18,7 @@ from linkerd.kube.objects import (
     Server,
     ServerAuthorization,
 )
+from tests.support.generated import CRDS, GATEWAY_CRDS
 
 READ = (
     resource.SERVERS,
@@ -55,6 +57,18 @@ def test_a_kind_whose_definition_is_missing_is_waited_for(
     kind: resource.Resource[Server],
 ) -> None:
     assert kind.may_be_missing
+
+
+@pytest.mark.parametrize("kind", READ, ids=lambda kind: kind.path())
+def test_our_definition_of_a_kind_serves_a_version_that_we_read(
+    kind: resource.Resource[Server],
+) -> None:
+    folder = CRDS if kind.group == "policy.linkerd.io" else GATEWAY_CRDS
+    spec = yaml.load((folder / f"{kind.plural}.yaml").read_text(), yaml.CSafeLoader)["spec"]
+    served = [version["name"] for version in spec["versions"] if version["served"]]
+    stored = next(version["name"] for version in spec["versions"] if version["storage"])
+    assert (spec["group"], spec["names"]["kind"]) == (kind.group, kind.kind)
+    assert next(version for version in kind.versions if version in served) == stored
 
 
 def test_nulls_are_as_absent() -> None:
