@@ -49,6 +49,17 @@ def acceptances(status: RouteStatus, namespace: str) -> tuple[Acceptance, ...]:
     )
 
 
+def is_meshed(references: tuple[ParentReference, ...]) -> bool:
+    """Whether one of the parents is of the mesh. A route without any is somebody else's, who may
+    write it as they like."""
+    return any(parent.kind in _KINDS for parent in parents(references, ""))
+
+
+def is_called(references: tuple[ParentReference, ...]) -> bool:
+    """Whether one of the parents is what clients call, a Service or an EgressNetwork."""
+    return any(parent.kind in (SERVICE, EGRESS_NETWORK) for parent in parents(references, ""))
+
+
 def is_accepted(conditions: tuple[Condition, ...]) -> bool:
     """Whether one of the conditions says so."""
     return any(each.type == ACCEPTED and each.status == "True" for each in conditions)

@@ -5,7 +5,6 @@ UnsupportedError is raised where nothing else is wrong: such a route may mean an
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from linkerd.kube.objects import (
     FilteredBackendReference,
@@ -20,19 +19,15 @@ from linkerd.policy.connection_routes import judge_tcp_route, judge_tls_route
 from linkerd.policy.errors import PolicyError
 from linkerd.policy.grpc_routes import judge_grpc_route
 from linkerd.policy.http_routes import judge_http_route, judge_rule_timeouts
-from linkerd.policy.parents import parents
+from linkerd.policy.parents import is_called, is_meshed, parents
 from linkerd.policy.references import (
     EGRESS_NETWORK,
     LINKERD_HTTP_ROUTE,
-    SERVER,
     SERVICE,
     GroupKind,
 )
 from linkerd.policy.retries import GrpcRetry, HttpRetry, judge_grpc_retry, judge_http_retry
 from linkerd.policy.routes import judge_call_settings
-
-_MESHED: Final = frozenset({SERVER, SERVICE, EGRESS_NETWORK})
-_CALLED: Final = frozenset({SERVICE, EGRESS_NETWORK})
 
 Retries = Callable[[Mapping[str, str]], HttpRetry | GrpcRetry | None]
 
@@ -40,7 +35,7 @@ Retries = Callable[[Mapping[str, str]], HttpRetry | GrpcRetry | None]
 def check_http_route(route: HTTPRoute, kind: GroupKind) -> None:
     """Raises PolicyError unless an HTTPRoute of this group may be stored."""
     spec = route.spec
-    if kind != LINKERD_HTTP_ROUTE and not _has_kind(spec.parent_refs, _MESHED):
+    if kind != LINKERD_HTTP_ROUTE and not is_meshed(spec.parent_refs):
         return
     _check_parents(spec.parent_refs)
     _check_annotations(route.metadata.annotations, spec.parent_refs, judge_http_retry)
@@ -55,7 +50,7 @@ def check_http_route(route: HTTPRoute, kind: GroupKind) -> None:
 def check_grpc_route(route: GRPCRoute) -> None:
     """Raises PolicyError unless a GRPCRoute may be stored."""
     spec = route.spec
-    if not _has_kind(spec.parent_refs, _MESHED):
+    if not is_meshed(spec.parent_refs):
         return
     _check_parents(spec.parent_refs)
     _check_annotations(route.metadata.annotations, spec.parent_refs, judge_grpc_retry)
@@ -66,20 +61,16 @@ def check_grpc_route(route: GRPCRoute) -> None:
 
 def check_tls_route(route: TLSRoute) -> None:
     """Raises PolicyError unless a TLSRoute may be stored."""
-    if _has_kind(route.spec.parent_refs, _MESHED):
+    if is_meshed(route.spec.parent_refs):
         _check_parents(route.spec.parent_refs)
         judge_tls_route(route)
 
 
 def check_tcp_route(route: TCPRoute) -> None:
     """Raises PolicyError unless a TCPRoute may be stored."""
-    if _has_kind(route.spec.parent_refs, _MESHED):
+    if is_meshed(route.spec.parent_refs):
         _check_parents(route.spec.parent_refs)
         judge_tcp_route(route)
-
-
-def _has_kind(references: tuple[ParentReference, ...], kinds: frozenset[GroupKind]) -> bool:
-    return any(parent.kind in kinds for parent in parents(references, ""))
 
 
 def _check_parents(references: tuple[ParentReference, ...]) -> None:
@@ -94,7 +85,7 @@ def _check_annotations(
 ) -> None:
     """Only proxies of clients read them, so they are nothing to parents that are Servers."""
     settings = judge_call_settings(annotations, read_retry)
-    if isinstance(settings, PolicyError) and _has_kind(references, _CALLED):
+    if isinstance(settings, PolicyError) and is_called(references):
         raise settings
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from linkerd.kube.objects import ParentReference, RouteStatus
-from linkerd.policy.parents import Acceptance, Parent, acceptances, parents
+from linkerd.policy.parents import Acceptance, Parent, acceptances, is_called, is_meshed, parents
 from linkerd.policy.references import EGRESS_NETWORK, SERVER, SERVICE, GroupKind
 
 
@@ -48,6 +48,21 @@ def test_i69_ports_and_sections_are_kept() -> None:
 )
 def test_o79_other_parents_are_none_of_ours(reference: dict[str, str], kind: GroupKind) -> None:
     assert parent(**reference).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("group", "kind", "meshed", "called"),
+    [
+        ("core", "service", True, True),
+        ("policy.linkerd.io", "EgressNetwork", True, True),
+        ("policy.linkerd.io", "Server", True, False),
+        ("gateway.networking.k8s.io", "Gateway", False, False),
+    ],
+)
+def test_whose_a_route_is(group: str, kind: str, meshed: bool, called: bool) -> None:
+    references = (ParentReference("g", "some.one", "Else"), ParentReference("a", group, kind))
+    assert is_meshed(references) is meshed
+    assert is_called(references) is called
 
 
 def entry(name: str, *conditions: tuple[str, str], controller: str = "some/one") -> dict[str, Any]:
