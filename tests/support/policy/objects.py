@@ -1,18 +1,16 @@
 """Objects of policy for tests, as manifests have them."""
 
 from collections.abc import Mapping
-from itertools import count
 from typing import Any, Final
 
 import msgspec
 
 from services.policy.index.kinds import Kind
 from services.policy.resources import RESOURCES
+from tests.support.objects import meta
 
 CONTROLLER: Final = "linkerd.io/policy-controller"
 POLICY: Final = "policy.linkerd.io"
-
-_versions: Final = count(1)
 
 
 def item(
@@ -31,7 +29,7 @@ def item(
         "name": name,
         "namespace": namespace,
         "uid": f"uid-{kind.value}-{namespace}-{name}",
-        "resourceVersion": str(next(_versions)),
+        "resourceVersion": meta(name).resource_version,
         "labels": dict(labels or {}),
         "annotations": dict(annotations or {}),
         **({"creationTimestamp": f"{created}T00:00:00Z"} if created else {}),
