@@ -12,6 +12,9 @@ NAMESPACE: Final = "linkerd"
 IDENTITY: Final = "linkerd-identity"
 DESTINATION: Final = "linkerd-destination"
 POLICY: Final = "linkerd-policy"
+SP_VALIDATOR: Final = "linkerd-sp-validator"
+POLICY_VALIDATOR: Final = "linkerd-policy-validator"
+"""A second Service of linkerd-sp-validator's pods."""
 
 DESTINATION_PORT: Final = 8086
 POLICY_PORT: Final = 8090

@@ -90,7 +90,9 @@ def _check_kinds(references: Sequence[Reference]) -> None:
         field = f"{_REQUIRED}[{number}]"
         if not any(kind.is_named(reference.group, reference.kind) for kind in _AUTHENTICATIONS):
             allowed = ", ".join(map(str, _AUTHENTICATIONS))
-            problem = f"{shown(f'{reference.group}/{reference.kind}')} is none of {allowed}"
+            problem = (
+                f"{shown(str(GroupKind(reference.group, reference.kind)))} is none of {allowed}"
+            )
             raise PolicyError(f"{field}.kind", problem)
         if not reference.name:
             raise PolicyError(f"{field}.name", "must be there")
@@ -102,8 +104,12 @@ def _target(target: Reference) -> Target:
     for kind in _TARGETS:
         if kind.is_named(target.group, target.kind):
             return Target(kind, target.name)
-    what, allowed = shown(f"{target.group}/{target.kind}"), ", ".join(map(str, _TARGETS))
-    raise PolicyError(f"{_TARGET}.kind", f"{what} is none of {allowed}")
+    allowed = ", ".join(map(str, _TARGETS))
+    raise PolicyError(f"{_TARGET}.kind", f"{_shown(target)} is none of {allowed}")
+
+
+def _shown(reference: Reference) -> str:
+    return shown(str(GroupKind(reference.group, reference.kind)))
 
 
 def _key(reference: Reference | None, own: str) -> Key | None:

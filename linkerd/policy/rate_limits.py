@@ -7,7 +7,7 @@ from linkerd.kube.objects import HTTPLocalRateLimitPolicy, Limit, Override, Refe
 from linkerd.mesh.names import IdentityDomain
 from linkerd.policy.errors import PolicyError, shown
 from linkerd.policy.identities import Identity, service_account_identity
-from linkerd.policy.references import SERVER, SERVICE_ACCOUNT
+from linkerd.policy.references import SERVER, SERVICE_ACCOUNT, GroupKind
 
 _MAX: Final = 2**32 - 1
 _RATE: Final = "requestsPerSecond"
@@ -39,7 +39,7 @@ def judge_rate_limit(
     nothing."""
     spec = policy.spec
     if not SERVER.is_named(spec.target_ref.group, spec.target_ref.kind):
-        what = shown(f"{spec.target_ref.group}/{spec.target_ref.kind}")
+        what = shown(str(GroupKind(spec.target_ref.group, spec.target_ref.kind)))
         return None, [PolicyError("spec.targetRef.kind", f"{what} is not {SERVER}")]
     if not spec.target_ref.name:
         return None, [PolicyError("spec.targetRef.name", "must be there")]
@@ -88,7 +88,7 @@ def _clients(
 
 def _client(reference: Reference, field: str, own: str, domain: IdentityDomain) -> Identity:
     if not SERVICE_ACCOUNT.is_named(reference.group, reference.kind):
-        what = shown(f"{reference.group}/{reference.kind}")
+        what = shown(str(GroupKind(reference.group, reference.kind)))
         raise PolicyError(f"{field}.kind", f"{what} is not {SERVICE_ACCOUNT}")
     if not reference.name:
         raise PolicyError(f"{field}.name", "must be there")

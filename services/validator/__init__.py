@@ -1,0 +1,1 @@
+"""Judges policy objects and ServiceProfiles before the API server stores them."""
