@@ -5,16 +5,17 @@ where they listen, where their files are and which cluster they look at.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import yaml
 
 from linkerd.certificates import make_issuer, make_trust_anchor
 from linkerd.delivery.install import DOMAIN
+from linkerd.delivery.plain_webhooks import ServingFiles
 from linkerd.local.files import write_private
 from linkerd.trust.errors import TrustProblem
 from linkerd.trust.judge import judge, read_pair
@@ -59,42 +60,56 @@ class TrustFiles:
 
 @dataclass(frozen=True, slots=True)
 class PlainService:
-    """One service to start: `argv`, and where it will be."""
+    """One service to start: `argv`, and where it will be and speak which protocol."""
 
     name: str
     argv: tuple[str, ...]
+    protocol: Literal["gRPC", "HTTPS"]
     address: str
     admin_address: str
 
 
-def plain_services(tree: Path, kubeconfig: Path, trust: TrustFiles) -> list[PlainService]:
+def plain_services(
+    tree: Path, kubeconfig: Path, trust: TrustFiles, serving: ServingFiles
+) -> list[PlainService]:
     """Every service that deploy/base runs, in the order of its folders."""
     return [
-        _plain(container, kubeconfig, trust)
+        _plain(container, kubeconfig, trust, serving)
         for deployment in _deployments(tree)
         for container in deployment["spec"]["template"]["spec"]["containers"]
     ]
 
 
-def _plain(container: dict[str, Any], kubeconfig: Path, trust: TrustFiles) -> PlainService:
+def _plain(
+    container: dict[str, Any], kubeconfig: Path, trust: TrustFiles, serving: ServingFiles
+) -> PlainService:
     name, *flags = container["args"]
-    address, admin = (_address(container["ports"], end) for end in ("-grpc", "-admin"))
-    own: Sequence[str] = (
-        f"--kubeconfig={kubeconfig}", f"--addr={address}", f"--admin-addr={admin}",
-        "--enable-reflection=true", "--lame-duck=0s",
-    )  # fmt: skip
+    (admin,) = (_address(port) for port in container["ports"] if _is_admin(port))
+    (address,) = (_address(port) for port in container["ports"] if not _is_admin(port))
+    protocol: Literal["gRPC", "HTTPS"] = "HTTPS" if name == "validator" else "gRPC"
+    own = [f"--kubeconfig={kubeconfig}", f"--admin-addr={admin}", "--lame-duck=0s"]
+    if protocol == "gRPC":
+        own += [f"--addr={address}", "--enable-reflection=true"]
     if name == "identity":
-        own = (*own, f"--issuer={trust.issuer}", f"--trust-anchors={trust.anchors}")
+        own += [f"--issuer={trust.issuer}", f"--trust-anchors={trust.anchors}"]
     if name == "destination":
-        own = (*own, "--enable-debug-pages=true", "--enable-linked-clusters=true")
+        own += ["--enable-debug-pages=true", "--enable-linked-clusters=true"]
+    if name == "validator":
+        own += [f"--https-addr={address}"]
+        for prefix in ("", "policy-"):
+            own += [f"--{prefix}tls-certificate={serving.certificate}"]
+            own += [f"--{prefix}tls-key={serving.key}"]
     # A flag that is given twice has its last value.
     argv = (sys.executable, "-m", f"services.{name}", *flags, *own)
-    return PlainService(name, argv, address, admin)
+    return PlainService(name, argv, protocol, address, admin)
 
 
-def _address(ports: Sequence[dict[str, Any]], ending: str) -> str:
-    (port,) = (p["containerPort"] for p in ports if p["name"].endswith(ending))
-    return f"{HOST}:{port}"
+def _is_admin(port: dict[str, Any]) -> bool:
+    return bool(port["name"].endswith("-admin"))
+
+
+def _address(port: dict[str, Any]) -> str:
+    return f"{HOST}:{port['containerPort']}"
 
 
 def _deployments(tree: Path) -> Iterator[dict[str, Any]]:

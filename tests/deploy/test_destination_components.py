@@ -71,8 +71,9 @@ def test_the_component_changes_nothing_else(
     assert {k: v for k, v in ours.items() if k != "resources"} == {
         k: v for k, v in theirs.items() if k != "resources"
     }
-    unchanged = [o.body for o in ha if o.kind not in {"Deployment", "PodDisruptionBudget"}]
-    assert unchanged == [o.body for o in control_plane if o.kind != "Deployment"]
+    changed = {"Deployment", "PodDisruptionBudget", "ValidatingWebhookConfiguration"}
+    unchanged = [o.body for o in ha if o.kind not in changed]
+    assert unchanged == [o.body for o in control_plane if o.kind not in changed]
 
 
 def test_network_policy_lets_through_what_is_served(kubectl: Kubectl, tmp_path: Path) -> None:
@@ -98,7 +99,11 @@ def test_policies_let_both_sidecars_reach_each_other(kubectl: Kubectl, tmp_path:
         ]
         for policy in of_kind(objects, "NetworkPolicy")
     }
-    assert peers == {"linkerd-identity": ["destination"], "linkerd-destination": ["identity"]}
+    assert peers == {
+        "linkerd-identity": ["destination"],
+        "linkerd-destination": ["identity"],
+        "linkerd-sp-validator": ["identity", "destination"],
+    }
 
 
 def test_policies_let_out_to_the_api_server_dns_and_each_other_alone(
@@ -113,12 +118,14 @@ def test_policies_let_out_to_the_api_server_dns_and_each_other_alone(
     content = {**head, "resources": ["../../deploy/base"], **yaml.safe_load(overlay)}
     (mine / "kustomization.yaml").write_text(yaml.safe_dump(content))
     for policy in of_kind(parse(kubectl.render(mine)), "NetworkPolicy"):
-        api_server, dns, sidecar = policy.spec["egress"]
-        assert {port["port"] for port in api_server["ports"]} == {443, 6443}
-        assert api_server["to"] == [{"ipBlock": {"cidr": "192.0.2.10/32"}}]
+        *api_server, dns, sidecar = policy.spec["egress"]
+        for rule in api_server:
+            assert {port["port"] for port in rule["ports"]} == {443, 6443}
+            assert rule["to"] == [{"ipBlock": {"cidr": "192.0.2.10/32"}}]
+        assert bool(api_server) == (policy.name != "linkerd-sp-validator")  # which calls nobody
         assert {port["port"] for port in dns["ports"]} == {53}
         assert [sorted(peer) for peer in dns["to"]] == [["namespaceSelector"], ["ipBlock"]]
-        assert [list(peer) for peer in sidecar["to"]] == [["podSelector"]]
+        assert {tuple(peer) for peer in sidecar["to"]} == {("podSelector",)}
         assert sidecar["ports"]
 
 

@@ -11,7 +11,13 @@ from linkerd.delivery.tree import ROOT
 from linkerd.version import VERSION
 from tests.support.manifests import Manifest, named, of_kind, parse
 
-CLUSTER_WIDE = {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
+CLUSTER_WIDE = {
+    "Namespace",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ValidatingWebhookConfiguration",
+}
 
 
 def test_objects_are_named_and_placed(tree: list[Manifest]) -> None:
@@ -134,6 +140,8 @@ def test_names_and_ports_that_proxies_know(control_plane: list[Manifest]) -> Non
         "linkerd-identity-headless": [("grpc", 8080)],
         "linkerd-dst": [("grpc", 8086)],
         "linkerd-dst-headless": [("grpc", 8086)],
+        "linkerd-sp-validator": [("sp-validator", 443)],
+        "linkerd-policy-validator": [("policy-https", 443)],
     }
     for service in of_kind(control_plane, "Service"):
         assert (service.spec.get("clusterIP") == "None") == service.name.endswith("-headless")
@@ -152,6 +160,8 @@ def test_container_ports_are_the_known_ones(control_plane: list[Manifest]) -> No
         "ident-admin": 9990,
         "dest-grpc": 8086,
         "dest-admin": 9996,
+        "sp-validator": 8443,
+        "spval-admin": 9997,
     }
 
 
@@ -195,7 +205,8 @@ def test_local_overlay_only_changes_images_and_flags(
         assert container["imagePullPolicy"] == "Never"
         if deployment.name == "linkerd-destination":
             assert container["args"].pop() == "-enable-debug-pages=true"
-        assert container["args"].pop() == "-enable-reflection=true"
+        if any(port["name"].endswith("-grpc") for port in container["ports"]):
+            assert container["args"].pop() == "-enable-reflection=true"
         (base,) = named(control_plane, "Deployment", deployment.name).containers
         container["image"], container["imagePullPolicy"] = base["image"], base["imagePullPolicy"]
     assert [o.body for o in local] == [o.body for o in control_plane]

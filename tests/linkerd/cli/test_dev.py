@@ -1,5 +1,6 @@
 """`linkerd dev`: an API server and the services, in one terminal, until ctrl-C."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,15 +10,20 @@ from pathlib import Path
 import grpc
 import pytest
 
+from linkerd.delivery.errors import KubectlError
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
+from tests.support.admission.profiles import budget
 from tests.support.updates import Updates
 
 pytestmark = pytest.mark.integration
 
 LINKERD = Path(sys.executable).with_name("linkerd")
 BOOKS = "books.demo.svc.cluster.local:8080"
+BAD_PROFILE = budget(ttl="soon") | {
+    "metadata": {"name": "books.demo.svc.cluster.local", "namespace": "demo"}
+}
 
 
 def test_from_nothing_to_changing_answers_and_back(tmp_path: Path) -> None:
@@ -32,7 +38,7 @@ def test_from_nothing_to_changing_answers_and_back(tmp_path: Path) -> None:
         assert dev.stdout is not None
         said: list[str] = []
         try:
-            waiting = {"identity", "destination"}
+            waiting = {"identity", "destination", "validator"}
             for line in dev.stdout:
                 said.append(line)
                 waiting -= {name for name in waiting if line.startswith(name) and " ready " in line}
@@ -49,6 +55,8 @@ def test_from_nothing_to_changing_answers_and_back(tmp_path: Path) -> None:
                 more = example.replace("192.0.2.2", "192.0.2.3")
                 kubectl.apply(more, doing="changing the example")
                 updates.wait(lambda seen: seen == {"192.0.2.1:8080", "192.0.2.3:8080"})
+            with pytest.raises(KubectlError, match="RetryBudget has an invalid TTL"):
+                kubectl.apply(json.dumps(BAD_PROFILE), doing="storing a bad profile")
         finally:
             dev.send_signal(signal.SIGINT)
             rest, _ = dev.communicate(timeout=60)

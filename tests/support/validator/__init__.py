@@ -1,0 +1,1 @@
+"""The validator as a program, and an API server that asks it."""
