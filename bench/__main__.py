@@ -20,6 +20,7 @@ from bench import (
     hostnames,
     huge_service,
     identity,
+    policy_outbound,
     relist,
     rolling,
     scale,
@@ -124,6 +125,11 @@ async def _identity(where: cluster.Cluster, options: Options) -> list[Figure]:
     return await identity.run(where.kubeconfig, where.client, options.logs, calls=identity.CALLS)
 
 
+async def _policy_outbound(where: cluster.Cluster, options: Options) -> list[Figure]:
+    shape = Crowd(options.streams, options.connections)
+    return await policy_outbound.run(where, options.logs, shape)
+
+
 BENCHES: Mapping[str, Bench] = {
     "startup": _startup,
     "peer": _peer,
@@ -143,6 +149,7 @@ BENCHES: Mapping[str, Bench] = {
     "rolling": _rolling,
     "churn": _churn,
     "identity": _identity,
+    "policy-outbound": _policy_outbound,
 }
 
 

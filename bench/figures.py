@@ -111,6 +111,14 @@ KINDS: Mapping[str, Kind] = {
     "certify_siege_rss_mib": Kind("MiB", "resident memory at most, while besieged", 200),
     "certify_siege_unanswered": Kind("", "good calls never answered meanwhile", 0),
     "certify_siege_p99_ms": Kind("ms", "a good call meanwhile, the slowest in 100"),
+    "policy_outbound_first_all_s": Kind(
+        "s", "10,000 streams on 1,000 services: until all have their first policy", 1.5
+    ),
+    "policy_outbound_first_cpu_s": Kind("s", "the same: server CPU for those answers"),
+    "policy_outbound_kib_per_stream": Kind("KiB", "the same: memory a stream adds"),
+    "policy_outbound_change_us": Kind(
+        "us", "the same: server CPU for a change of one route, which its followers hear alone"
+    ),
     **_yardstick("peer", "a grpc-go server with constant bytes"),
     **_yardstick("engine", "our engine with constant bytes"),
     **_yardstick("grpcio", "our engine on gRPC core with constant bytes"),

@@ -11,6 +11,7 @@ from bench import (
     extremes,
     fanout_figures,
     get1000,
+    policy_outbound,
     relist,
     rolling,
     startup,
@@ -101,3 +102,20 @@ def test_a_fit_reads_as_a_formula() -> None:
     fit = Fit({"fixed": 1000.0, "listeners": 26.4}, mean_error=0.03, worst_error=0.1)
     text = change_cost.describe("cost", fit)
     assert text == "cost = 1000 + 26.4*listeners us (mean error 3%, worst 10%)"
+
+
+async def test_outbound_policies_of_a_small_cluster(
+    own_api_cluster: LocalCluster, tmp_path: Path
+) -> None:
+    async with cluster.seeded(own_api_cluster.kubeconfig, SilentProgress(), SMALL) as where:
+        shape = Crowd(streams=30, connections=3)
+        taken = await policy_outbound.run(where, tmp_path, shape, count=2)
+    assert {figure.name for figure in taken} == {
+        "policy_outbound_first_all_s",
+        "policy_outbound_first_cpu_s",
+        "policy_outbound_kib_per_stream",
+        "policy_outbound_change_us",
+    }
+    (change,) = [figure for figure in taken if figure.name == "policy_outbound_change_us"]
+    assert change.at["listeners"] == 16  # two of four requests, of thirty streams
+    assert change.value > 0
