@@ -76,7 +76,7 @@ def read_networks(
     blocks: Sequence[Block], field: str
 ) -> tuple[tuple[Network, ...], list[PolicyError]]:
     """What can be read of the blocks of a field, and all faults: a block that cannot be read is
-    left out, and so is an exception that cannot be, or that lies outside of its block."""
+    left out, and so is an exception that cannot be."""
     faults: list[PolicyError] = []
     networks = (_read(block, f"{field}[{number}]", faults) for number, block in enumerate(blocks))
     return tuple(network for network in networks if network is not None), faults
@@ -91,12 +91,10 @@ def _read(block: Block, field: str, faults: list[PolicyError]) -> Network | None
     excluded = []
     for number, text in enumerate(block.except_):
         try:
-            part = parse_block(text)
-            _check_exception(part, whole)
+            excluded.append(parse_block(text))
+            _check_exception(excluded[-1], whole)
         except ValueError as error:
             faults.append(PolicyError(f"{field}.except[{number}]", str(error)))
-            continue
-        excluded.append(part)
     return Network(whole, tuple(excluded))
 
 

@@ -82,6 +82,14 @@ def test_what_can_be_read_is_kept_beside_what_cannot() -> None:
     assert [fault.field for fault in faults] == ["n[0].cidr", "n[1].except[0]"]
 
 
+def test_exceptions_that_are_odd_are_faults_and_count() -> None:
+    """A network that its exception covers has no address; one outside of it takes none away."""
+    blocks = [Block("10.0.0.0/8", ("0.0.0.0/0",)), Block("10.0.0.0/8", ("11.0.0.0/8",))]
+    networks, faults = read_networks(blocks, "n")
+    assert [network.size for network in networks] == [0, 2**24]
+    assert [fault.field for fault in faults] == ["n[0].except[0]", "n[1].except[0]"]
+
+
 def _small(address: int, prefix: int) -> IPBlock:
     return parse_block(f"192.0.2.{address}/{prefix}")
 
