@@ -10,6 +10,7 @@ from linkerd.policy.connection_routes import judge_tcp_route, judge_tls_route
 from linkerd.policy.errors import PolicyError
 from linkerd.policy.grpc_routes import judge_grpc_route
 from linkerd.policy.http_routes import judge_http_route
+from linkerd.policy.parents import is_called, is_meshed
 from linkerd.policy.references import GATEWAY_HTTP_ROUTE, LINKERD_HTTP_ROUTE
 from linkerd.policy.routes import ConnectionRule, GrpcRule, HttpRule, Route
 from services.policy.index.kinds import Kind
@@ -36,7 +37,8 @@ ROUTES: Final[Mapping[Kind, Judge]] = {
 
 
 class Routes(Tables):
-    """The routes that mean something. One that does not is complained of, and counts as absent."""
+    """The routes of the mesh that mean something. One that does not is complained of, and counts as
+    absent; what others than us have parents for is theirs to judge."""
 
     def __init__(self, complaints: Complaints) -> None:
         self.judged: dict[RouteKey, JudgedRoute] = {}
@@ -55,13 +57,13 @@ class Routes(Tables):
         return take
 
     def _judged(self, kind: Kind, key: Key, judge: Judge, now: Any) -> JudgedRoute | None:
-        if now is None:
+        if now is None or not is_meshed(now.spec.parent_refs):
             return None
         try:
             route = judge(now)
         except PolicyError as error:
             self._complaints.about(kind.value, *key, error.field, error.problem)
             return None
-        if isinstance(route.calls, PolicyError):
+        if isinstance(route.calls, PolicyError) and is_called(now.spec.parent_refs):
             self._complaints.about(kind.value, *key, route.calls.field, route.calls.problem)
         return route
