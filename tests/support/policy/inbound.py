@@ -82,8 +82,12 @@ class World:
     def put(self, kind: Kind, name: str, spec: Any = None, **more: Any) -> Any:
         """An object comes or changes."""
         made = item(kind, name, spec, **more)
-        self.index.listener(kind)([Applied(made)])
+        self.tell(kind, made)
         return made
+
+    def tell(self, kind: Kind, made: Any) -> None:
+        """An object comes or changes."""
+        self.index.listener(kind)([Applied(made)])
 
     def pod(self, name: str = "web-0", *, containers: Any = (), **more: Any) -> Any:
         """A pod comes or changes."""
