@@ -40,8 +40,8 @@ class IndexCollector(Collector):
             ("network_authentication", "NetworkAuthentications", _of(allowed.networks)),
             ("pod", "Pods in the mesh", _of(objects.workloads.pods)),
             ("external_workload", "ExternalWorkloads", _of(objects.workloads.external)),
-            ("server", "Servers", objects.servers.namespaces()),
-            ("server_authorization", "ServerAuthorizations", allowed.server_namespaces()),
+            ("server", "Servers", _of(objects.servers.known)),
+            ("server_authorization", "ServerAuthorizations", _of(allowed.of_servers)),
             ("authorization_policy", "AuthorizationPolicies", _of(allowed.policies)),
             ("http_route", "HTTPRoutes", _of(http_routes)),
         ):

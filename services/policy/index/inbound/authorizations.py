@@ -1,6 +1,7 @@
 """Who may call what, filed by what it is about."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Final
 
 from linkerd.index import Complaints, Subject, Taker
@@ -30,6 +31,7 @@ from linkerd.policy.server_authorizations import (
     judge_server_authorization,
 )
 from services.policy.index.inbound import subjects as on
+from services.policy.index.inbound.places import Place, Placed, place_of, places_of
 from services.policy.index.inbound.servers import Servers
 from services.policy.index.judging import Judge, whole
 from services.policy.index.kinds import Kind
@@ -51,7 +53,8 @@ class Authorizations(Tables):
     def __init__(self, mesh: MeshSettings, servers: Servers, complaints: Complaints) -> None:
         domain: Final = mesh.identities
         self._servers = servers
-        self._of_servers: dict[str, dict[str, ServerAuthorizationPolicy]] = {}  # by namespace
+        self.of_servers: dict[Key, ServerAuthorizationPolicy] = {}
+        self._placed: Placed[Key, ServerAuthorizationPolicy] = Placed()
         self.policies: dict[Key, RequiredAuthentications] = {}
         self.policies_on: dict[PolicyTarget, tuple[Key, ...]] = {}
         self.mesh_tls: dict[Key, MeshTls] = {}
@@ -87,13 +90,10 @@ class Authorizations(Tables):
         self, server: Key, labels: Mapping[str, str]
     ) -> Iterator[tuple[str, Authorization]]:
         """What ServerAuthorizations allow at a Server, which has `labels`, by their names."""
-        for name, each in sorted(self._of_servers.get(server.namespace, {}).items()):
-            if each.authorization is not None and _is_for(each, server.name, labels):
-                yield name, each.authorization
-
-    def server_namespaces(self) -> Iterator[str]:
-        """The namespace of each ServerAuthorization."""
-        return (namespace for namespace, known in self._of_servers.items() for _ in known)
+        near = self._placed.near((_by_name(server), *places_of((server.namespace,), labels)))
+        for key, said in sorted(near.items(), key=itemgetter(0)):
+            if said.authorization is not None and _is_for(said, server, labels):
+                yield key.name, said.authorization
 
     def on_target(self, *targets: PolicyTarget) -> list[Key]:
         """The AuthorizationPolicies for any of the targets, sorted."""
@@ -103,22 +103,23 @@ class Authorizations(Tables):
         self, key: Key, now: ServerAuthorization | None
     ) -> Iterator[Subject]:
         said = self._judge_server_authorization(key, now)
-        named = self._of_servers.setdefault(key.namespace, {})
-        before = put(named, key.name, said)
-        if not named:
-            del self._of_servers[key.namespace]
+        before = put(self.of_servers, key, said)
         if before == said:
             return
+        if before is not None:
+            self._placed.remove(key, (_place(key, before),))
+        if said is not None:
+            self._placed.place(key, said, (_place(key, said),))
         for server in {*self._servers_of(key, before), *self._servers_of(key, said)}:
-            yield on.server_authorizations(key.namespace, server)
+            yield on.server_authorizations(*server)
 
-    def _servers_of(self, key: Key, said: ServerAuthorizationPolicy | None) -> Iterable[str]:
+    def _servers_of(self, key: Key, said: ServerAuthorizationPolicy | None) -> Iterable[Key]:
         if said is None:
             return ()
         if isinstance(said.server, str):
-            return (said.server,)
-        known = self._servers.of_namespace(key.namespace)
-        return [name for name, server in known.items() if _is_for(said, name, server.labels)]
+            return (Key(key.namespace, said.server),)
+        near = self._servers.placed.near((_place(key, said),))
+        return [server for server, known in near.items() if _is_for(said, server, known.labels)]
 
     def _take_policy(self, key: Key, now: AuthorizationPolicy | None) -> Iterator[Subject]:
         said = self._judge_policy(key, now)
@@ -140,11 +141,22 @@ class Authorizations(Tables):
             yield on.network(*key)
 
 
-def _is_for(policy: ServerAuthorizationPolicy, server: str, labels: Mapping[str, str]) -> bool:
+def _by_name(server: Key) -> Place:
+    """Where those are that look for a Server by its name; no label has an empty key."""
+    return (server.namespace, "", server.name)
+
+
+def _place(key: Key, said: ServerAuthorizationPolicy) -> Place:
+    if isinstance(said.server, str):
+        return _by_name(Key(key.namespace, said.server))
+    return place_of((key.namespace,), said.server)
+
+
+def _is_for(policy: ServerAuthorizationPolicy, server: Key, labels: Mapping[str, str]) -> bool:
     chosen = policy.server
     if isinstance(chosen, LabelSelector):
         return selects(chosen, labels)
-    return chosen == server
+    return chosen == server.name
 
 
 def _targets(key: Key, said: RequiredAuthentications | None) -> frozenset[PolicyTarget]:

@@ -54,7 +54,7 @@ class Composer:
 
     def port(self) -> Port | None:
         """What is told; None if there is no such Server."""
-        server = self._objects.servers.get(self._key)
+        server = self._objects.servers.known.get(self._key)
         if server is None:
             return None
         protocol = server.policy.protocol

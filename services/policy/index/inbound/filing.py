@@ -8,7 +8,8 @@ from linkerd.index import Complaints, Subject, Taker
 from linkerd.index.filing import put
 from linkerd.kube.objects import Key, Server
 from services.policy.index.inbound import subjects as on
-from services.policy.index.inbound.selections import Selection
+from services.policy.index.inbound.places import Place, Placed, places_of
+from services.policy.index.inbound.selections import Selection, scope_of
 from services.policy.index.inbound.workloads import (
     Content,
     Workload,
@@ -28,8 +29,9 @@ class Workloads(Tables):
         self.pods: dict[Key, Workload] = {}
         self.external: dict[Key, Workload] = {}
         self._known: dict[Content, Workload] = {}
-        self._of: dict[str, dict[Workload, None]] = {}  # by namespace
-        self._selections: dict[str, dict[str, Selection]] = {}  # by namespace, by Server
+        self._placed: Placed[Workload, None] = Placed()
+        self._selections: dict[Key, Selection] = {}  # of Servers
+        self._looking: Placed[Key, Selection] = Placed()
 
     def takers(self) -> Mapping[Kind, Taker]:
         return {
@@ -77,30 +79,35 @@ class Workloads(Tables):
         if known is not None:
             return known
         made = Workload(content, labels, partial(self._complaints.about, kind.value, *key))
-        selections = self._selections.get(made.namespace, {}).values()
-        made.selections = _ranked(each for each in selections if _selects(each, made))
+        places = list(_places_of(made))
+        near = self._looking.near(places).values()
+        made.selections = _ranked(each for each in near if _selects(each, made))
         self._known[content] = made
-        self._of.setdefault(made.namespace, {})[made] = None
+        self._placed.place(made, None, places)
         return made
 
     def _drop(self, workload: Workload) -> None:
         del self._known[workload.content]
-        others = self._of[workload.namespace]
-        del others[workload]
-        if not others:
-            del self._of[workload.namespace]
+        self._placed.remove(workload, _places_of(workload))
 
     def _take_server(self, key: Key, now: Server | None) -> Iterator[Subject]:
         selection = Selection.of(now) if now is not None else None
-        named = self._selections.setdefault(key.namespace, {})
-        before = put(named, key.name, selection)
-        if not named:
-            del self._selections[key.namespace]
+        before = put(self._selections, key, selection)
         if before == selection:
             return
-        for workload in self._of.get(key.namespace, ()):
+        was = before.places(key.namespace) if before is not None else ()
+        places = selection.places(key.namespace) if selection is not None else ()
+        self._looking.remove(key, was)
+        if selection is not None:
+            self._looking.place(key, selection, places)
+        for workload in self._placed.near((*was, *places)):
             ports = _select(workload, before, selection)
             yield from [on.port(workload.id, port) for port in ports]
+
+
+def _places_of(workload: Workload) -> Iterator[Place]:
+    scope = scope_of(workload.namespace, is_external=workload.is_external)
+    return places_of(scope, workload.labels)
 
 
 def _select(workload: Workload, before: Selection | None, now: Selection | None) -> Iterable[int]:

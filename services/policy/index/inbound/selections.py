@@ -5,6 +5,12 @@ from dataclasses import dataclass
 
 from linkerd.kube.objects import LabelSelector, Server
 from linkerd.policy.selectors import selects
+from services.policy.index.inbound.places import Place, place_of
+
+
+def scope_of(namespace: str, *, is_external: bool) -> Place:
+    """Where workloads of a kind meet those Servers that may select them."""
+    return (namespace, "external-workloads" if is_external else "pods")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,15 @@ class Selection:
     def rank(self) -> tuple[bool, str, str]:
         """Sorts those first that count before others."""
         return (not self.created, self.created, self.name)
+
+    def places(self, namespace: str) -> tuple[Place, ...]:
+        """Places at which all workloads are that it selects."""
+        each = ((self.pods, False), (self.external_workloads, True))
+        return tuple(
+            place_of(scope_of(namespace, is_external=is_external), selector)
+            for selector, is_external in each
+            if selector is not None
+        )
 
     def selects(self, labels: Mapping[str, str], *, is_external: bool) -> bool:
         """Whether it selects workloads with these labels."""

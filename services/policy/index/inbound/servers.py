@@ -10,12 +10,11 @@ from linkerd.kube.objects import HTTPLocalRateLimitPolicy, Key, Server
 from linkerd.policy.rate_limits import RateLimit, judge_rate_limit
 from linkerd.policy.servers import ServerPolicy, judge_server
 from services.policy.index.inbound import subjects as on
+from services.policy.index.inbound.places import Place, Placed, places_of
 from services.policy.index.judging import Judge
 from services.policy.index.kinds import Kind
 from services.policy.index.tables import Tables
 from services.policy.model.mesh_settings import MeshSettings
-
-_NOBODY: Final[Mapping[str, "KnownServer"]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +40,12 @@ class DatedLimit:
 
 
 class Servers(Tables):
-    """Servers by namespace and name, and the rate limits in force by Server."""
+    """Servers, those with certain labels by place, and the rate limits in force by Server."""
 
     def __init__(self, mesh: MeshSettings, complaints: Complaints) -> None:
         domain: Final = mesh.identities
-        self._servers: dict[str, dict[str, KnownServer]] = {}
+        self.known: dict[Key, KnownServer] = {}
+        self.placed: Placed[Key, KnownServer] = Placed()
         self._limits: dict[Key, Key] = {}  # the Servers that rate limits are for
         self._limits_of: dict[Key, dict[Key, DatedLimit]] = {}
         self._judge_server = Judge(Kind.SERVER, complaints, judge_server)
@@ -56,18 +56,6 @@ class Servers(Tables):
     def takers(self) -> Mapping[Kind, Taker]:
         return {Kind.SERVER: self._take_server, Kind.RATE_LIMIT_POLICY: self._take_limit}
 
-    def get(self, key: Key) -> KnownServer | None:
-        """What a Server says, if there is one of that name that says anything."""
-        return self.of_namespace(key.namespace).get(key.name)
-
-    def of_namespace(self, namespace: str) -> Mapping[str, KnownServer]:
-        """The Servers of a namespace."""
-        return self._servers.get(namespace, _NOBODY)
-
-    def namespaces(self) -> Iterator[str]:
-        """The namespace of each Server."""
-        return (namespace for namespace, known in self._servers.items() for _ in known)
-
     def limit(self, server: Key) -> DatedLimit | None:
         """The rate limit of a Server, if it has one."""
         return min(self._limits_of.get(server, {}).values(), key=lambda e: e.rank, default=None)
@@ -77,12 +65,14 @@ class Servers(Tables):
         known = None
         if now is not None and policy is not None:
             known = KnownServer(policy, now.metadata.labels)
-        named = self._servers.setdefault(key.namespace, {})
-        before = put(named, key.name, known)
-        if not named:
-            del self._servers[key.namespace]
-        if before != known:
-            yield on.server(*key)
+        before = put(self.known, key, known)
+        if before == known:
+            return
+        if before is not None:
+            self.placed.remove(key, places_of(_scope(key), before.labels))
+        if known is not None:
+            self.placed.place(key, known, places_of(_scope(key), known.labels))
+        yield on.server(*key)
 
     def _take_limit(self, key: Key, now: HTTPLocalRateLimitPolicy | None) -> Iterator[Subject]:
         said = self._judge_limit(key, now)
@@ -95,6 +85,10 @@ class Servers(Tables):
         for server in refile(self._limits_of, key, was, owner, limit):
             if before != limit:
                 yield on.rate_limits(*server)
+
+
+def _scope(key: Key) -> Place:
+    return (key.namespace,)
 
 
 def _is_accepted(policy: HTTPLocalRateLimitPolicy) -> bool:
