@@ -210,14 +210,21 @@ class Session:
                 self._on(event)
 
     def _widen(self, updates: Sequence[tuple[int, int]]) -> None:
-        self._flood_meter.charge(costs.cost_of_updates(len(updates), self._updates))
-        self._updates += len(updates)
-        if self._flood_meter.standing is Standing.CLOSED:
-            return
-        widen = self._outbox.widen
-        for stream_id, increment in updates:
+        """These few are charged once they have done what they do. What is behind one that ends the
+        connection costs nothing, as when it comes too late to be read."""
+        widen, charged = self._outbox.widen, 0
+        for count, (stream_id, increment) in enumerate(updates, start=1):
             if not widen(stream_id, increment):
+                self._charge_updates(count - charged)
+                charged = count
+                if self._flood_meter.standing is Standing.CLOSED:
+                    return
                 self._act_on(WindowUpdateFrame(stream_id, window_increment=increment))
+        self._charge_updates(len(updates) - charged)
+
+    def _charge_updates(self, count: int) -> None:
+        self._flood_meter.charge(costs.cost_of_updates(count, self._updates))
+        self._updates += count
 
     def _break(self, error: ProtocolError) -> None:
         """The peer has broken the protocol."""
