@@ -7,6 +7,7 @@ from typing import Any, Final
 from linkerd.check.cluster import Cluster
 from linkerd.check.identity import data_plane_category, identity_category
 from linkerd.check.model import Category, Check, CheckError
+from linkerd.check.webhooks import webhooks_category
 from linkerd.mesh.labels import CONTROL_PLANE_COMPONENT
 from linkerd.runtime.clock import Clock
 
@@ -25,6 +26,7 @@ def core_categories(
     control_plane = (_kubernetes_api, _kubernetes_version, _existence)
     categories = [make(cluster) for make in control_plane]
     categories.append(identity_category(cluster, clock))
+    categories.append(webhooks_category(cluster, clock))
     if proxy:
         categories.append(data_plane_category(cluster, namespace))
     return tuple(categories)
