@@ -17,7 +17,7 @@ GATEWAY = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "g"}
 
 
 def judge(
-    kind: Kind = Kind.HTTP_ROUTE, parent: Any = None, rules: Any = None, **annotations: str
+    kind: Kind = Kind.HTTP_ROUTE, parent: Any = None, rules: Any = None, annotations: Any = None
 ) -> tuple[bool, int]:
     """Whether a route counts, and how often it is complained of if it is filed twice."""
     complaints = Complaints()
@@ -47,5 +47,5 @@ def test_routes_without_a_parent_of_the_mesh_are_not_ours_to_judge() -> None:
 
 def test_annotations_for_clients_matter_where_clients_have_the_route() -> None:
     bad = {"timeout.linkerd.io/request": "soon"}
-    assert judge(**bad) == (True, 1)
-    assert judge(parent=SERVER, **bad) == (True, 0)
+    assert judge(annotations=bad) == (True, 1)
+    assert judge(parent=SERVER, annotations=bad) == (True, 0)
