@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from linkerd.delivery.errors import KubectlError
 from linkerd.delivery.install import Images, install
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.delivery.tree import ROOT
 from linkerd.local.progress import SilentProgress
+from tests.support.admission.cases import network_authentication
+from tests.support.admission.profiles import budget
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group("demo")]
 
@@ -31,19 +34,19 @@ def pods(kubectl: Kubectl, namespace: str) -> dict[str, bool]:
 def test_every_pod_is_ready(delivered: Kubectl) -> None:
     control_plane, demo = pods(delivered, "linkerd"), pods(delivered, "demo")
     names = {name.rsplit("-", 2)[0] for name in control_plane}
-    assert names == {"linkerd-identity", "linkerd-destination"}
+    assert names == {"linkerd-identity", "linkerd-destination", "linkerd-sp-validator"}
     assert len(demo) == 8
     assert all([*control_plane.values(), *demo.values()])
 
 
-@pytest.mark.parametrize("service", ["identity", "destination"])
+@pytest.mark.parametrize("service", ["identity", "destination", "sp-validator"])
 def test_logs_are_readable(delivered: Kubectl, service: str) -> None:
     said = delivered("logs", "--namespace=linkerd", f"deployment/linkerd-{service}")
     assert "ready" in said
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("service", ["identity", "destination"])
+@pytest.mark.parametrize("service", ["identity", "destination", "sp-validator"])
 def test_services_run_without_privilege(delivered: Kubectl, service: str) -> None:
     """What the manifests ask for is what the kernel grants; the image has the project in it."""
     source = (
@@ -72,6 +75,18 @@ def test_a_second_install_changes_nothing(delivered: Kubectl, images: Images) ->
     before = pods(delivered, "linkerd") | pods(delivered, "demo")
     assert install(ROOT, delivered, images, SilentProgress()).changed == ()
     assert pods(delivered, "linkerd") | pods(delivered, "demo") == before
+
+
+def test_the_api_server_asks_the_validator(delivered: Kubectl) -> None:
+    """By both Services, whose certificates the install has made."""
+    metadata = {"name": "books.demo.svc.cluster.local", "namespace": "demo"}
+    for body, says in (
+        (budget(ttl="soon"), "RetryBudget has an invalid TTL"),
+        (network_authentication(), "spec.networks: must have at least one network"),
+    ):
+        wrong = json.dumps(body | {"metadata": metadata})
+        with pytest.raises(KubectlError, match=f"denied the request: .*{says}"):
+            delivered("create", "--dry-run=server", "--filename=-", stdin=wrong)
 
 
 def test_grpcurl_knows_the_methods(delivered: Kubectl) -> None:

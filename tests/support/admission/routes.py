@@ -156,7 +156,7 @@ GATEWAYS: Final = [
     ),
     Case("a21-gateway", http(GATEWAY_PARENT, filters=REWRITE, backendRefs=[BACKEND])),
     Case(
-        "a23-p24",
+        "a23-p24-p28b",
         http(backendRefs=[{"name": "jam"}]),
         "spec.rules[0].backendRefs[0].port: must be given",
         schema="a Service needs a port",
