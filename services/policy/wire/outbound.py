@@ -41,7 +41,7 @@ from services.policy.wire.routes import (
 
 _DETECTION: Final = duration_message(timedelta(seconds=10)).SerializeToString()
 _MAX_BYTES: Final = (4 << 20) - (64 << 10)  # of routes in a message; proxies take 4 MiB in all
-_REMEMBERED: Final = 4_096  # encoded routes of a kind
+_REMEMBERED: Final = 2_048  # encoded routes of a kind
 
 # Numbers of fields: of OutboundPolicy, of a protocol with its routes, of Detect, and of
 # ProxyProtocol, which Detect has the same of.
@@ -207,8 +207,16 @@ def _plain(message: Message) -> bytes:
 
 
 def _remembering(write: Callable[[Route], Message]) -> Callable[[Route], bytes]:
-    """Of many routes few change at a time: the others are not encoded again."""
-    return lru_cache(_REMEMBERED)(lambda route: _plain(write(route)))
+    """Of the many routes that a port may have few change at a time: the others are not encoded
+    again. Defaults are few."""
+    remembered = lru_cache(_REMEMBERED)(lambda route: _plain(write(route)))
+
+    def encoded(route: Route) -> bytes:
+        if isinstance(route.metadata, str):
+            return _plain(write(route))
+        return remembered(route)
+
+    return encoded
 
 
 _http: Final = _remembering(_http_route)
