@@ -20,6 +20,7 @@ from bench import (
     hostnames,
     huge_service,
     identity,
+    policy_inbound,
     policy_outbound,
     relist,
     rolling,
@@ -125,6 +126,12 @@ async def _identity(where: cluster.Cluster, options: Options) -> list[Figure]:
     return await identity.run(where.kubeconfig, where.client, options.logs, calls=identity.CALLS)
 
 
+async def _policy(_where: cluster.Cluster, options: Options) -> list[Figure]:
+    return await policy_inbound.run(
+        options.logs, options.progress, streams=options.streams, connections=options.connections
+    )
+
+
 async def _policy_outbound(where: cluster.Cluster, options: Options) -> list[Figure]:
     shape = Crowd(options.streams, options.connections)
     return await policy_outbound.run(where, options.logs, shape)
@@ -149,6 +156,7 @@ BENCHES: Mapping[str, Bench] = {
     "rolling": _rolling,
     "churn": _churn,
     "identity": _identity,
+    "policy": _policy,
     "policy-outbound": _policy_outbound,
 }
 

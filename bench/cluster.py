@@ -33,15 +33,19 @@ class Cluster:
 
 @contextlib.asynccontextmanager
 async def seeded(
-    kubeconfig: Path | None, progress: Progress, shape: Shape = dataset.DEFAULT
+    kubeconfig: Path | None,
+    progress: Progress,
+    shape: Shape = dataset.DEFAULT,
+    *,
+    state: Path = STATE,
 ) -> AsyncIterator[Cluster]:
-    """Enter with a cluster that holds the dataset; a cluster started here is stopped after. Raises
-    BenchError when another run has it."""
+    """Enter with a cluster that holds the dataset; a cluster started here is stopped after, and
+    what it holds is kept in `state`. Raises BenchError when another run has it."""
     async with contextlib.AsyncExitStack() as stack:
         if kubeconfig is None:
-            if not stack.enter_context(locked(STATE.with_suffix(".lock"), wait=False)):
+            if not stack.enter_context(locked(state.with_suffix(".lock"), wait=False)):
                 raise BenchError("another bench runs in this folder; wait for it, or end it")
-            local = LocalCluster(STATE, api_only=True)
+            local = LocalCluster(state, api_only=True)
             stack.push_async_callback(asyncio.to_thread, local.down)
             await asyncio.to_thread(local.up, progress)
             kubeconfig = local.kubeconfig

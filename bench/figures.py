@@ -111,6 +111,17 @@ KINDS: Mapping[str, Kind] = {
     "certify_siege_rss_mib": Kind("MiB", "resident memory at most, while besieged", 200),
     "certify_siege_unanswered": Kind("", "good calls never answered meanwhile", 0),
     "certify_siege_p99_ms": Kind("ms", "a good call meanwhile, the slowest in 100"),
+    "policy_rss_mib": Kind("MiB", "10,000 pods, 1,000 services: resident memory", 200, 793),
+    "policy_ready_s": Kind("s", "the same: from the start of the process to ready", 2.5),
+    "policy_first_all_s": Kind(
+        "s", "10,000 streams for ports of 10,000 pods: until all have their first answer", 1.0, 0.7
+    ),
+    "policy_first_cpu_s": Kind("s", "the same: server CPU for those answers", None, 0.28),
+    "policy_kib_per_stream": Kind("KiB", "the same: memory a stream adds", 1.4, 1.4),
+    "policy_change_all_ms": Kind(
+        "ms", "a Server that selects all: from its write to the last stream", 150, 179
+    ),
+    "policy_change_cpu_us_per_stream": Kind("us", "the same: server CPU, a stream", 8, 13.5),
     "policy_outbound_first_all_s": Kind(
         "s", "10,000 streams on 1,000 services: until all have their first policy", 1.5
     ),

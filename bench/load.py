@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -167,13 +168,16 @@ class Load:
             "method": method,
             "streams": streams,
             "connections": min(connections, streams),
-            "requests": ",".join(request.hex() for request in requests),
         }
         command = [f"-{name}={value}" for name, value in arguments.items()]
         program = await asyncio.to_thread(build)
-        async with Conversation.start(str(program["loadgen"]), *command, *options) as talk:
-            await talk.event("connected", 60)
-            yield cls(talk)
+        with tempfile.NamedTemporaryFile("w", prefix="linkerd-bench-") as file:
+            file.write("\n".join(request.hex() for request in requests))
+            file.flush()
+            command += [f"-requests={file.name}", *options]
+            async with Conversation.start(str(program["loadgen"]), *command) as talk:
+                await talk.event("connected", 60)
+                yield cls(talk)
 
     async def first(self, limit: float = 120) -> Wave:
         """Every stream has its first message, or has ended."""

@@ -46,7 +46,7 @@ func parseFlags() (options, time.Duration, error) {
 	flag.StringVar(&o.method, "method", "/io.linkerd.proxy.destination.Destination/Get", "full method name")
 	flag.IntVar(&o.streams, "streams", 1, "streams to open")
 	flag.IntVar(&o.connections, "connections", 1, "connections to spread them over")
-	flag.StringVar(&requests, "requests", "", "requests in hexadecimal, comma-separated, given out in turn")
+	flag.StringVar(&requests, "requests", "", "file of requests in hexadecimal, one a line, given out in turn")
 	flag.IntVar(&streamWindow, "stream-window", 65535, "HTTP/2 window of a stream, in bytes")
 	flag.IntVar(&connWindow, "connection-window", 1<<20, "HTTP/2 window of a connection, in bytes")
 	flag.BoolVar(&o.keepLast, "keep-last", false, "compare each stream's last message (status: distinct_last)")
@@ -54,8 +54,12 @@ func parseFlags() (options, time.Duration, error) {
 	patience := flag.Duration("connect-timeout", 30*time.Second, "how long to wait for the connections")
 	flag.Parse()
 	o.streamWindow, o.connWindow = int32(streamWindow), int32(connWindow)
+	lines, err := os.ReadFile(requests)
+	if err != nil {
+		return o, 0, fmt.Errorf("-requests: %w", err)
+	}
 	o.requests = [][]byte{}
-	for _, text := range strings.Split(requests, ",") {
+	for _, text := range strings.Split(string(lines), "\n") {
 		request, err := hex.DecodeString(text)
 		if err != nil {
 			return o, 0, fmt.Errorf("-requests: %q is not hexadecimal: %w", text, err)

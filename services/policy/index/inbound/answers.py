@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from linkerd.index import Complaints, Dependencies, Derived, Subject, Watch
@@ -12,6 +12,7 @@ from linkerd.policy.servers import ProxyProtocol
 from services.policy.index.inbound import defaults
 from services.policy.index.inbound.composer import Composer
 from services.policy.index.inbound.workloads import Workload
+from services.policy.index.kinds import Kind
 from services.policy.index.objects import Objects
 from services.policy.model.inbound import Port
 from services.policy.model.mesh_settings import MeshSettings
@@ -24,24 +25,33 @@ _MAX_DEFAULTS: Final = 1_000  # messages of ports that belong to no Server
 _MAX_BYTES: Final = (4 << 20) - (64 << 10)  # proxies take 4 MiB
 
 
-def told(port: Port, encode: Encode) -> bytes:
+def told(port: Port, encode: Encode, on_too_long: Callable[[int], object]) -> bytes:
     """The message that tells `port`. What is too long for proxies cannot be told in parts, each of
-    which could allow what the whole does not: then nothing is allowed."""
+    which could allow what the whole does not: then nothing is allowed, once `on_too_long` was told
+    how many bytes it had."""
     message = encode(port)
     if len(message) <= _MAX_BYTES:
         return message
+    on_too_long(len(message))
     return encode(Port(port.origin, port.protocol))
 
 
 class Answer:
     """What ports of a Server are told, of which those differ that kubelets ask at."""
 
-    __slots__ = ("_encode", "_mesh", "_messages", "port")
+    __slots__ = ("_encode", "_mesh", "_messages", "_on_too_long", "port")
 
-    def __init__(self, port: Port, mesh: MeshSettings, encode: Encode) -> None:
+    def __init__(
+        self,
+        port: Port,
+        mesh: MeshSettings,
+        encode: Encode,
+        on_too_long: Callable[[int], object],
+    ) -> None:
         self.port = port
         self._mesh = mesh
         self._encode = encode
+        self._on_too_long = on_too_long
         self._messages: dict[tuple[str, ...], bytes] = {}  # by paths of probes
 
     def message(self, probes: tuple[str, ...]) -> bytes:
@@ -55,7 +65,7 @@ class Answer:
                 port = replace(port, http_routes=defaults.http_routes(self._mesh, probes))
             if len(self._messages) >= _MAX_MEMO:
                 self._messages.clear()
-            message = self._messages[key] = told(port, self._encode)
+            message = self._messages[key] = told(port, self._encode, self._on_too_long)
         return message
 
     def __eq__(self, other: object) -> bool:
@@ -85,7 +95,8 @@ class DefaultAnswers:
     def _make(
         self, policy: DefaultPolicy, protocol: ProxyProtocol, probes: tuple[str, ...]
     ) -> bytes:
-        return told(defaults.default_port(self._mesh, policy, protocol, probes), self._encode)
+        port = defaults.default_port(self._mesh, policy, protocol, probes)
+        return told(port, self._encode, lambda _size: None)  # of a pod that says too much of itself
 
 
 class AnswerBook(Derived[Answer]):
@@ -106,8 +117,18 @@ class AnswerBook(Derived[Answer]):
         self._encode = encode
 
     def _derive_answer(self, subject: Subject, watch: Watch) -> Answer | None:
-        _, namespace, name = subject
-        composer = Composer(self._mesh, self._objects, self._complaints, Key(namespace, name))
+        _, *name = subject
+        server = Key(*name)
+        composer = Composer(self._mesh, self._objects, self._complaints, server)
         port = composer.port()
         watch(composer.subjects)
-        return Answer(port, self._mesh, self._encode) if port is not None else None
+        if port is None:
+            return None
+        return Answer(port, self._mesh, self._encode, partial(self._complain, server))
+
+    def _complain(self, server: Key, size: int) -> None:
+        problem = (
+            f"its routes and authorizations are {size} bytes, and proxies take {_MAX_BYTES}: its "
+            "ports let nobody in"
+        )
+        self._complaints.about(Kind.SERVER.value, *server, "spec", problem)

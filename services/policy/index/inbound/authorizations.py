@@ -23,6 +23,7 @@ from linkerd.policy.authorization_policies import (
     judge_authorization_policy,
 )
 from linkerd.policy.authorizations import Authorization, MeshTls
+from linkerd.policy.errors import PolicyError
 from linkerd.policy.networks import Network
 from linkerd.policy.references import GroupKind
 from linkerd.policy.selectors import selects
@@ -72,7 +73,7 @@ class Authorizations(Tables):
         self._judge_mesh_tls = Judge(
             Kind.MESH_TLS_AUTHENTICATION,
             complaints,
-            whole(lambda item: judge_mesh_tls_authentication(item, domain)),
+            whole(lambda item: _naming(judge_mesh_tls_authentication(item, domain))),
         )
         self._judge_network = Judge(
             Kind.NETWORK_AUTHENTICATION, complaints, whole(judge_network_authentication)
@@ -139,6 +140,13 @@ class Authorizations(Tables):
         said = self._judge_network(key, now)
         if put(self.networks, key, said) != said:
             yield on.network(*key)
+
+
+def _naming(clients: MeshTls) -> MeshTls:
+    """Raises PolicyError where nobody is named: schemas let nothing through like that."""
+    if not clients.identities:
+        raise PolicyError("spec.identities", "must name clients, or spec.identityRefs")
+    return clients
 
 
 def _by_name(server: Key) -> Place:

@@ -4,10 +4,12 @@ from typing import Any, Final
 
 import pytest
 
+from linkerd.kube.events import Applied
 from linkerd.stubs.proxy import inbound_pb2 as pb
+from services.policy.index.inbound import answers
 from services.policy.index.kinds import Kind
 from tests.support.policy.inbound import World, plain
-from tests.support.policy.objects import POLICY
+from tests.support.policy.objects import POLICY, item
 
 _ALL: Final[Any] = [{"net": {"ip": {"ipv4": 0}}}, {"net": {"ip": {"ipv6": {}}}}]
 _CLUSTER: Final[Any] = [{"net": {"ip": {"ipv4": 10 << 24}, "prefix_len": 8}}]
@@ -274,3 +276,30 @@ def test_what_changes_nothing_that_is_told_wakes_nobody() -> None:
     _put_authz(world, {"unauthenticated": True}, {"name": "other"}, name="other")
     world.server()
     assert (follower.wakes, follower.read()) == (0, [])
+
+
+def test_a_server_of_which_there_is_too_much_to_tell_lets_nobody_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A part of it could allow what the whole does not."""
+    monkeypatch.setattr(answers, "_MAX_BYTES", 2_000)
+    world = _world(accessPolicy="all-unauthenticated")
+    follower = world.follow()
+    assert follower.told.authorizations
+    for number in range(20):
+        _put_authz(world, {"unauthenticated": True}, name=f"saz-{number:02}")
+    told = follower.told
+    assert dict(told.labels)["name"] == "web"
+    assert not told.authorizations
+    assert not told.protocol.detect.http_routes
+    assert world.index.tally.complaints
+
+
+def test_a_server_may_have_very_many_authorizations() -> None:
+    world = _world()
+    follower = world.follow()
+    spec = {"server": {"name": "web"}, "client": {"unauthenticated": True}}
+    made = [item(Kind.SERVER_AUTHORIZATION, f"saz-{n:04}", spec) for n in range(1_000)]
+    world.index.listener(Kind.SERVER_AUTHORIZATION)([Applied(each) for each in made])
+    (told,) = follower.read()
+    assert len(told.authorizations) == 1_000

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any, Final
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +17,6 @@ from structlog.testing import capture_logs
 
 from linkerd.kube.events import Applied, Deleted
 from services.policy.index.kinds import Kind
-from services.policy.resources import RESOURCES
 from tests.support.indexes.followers import Follower
 from tests.support.policy.inbound import make_index
 from tests.support.policy.objects import item
@@ -26,7 +24,7 @@ from tests.support.policy.outbound import parent_of, taken
 from tests.support.policy.outbound_law import LAW, Targets
 from tests.support.policy.outbound_model import Query
 from tests.support.policy.outbound_objects import MAKERS, OUTSIDE
-from tests.support.spoiling import spoil
+from tests.support.policy.spoiled import spoiled
 
 EXAMPLES: Final = int(os.environ.get("HISTORIES", "20"))
 CALM: Final[list[Query]] = [("calm", "calm/pear", 80), ("calm", OUTSIDE[0], 80)]
@@ -54,21 +52,6 @@ def calm() -> list[tuple[Kind, Any]]:
 
 def tell(index: Targets, kind: Kind, event: Any) -> None:
     index.index.listener(kind)([event])
-
-
-def spoiled(random: Random, kind: Kind, good: Any) -> Any:
-    """The object with something wrong in it; None if it does not even decode."""
-    document = msgspec.to_builtins(good)
-    document["spec"] = spoil(document["spec"], random)
-    if random.random() < 0.3:
-        document["status"] = spoil(document.get("status", {}), random)
-    if random.random() < 0.3 and document["metadata"].get("annotations"):
-        notes = spoil(document["metadata"]["annotations"], random)
-        document["metadata"]["annotations"] = notes
-    try:
-        return msgspec.json.decode(msgspec.json.encode(document), type=RESOURCES[kind].struct)
-    except (msgspec.MsgspecError, UnicodeError):
-        return None
 
 
 def connect(index: Targets, queries: list[Query]) -> list[Follower]:
