@@ -157,7 +157,7 @@ def test_o41_consecutive_failures_by_all_parameters(world: World) -> None:
         {ACCRUAL: "unified", f"{RATE}-min-requests": "2000000"},
     ],
 )
-def test_o42_to_o46_what_makes_no_sense_breaks_no_circuits(
+def test_o42_o43_o44_o46_what_makes_no_sense_breaks_no_circuits(
     world: World, said: dict[str, str]
 ) -> None:
     """The rest of the Service's settings stands."""
