@@ -1,6 +1,7 @@
 """The index: what clients may follow."""
 
 from collections.abc import Callable
+from typing import Final
 
 from linkerd import index
 from linkerd.index import Complaints, Pace, Subject
@@ -18,7 +19,8 @@ from services.policy.index.outbound.views import AddressView, Delta, OnCut, Serv
 from services.policy.model.mesh_settings import MeshSettings
 from services.policy.model.outbound import Metadata, ResourceName
 
-_SHOWN = 100  # characters of a name, in a message to a client
+_FAULT: Final = "object has a fault"
+_SHOWN: Final = 100  # characters of a name, in a message to a client
 
 
 class PolicyIndex(index.Index[Kind, Context]):
@@ -33,7 +35,7 @@ class PolicyIndex(index.Index[Kind, Context]):
         policies: Callable[[OnCut], Delta],
         pace: Pace | None = None,
     ) -> None:
-        super().__init__(Context(mesh, Complaints(), port), pace)
+        super().__init__(Context(mesh, Complaints(message=_FAULT), port), pace)
         self._policy_delta = policies(self._complain_of_routes)
 
     def watch_port(self, token: WorkloadToken, port: int) -> Subscription:

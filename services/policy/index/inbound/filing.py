@@ -103,6 +103,15 @@ class Workloads(Tables):
         for workload in self._placed.near((*was, *places)):
             ports = _select(workload, before, selection)
             yield from [on.port(workload.id, port) for port in ports]
+            for port in ports:
+                self._complain(key.namespace, workload, port)
+
+    def _complain(self, namespace: str, workload: Workload, port: int) -> None:
+        """Of Servers that have not the port that they select."""
+        servers = list(workload.servers_at(port))
+        for name in servers[1:]:
+            problem = f"a port of workloads that it selects belongs to the Server {servers[0]}"
+            self._complaints.about(Kind.SERVER.value, namespace, name, "spec.port", problem)
 
 
 def _places_of(workload: Workload) -> Iterator[Place]:

@@ -63,7 +63,7 @@ class PortView(View):
 
     def _compute(self) -> bytes:
         workload, port, sources = self.workload, self.port, self._sources
-        server = workload.server_at(port)
+        server = next(workload.servers_at(port), None)
         belonging = on.port(workload.id, port)
         if server is None:
             sources.dependencies.watch(self, {belonging})

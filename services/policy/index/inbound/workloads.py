@@ -4,7 +4,7 @@ Pods that were made of one template are the same to policy, so they share a work
 computed for it serves all of them.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Final, NamedTuple, TypeVar
@@ -125,12 +125,9 @@ class Workload:
         """The ports that a Server's `port` means here."""
         return (port,) if isinstance(port, int) else self._named.get(port, ())
 
-    def server_at(self, port: int) -> str | None:
-        """The name of the Server that `port` belongs to: of those that mean it, the first."""
-        for selection in self.selections:
-            if port in self.numbers(selection.port):
-                return selection.name
-        return None
+    def servers_at(self, port: int) -> Iterator[str]:
+        """The names of the Servers that select `port`, which belongs to the first of them."""
+        return (each.name for each in self.selections if port in self.numbers(each.port))
 
 
 def _named(

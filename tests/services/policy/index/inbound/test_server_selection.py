@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from linkerd.kube.events import Applied, Deleted
 from linkerd.mesh.labels import OPAQUE_PORTS
@@ -70,6 +71,18 @@ def test_i17_of_two_servers_the_older_has_the_port() -> None:
     world.server("a", created="2026-02-01")
     world.server("b", created="2026-01-01")
     assert _name(world) == "b"
+
+
+def test_a_server_hears_that_its_port_belongs_to_another() -> None:
+    world = World()
+    world.pod()
+    world.server("old", created="2026-01-01")
+    with capture_logs() as logs:
+        world.server("new", created="2026-02-01")
+    (line,) = logs
+    assert (line["kind"], line["name"]) == ("Server", "new")
+    problem = "a port of workloads that it selects belongs to the Server old"
+    assert line["error"] == f"spec.port: {problem}"
 
 
 def test_i18_of_two_servers_of_one_age_the_first_by_name_has_the_port() -> None:
