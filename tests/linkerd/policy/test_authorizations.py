@@ -194,6 +194,14 @@ def test_a_reference_without_a_name_is_refused(references: list[dict[str, Any]])
         required(authorization_policy(*references))
 
 
+def test_messages_repeat_no_more_than_people_read() -> None:
+    body = authorization_policy(target=reference("Namespace", "x" * 100_000))
+    body["metadata"]["namespace"] = "y" * 100_000
+    with pytest.raises(PolicyError) as caught:
+        required(body)
+    assert len(str(caught.value)) < 1_000
+
+
 def test_identities_by_name_and_by_who_has_them() -> None:
     assert meant(identities("*", "a.b")) == MeshTls((IdentitySuffix(), Identity("a.b")))
     kitchen = "kitchen.serviceaccount.identity.mesh.td.example"
