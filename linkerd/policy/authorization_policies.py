@@ -73,7 +73,7 @@ def judge_authorization_policy(
 
 def _check_namespace(target: Reference, own: str) -> None:
     if NAMESPACE.is_named(target.group, target.kind) and target.name != own:
-        problem = f"{shown(target.name)} must be {shown(own)}: a policy has no say in other namespaces"
+        problem = f"{shown(target.name)} must be {shown(own)}: it has no say in other namespaces"
         raise PolicyError(f"{_TARGET}.name", problem)
 
 
