@@ -2,15 +2,19 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
 from linkerd.kube.access import Access
 from linkerd.kube.client import KubeClient
+from linkerd.kube.decode import Malformed, ObjectDecoder
 from linkerd.kube.errors import NotFound, ProtocolError
 from linkerd.kube.lists import Lister
-from linkerd.kube.resource import PODS
+from linkerd.kube.objects import KubeObject
+from linkerd.kube.resource import PODS, Resource
+
+T = TypeVar("T", bound=KubeObject)
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON has it."""
@@ -77,3 +81,23 @@ class Cluster:
             async for page in pages:
                 for pod in page.items or ():
                     yield msgspec.json.decode(pod, type=Object)
+
+    async def listed(self, resource: Resource[T]) -> tuple[list[T], list[Malformed]]:
+        """The objects of a resource, in the best version that the server has, and those that
+        cannot be read; none where the kind is not there. Raises KubeError."""
+        client = await self.connect()
+        decode = ObjectDecoder(resource.struct).decode
+        for version in resource.versions:
+            lister = Lister(client, resource, timeout=self._seconds)
+            found: list[T | Malformed] = []
+            try:
+                async with aclosing(lister.pages(version)) as pages:
+                    async for page in pages:
+                        found += map(decode, page.items or ())
+            except NotFound:
+                continue
+            return (
+                [each for each in found if not isinstance(each, Malformed)],
+                [each for each in found if isinstance(each, Malformed)],
+            )
+        return [], []

@@ -1,4 +1,4 @@
-"""How endpoints and profiles are printed, for people and for programs."""
+"""How endpoints are printed, for people and for programs."""
 
 import ipaddress
 import json
@@ -6,9 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import yaml
-from google.protobuf.json_format import MessageToDict, ParseDict
-
+from linkerd.cli._messages import plain
 from linkerd.cli._screen import table
 from linkerd.stubs.proxy import destination_pb2 as pb
 from linkerd.stubs.proxy import net_pb2
@@ -28,12 +26,12 @@ def describe(address: pb.WeightedAddr, labels: dict[str, str]) -> Endpoint:
         "pod": merged.get("pod", merged.get("external_workload", "")),
         "service": f"{merged.get('service', '')}.{merged.get('namespace', '')}",
         "weight": address.weight,
-        "http2": _plain(address.http2) if address.HasField("http2") else {},
+        "http2": plain(address.http2) if address.HasField("http2") else {},
         "labels": dict(sorted(merged.items())),
     }
     for field in ("tls_identity", "protocol_hint", "authority_override"):
         if address.HasField(field):
-            endpoint[field] = _plain(getattr(address, field))
+            endpoint[field] = plain(getattr(address, field))
     return endpoint
 
 
@@ -68,26 +66,3 @@ def render(groups: Iterable[Sequence[Endpoint]], output: str) -> str:
 def row(endpoint: Endpoint) -> list[str]:
     """The cells of the table."""
     return [str(endpoint[column.lower()]) for column in _COLUMNS]
-
-
-def render_profile(message: pb.DestinationProfile, output: str, *, one_line: bool = False) -> str:
-    """A profile as YAML or JSON, with addresses as people write them."""
-    said = _plain(message)
-    if output == "json":
-        return json.dumps(said, indent=None if one_line else 2)
-    return yaml.safe_dump(said, sort_keys=False).rstrip()
-
-
-def _plain(message: Any) -> Any:
-    return _readable(MessageToDict(message, preserving_proto_field_name=True))
-
-
-def _readable(value: Any) -> Any:
-    """Numbers that are addresses, as text."""
-    if isinstance(value, list):
-        return [_readable(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if isinstance(value.get("ipv4"), int) or isinstance(value.get("ipv6"), dict):
-        return ip_text(ParseDict(value, net_pb2.IPAddress()))
-    return {key: _readable(item) for key, item in value.items()}

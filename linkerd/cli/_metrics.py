@@ -2,11 +2,10 @@
 or for a look where there is no Prometheus."""
 
 import asyncio
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -16,10 +15,10 @@ from linkerd.cli._commands import Command
 from linkerd.cli._names import complete_resources
 from linkerd.cli._namespace import context_namespace
 from linkerd.cli._options import DURATION, namespace_option
-from linkerd.cli._reach import SECONDS, answers, reach
+from linkerd.cli._reach import answers, reach
+from linkerd.cli._resources import pods_of, resource_name
 from linkerd.cli._scrape import Endpoint, Page, is_running, obfuscated, pages
 from linkerd.cli._target import Target, target_of
-from linkerd.delivery.errors import KubectlError
 from linkerd.delivery.kubectl import Kubectl
 from linkerd.mesh.labels import CONTROL_PLANE_COMPONENT
 from linkerd.mesh.proxy import ADMIN_PORT, ADMIN_PORT_NAME, PROXY_CONTAINER
@@ -78,13 +77,11 @@ def proxy_metrics(
 
     Exit code 1 when one of them does not answer; the others are printed all the same.
     """
-    name = "/".join(resource)
-    if name.count("/") != 1:
-        raise click.UsageError("name one resource, such as pod/web-1 or deploy/web")
+    name = resource_name(resource)
     access = target_of().access
     kubectl = asyncio.run(reach(access))
     namespace = namespace or context_namespace(access)
-    pods = _pods_of(kubectl, name, namespace)
+    pods = pods_of(kubectl, name, namespace)
     targets = [target for pod in pods if (target := _proxy(pod, namespace)) is not None]
     if not targets:
         raise click.ClickException(f"no pod of {name} in namespace {namespace} runs a proxy")
@@ -114,37 +111,6 @@ def _proxy(pod: Object, namespace: str) -> Endpoint | None:
     ports = {port.get("name"): port["containerPort"] for port in container.get("ports") or ()}
     port = ports.get(ADMIN_PORT_NAME, ADMIN_PORT)
     return Endpoint(namespace, pod["metadata"]["name"], container["name"], port)
-
-
-def _pods_of(kubectl: Kubectl, name: str, namespace: str) -> list[Object]:
-    """Raises KubectlError when there is no such resource."""
-    limit = f"--request-timeout={SECONDS:.0f}s"
-    found = json.loads(kubectl("get", name, f"--namespace={namespace}", "--output=json", limit))
-    if found["kind"] == "Pod":
-        return [found]
-    selector = _selector(found.get("spec", {}).get("selector") or {})
-    if not selector:
-        raise KubectlError(f"{name} selects no pods")
-    return [dict(pod) for pod in kubectl.list("pods", namespace, selector)]
-
-
-def _selector(selector: Mapping[str, Any]) -> str:
-    """A selector of either form as kubectl takes it."""
-    if not selector.keys() & {"matchLabels", "matchExpressions"}:
-        return ",".join(f"{key}={value}" for key, value in selector.items())
-    labels = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    return ",".join([*labels, *map(_term, selector.get("matchExpressions") or ())])
-
-
-def _term(expression: Mapping[str, Any]) -> str:
-    key, values = expression["key"], ",".join(expression.get("values") or ())
-    forms = {
-        "In": f"{key} in ({values})",
-        "NotIn": f"{key} notin ({values})",
-        "Exists": key,
-        "DoesNotExist": f"!{key}",
-    }
-    return str(forms[expression["operator"]])
 
 
 def _show(found: Sequence[Page], *, obfuscate: bool = False) -> None:

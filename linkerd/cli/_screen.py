@@ -20,13 +20,13 @@ def say(text: str) -> None:
     click.echo(fitted(text, sys.stdout))
 
 
-def table(rows: Sequence[Sequence[str]], stream: TextIO) -> str:
+def table(rows: Sequence[Sequence[str]], stream: TextIO, gap: str = _GAP) -> str:
     """Aligned columns; an empty row is an empty line. On a terminal that is too narrow, the widest
     cells lose their middles."""
     widths = [max(map(len, cells)) for cells in zip(*filter(None, rows), strict=True)]
-    widths = _narrowed(widths, columns(stream))
+    widths = _narrowed(widths, columns(stream), gap)
     return "\n".join(
-        _GAP.join(map(_cell, cells, widths)).rstrip() if cells else "" for cells in rows
+        gap.join(map(_cell, cells, widths)).rstrip() if cells else "" for cells in rows
     ).rstrip()
 
 
@@ -40,8 +40,8 @@ def shown(program: str, environ: Mapping[str, str] = os.environ) -> str:
     return str(path.relative_to(present) if path.is_relative_to(present) else path)
 
 
-def _narrowed(widths: list[int], limit: int | None) -> list[int]:
-    room = limit and limit - len(_GAP) * (len(widths) - 1)
+def _narrowed(widths: list[int], limit: int | None, gap: str) -> list[int]:
+    room = limit and limit - len(gap) * (len(widths) - 1)
     while room is not None and sum(widths) > room and max(widths) > _LEAST:
         widths[widths.index(max(widths))] -= 1
     return widths

@@ -6,38 +6,31 @@ The first thing to look at when traffic goes astray: what destination says, besi
 
 import asyncio
 import json
-import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, TypeVar
 
 import click
 
 from linkerd.cli._commands import Group
-from linkerd.cli._destination import (
-    AbsentError,
-    Client,
-    DestinationError,
-    Way,
-    connect,
-    context_token,
-)
-from linkerd.cli._endpoints import Endpoint, bare, describe, order, render, render_profile, row
+from linkerd.cli._destination import Client, client, context_token
+from linkerd.cli._endpoints import Endpoint, bare, describe, order, render, row
+from linkerd.cli._messages import render as render_message
 from linkerd.cli._metrics import controller_metrics, proxy_metrics
 from linkerd.cli._names import complete_authorities
 from linkerd.cli._options import ADDRESS, namespace_option, output_option
+from linkerd.cli._policy import policy
 from linkerd.cli._screen import say
+from linkerd.cli._services import DESTINATION, AbsentError, ServiceError, Way
+from linkerd.cli._streaming import FIRST_SECONDS, run, until_quiet
 from linkerd.cli._target import target_of
 from linkerd.runtime.values import HostPort
 from linkerd.stubs.proxy import destination_pb2 as pb
 
 T = TypeVar("T")
 
-_FIRST_SECONDS: Final = 5.0  # to wait for the first message
-_MORE_SECONDS: Final = 0.3  # of silence, after which the answer counts as complete
-_LET_GO_SECONDS: Final = 1.0  # that an interrupted command has to end in good order
-
 _Known = dict[tuple[str, int], Endpoint]
+_Connecting = AbstractAsyncContextManager[Client]
 
 _OPTIONS: Final = (
     output_option(
@@ -72,6 +65,7 @@ def _with_options(function: Callable[..., None]) -> Callable[..., None]:
     "  linkerd diagnostics endpoints web.demo.svc.cluster.local:80\n"
     "  linkerd diagnostics endpoints web.demo.svc.cluster.local:80 --watch\n"
     "  linkerd diagnostics profile 10.96.0.1:443\n"
+    "  linkerd diagnostics policy -n demo svc/web 80\n"
     "  linkerd diagnostics endpoints x.y.svc.cluster.local --destination-addr localhost:8086\n"
     "  linkerd diagnostics controller-metrics\n"
     "  linkerd diagnostics proxy-metrics -n demo deploy/web",
@@ -79,13 +73,14 @@ def _with_options(function: Callable[..., None]) -> Callable[..., None]:
 def command() -> None:
     """Ask the control plane what it tells proxies, and read metrics of its pods and of proxies.
 
-    Without --destination-addr everything is reached through the cluster's API server, by kubectl's
-    port-forward.
+    Without the address of a service it is reached through the cluster's API server, by kubectl's
+    port-forward, as pods are.
     """
 
 
 command.add_command(controller_metrics)
 command.add_command(proxy_metrics)
+command.add_command(policy)
 
 
 @command.command(short_help="Print the endpoints of services.")
@@ -104,7 +99,7 @@ def endpoints(authorities: tuple[str, ...], output: str, watch: bool, **options:
     left out); a pod's hostname may stand in front. With --watch, each change is a line: + for an
     endpoint that is new or described otherwise, - for one that is gone.
     """
-    _run(_endpoints(_way(**options), authorities, output, watch=watch))
+    run(_endpoints(_client(**options), authorities, output, watch=watch))
 
 
 @command.command(short_help="Print how traffic to a service or IP is treated.")
@@ -116,41 +111,24 @@ def profile(authority: str, output: str, watch: bool, **options: Any) -> None:
     An authority is a service's full name and a port, or an IP and a port. It is printed as YAML, or
     as JSON; with --watch, again whenever it changes.
     """
-    _run(_profile(_way(**options), authority, output, watch=watch))
+    run(_profile(_client(**options), authority, output, watch=watch))
 
 
-def _way(
+def _client(
     token: str | None,
     namespace: str | None,
     node: str | None,
     destination_addr: HostPort | None,
     destination_pod: str | None,
-) -> Way:
-    said = context_token(token, namespace, node)
-    return Way(target_of(), destination_addr, destination_pod, said)
+) -> _Connecting:
+    way = Way(DESTINATION, target_of(), destination_addr, destination_pod)
+    return client(way, context_token(token, namespace, node))
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(_until_interrupted(work))
-
-
-async def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Ctrl-C is how a watch is ended: in good order, and without a word."""
-    interrupted = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
-    task = asyncio.create_task(work, name="diagnostics")
-    waiter = asyncio.create_task(interrupted.wait(), name="interrupt")
-    await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
-    waiter.cancel()
-    if not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=_LET_GO_SECONDS)
-    elif not task.cancelled():
-        task.result()
-
-
-async def _endpoints(way: Way, authorities: Sequence[str], output: str, *, watch: bool) -> None:
-    async with connect(way) as client:
+async def _endpoints(
+    connecting: _Connecting, authorities: Sequence[str], output: str, *, watch: bool
+) -> None:
+    async with connecting as client:
         if watch:
             await _together([_watch_endpoints(client, name, output) for name in authorities])
         else:
@@ -185,22 +163,11 @@ async def _known(client: Client, authority: str) -> list[Endpoint] | None:
     """All endpoints, once the service has said what there is; None without such a service."""
     known: _Known = {}
     try:
-        async for update in _until_quiet(client.updates(authority)):
+        async for update in until_quiet(client.updates(authority)):
             _changes(update, known)
     except AbsentError:
         return None
     return sorted(known.values(), key=order)
-
-
-async def _until_quiet(messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    """The messages that come at once; a stream's first one is complete, a joined one may add."""
-    patience = _FIRST_SECONDS
-    with suppress(StopAsyncIteration, TimeoutError):
-        while True:
-            async with asyncio.timeout(patience):
-                message = await anext(messages)
-            yield message
-            patience = _MORE_SECONDS
 
 
 async def _watch_endpoints(client: Client, authority: str, output: str) -> None:
@@ -232,17 +199,17 @@ def _socket(endpoint: Endpoint) -> tuple[str, int]:
     return endpoint["ip"], endpoint["port"]
 
 
-async def _profile(way: Way, authority: str, output: str, *, watch: bool) -> None:
-    async with connect(way) as client:
+async def _profile(connecting: _Connecting, authority: str, output: str, *, watch: bool) -> None:
+    async with connecting as client:
         messages = client.profiles(authority)
         if not watch:
-            found = [message async for message in _until_quiet(messages)]
+            found = [message async for message in until_quiet(messages)]
             if not found:
-                raise DestinationError(f"No profile of {authority} within {_FIRST_SECONDS:.0f} s.")
-            click.echo(render_profile(found[-1], output))
+                raise ServiceError(f"No profile of {authority} within {FIRST_SECONDS:.0f} s.")
+            click.echo(render_message(found[-1], output))
             return
         async for message in messages:
-            click.echo(render_profile(message, output, one_line=True))
+            click.echo(render_message(message, output, one_line=True))
             if output != "json":
                 click.echo("---")
         click.echo(f"# {authority}: the stream has ended", err=True)

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkerd.cli import _scrape as scraping
-from linkerd.cli._metrics import _selector
+from linkerd.cli._resources import _selector
 from linkerd.cli._scrape import obfuscated
 from linkerd.cli.main import cli
 from linkerd.local.cluster import LocalCluster
