@@ -12,7 +12,7 @@ from linkerd.mesh.labels import CONTROL_PLANE_COMPONENT
 from linkerd.runtime.clock import Clock
 
 MINIMUM_VERSION: Final = (1, 31)
-COMPONENTS: Final = ("destination", "identity")
+COMPONENTS: Final = ("destination", "identity", "policy")
 """Those that this control plane cannot be without."""
 
 _Question = Callable[[Cluster], Awaitable[None]]

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -73,19 +74,24 @@ def plain_services(
     tree: Path, kubeconfig: Path, trust: TrustFiles, serving: ServingFiles
 ) -> list[PlainService]:
     """Every service that deploy/base runs, in the order of its folders."""
+    taken: set[int] = set()
     return [
-        _plain(container, kubeconfig, trust, serving)
+        _plain(container, kubeconfig, trust, serving, taken)
         for deployment in _deployments(tree)
         for container in deployment["spec"]["template"]["spec"]["containers"]
     ]
 
 
 def _plain(
-    container: dict[str, Any], kubeconfig: Path, trust: TrustFiles, serving: ServingFiles
+    container: dict[str, Any],
+    kubeconfig: Path,
+    trust: TrustFiles,
+    serving: ServingFiles,
+    taken: set[int],
 ) -> PlainService:
     name, *flags = container["args"]
-    (admin,) = (_address(port) for port in container["ports"] if _is_admin(port))
-    (address,) = (_address(port) for port in container["ports"] if not _is_admin(port))
+    (admin,) = (_address(port, taken) for port in container["ports"] if _is_admin(port))
+    (address,) = (_address(port, taken) for port in container["ports"] if not _is_admin(port))
     protocol: Literal["gRPC", "HTTPS"] = "HTTPS" if name == "validator" else "gRPC"
     own = [f"--kubeconfig={kubeconfig}", f"--admin-addr={admin}", "--lame-duck=0s"]
     if protocol == "gRPC":
@@ -108,8 +114,11 @@ def _is_admin(port: dict[str, Any]) -> bool:
     return bool(port["name"].endswith("-admin"))
 
 
-def _address(port: dict[str, Any]) -> str:
-    return f"{HOST}:{port['containerPort']}"
+def _address(port: dict[str, Any], taken: set[int]) -> str:
+    """Where it listens in its pod, or, as all share one machine, at the next port that is free."""
+    number = next(each for each in count(port["containerPort"]) if each not in taken)
+    taken.add(number)
+    return f"{HOST}:{number}"
 
 
 def _deployments(tree: Path) -> Iterator[dict[str, Any]]:

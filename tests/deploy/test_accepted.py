@@ -16,6 +16,7 @@ from linkerd.runtime.settings import load
 from linkerd.trust.objects import ISSUER
 from services.destination.app import Settings
 from services.destination.resources import resources
+from services.policy.resources import RESOURCES
 from tests.support.manifests import Manifest, named, of_kind, with_components
 
 pytestmark = pytest.mark.integration
@@ -24,6 +25,7 @@ SLICES = "endpointslices.discovery.k8s.io"
 LEASES = "leases.coordination.k8s.io"
 IDENTITY = "system:serviceaccount:linkerd:linkerd-identity"
 DESTINATION = "system:serviceaccount:linkerd:linkerd-destination"
+POLICY = "system:serviceaccount:linkerd:linkerd-policy"
 WATCHED = sorted(
     {
         f"{resource.plural}.{resource.group}".rstrip(".")
@@ -59,7 +61,11 @@ def may(cluster: LocalCluster, applied: Kubectl) -> Iterator[MayDo]:
 
         def ask(who: str, verb: str, resource: str, namespace: str = "shop") -> bool:
             plural, _, group = resource.partition(".")
-            attributes = {"verb": verb, "group": group, "resource": plural, "namespace": namespace}
+            plural, _, part = plural.partition("/")
+            attributes = {
+                "verb": verb, "group": group, "resource": plural, "subresource": part,
+                "namespace": namespace,
+            }  # fmt: skip
             path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
             spec = {"user": who, "groups": groups, "resourceAttributes": attributes}
             answer = api.request("POST", path, {"spec": spec})
@@ -112,6 +118,42 @@ def test_destination_makes_its_lease_where_it_is(may: MayDo) -> None:
     assert may(DESTINATION, "create", LEASES, "linkerd")
     for verb in ("get", "list", "update", "patch", "delete"):
         assert not may(DESTINATION, verb, LEASES, "linkerd")
+
+
+POLICY_READS = sorted({f"{r.plural}.{r.group}".rstrip(".") for r in RESOURCES.values()})
+"""All that policy reads of the whole cluster."""
+STATUSES = {
+    f"{plural}.{group}"
+    for group, plurals in {
+        "policy.linkerd.io": ("httproutes", "httplocalratelimitpolicies", "egressnetworks"),
+        "gateway.networking.k8s.io": ("httproutes", "grpcroutes", "tlsroutes", "tcproutes"),
+    }.items()
+    for plural in plurals
+}
+"""Those whose status it writes."""
+
+
+@pytest.mark.parametrize("resource", POLICY_READS)
+def test_policy_reads_and_writes_statuses_alone(may: MayDo, resource: str) -> None:
+    for verb in ("get", "list", "watch"):
+        assert may(POLICY, verb, resource)
+    plural, _, group = resource.partition(".")
+    for verb in ("create", "update", "patch", "delete"):
+        assert not may(POLICY, verb, resource)
+        status = f"{plural}/status.{group}"
+        assert may(POLICY, verb, status) == (verb == "patch" and resource in STATUSES)
+
+
+@pytest.mark.parametrize("resource", ["secrets", "configmaps", "nodes", SLICES, "namespaces"])
+def test_policy_sees_nothing_else(may: MayDo, resource: str) -> None:
+    assert not any(may(POLICY, verb, resource) for verb in ("get", "list", "watch"))
+
+
+def test_policy_makes_its_lease_where_it_is(may: MayDo) -> None:
+    assert may(POLICY, "create", LEASES, "linkerd")
+    for verb in ("get", "list", "update", "patch", "delete"):
+        assert not may(POLICY, verb, LEASES, "linkerd")
+        assert not may(POLICY, verb, LEASES)
 
 
 def test_identity_may_review_tokens_and_see_nothing(may: MayDo) -> None:

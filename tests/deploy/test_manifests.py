@@ -140,11 +140,13 @@ def test_names_and_ports_that_proxies_know(control_plane: list[Manifest]) -> Non
         "linkerd-identity-headless": [("grpc", 8080)],
         "linkerd-dst": [("grpc", 8086)],
         "linkerd-dst-headless": [("grpc", 8086)],
+        "linkerd-policy": [("grpc", 8090)],
         "linkerd-sp-validator": [("sp-validator", 443)],
         "linkerd-policy-validator": [("policy-https", 443)],
     }
     for service in of_kind(control_plane, "Service"):
-        assert (service.spec.get("clusterIP") == "None") == service.name.endswith("-headless")
+        headless = service.name.endswith("-headless") or service.name == "linkerd-policy"
+        assert (service.spec.get("clusterIP") == "None") == headless
         assert list(service.spec["selector"]) == ["linkerd.io/control-plane-component"]
 
 
@@ -160,6 +162,8 @@ def test_container_ports_are_the_known_ones(control_plane: list[Manifest]) -> No
         "ident-admin": 9990,
         "dest-grpc": 8086,
         "dest-admin": 9996,
+        "policy-grpc": 8090,
+        "policy-admin": 9990,
         "sp-validator": 8443,
         "spval-admin": 9997,
     }

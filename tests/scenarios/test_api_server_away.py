@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.xdist_group
 AWAY: Final = float(os.environ.get("LINKERD_TEST_AWAY_SECONDS", "20"))
 SHORT: Final = 60.0
 """Below that the new pods have probes that give up within seconds, instead of minutes."""
-DEPLOYMENTS: Final = ("linkerd-destination", "linkerd-identity")
+DEPLOYMENTS: Final = ("linkerd-destination", "linkerd-identity", "linkerd-policy")
 IN_STEP: Final = 5.0
 """Seconds from the return to the first change that streams hear; goal 2 on a free machine."""
 READY: Final = 10.0

@@ -34,19 +34,20 @@ def pods(kubectl: Kubectl, namespace: str) -> dict[str, bool]:
 def test_every_pod_is_ready(delivered: Kubectl) -> None:
     control_plane, demo = pods(delivered, "linkerd"), pods(delivered, "demo")
     names = {name.rsplit("-", 2)[0] for name in control_plane}
-    assert names == {"linkerd-identity", "linkerd-destination", "linkerd-sp-validator"}
+    services = ("identity", "destination", "policy", "sp-validator")
+    assert names == {f"linkerd-{name}" for name in services}
     assert len(demo) == 8
     assert all([*control_plane.values(), *demo.values()])
 
 
-@pytest.mark.parametrize("service", ["identity", "destination", "sp-validator"])
+@pytest.mark.parametrize("service", ["identity", "destination", "policy", "sp-validator"])
 def test_logs_are_readable(delivered: Kubectl, service: str) -> None:
     said = delivered("logs", "--namespace=linkerd", f"deployment/linkerd-{service}")
     assert "ready" in said
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("service", ["identity", "destination", "sp-validator"])
+@pytest.mark.parametrize("service", ["identity", "destination", "policy", "sp-validator"])
 def test_services_run_without_privilege(delivered: Kubectl, service: str) -> None:
     """What the manifests ask for is what the kernel grants; the image has the project in it."""
     source = (

@@ -88,7 +88,7 @@ class Plane:
         self.api.request("PATCH", path, {"status": status}, kind="merge-patch+json")
 
     def components(self, *, ready: bool = True) -> None:
-        for name in ("identity", "destination"):
+        for name in ("identity", "destination", "policy"):
             labels = {"linkerd.io/control-plane-component": name}
             self.pod(f"linkerd-{name}-1", labels, ready=ready)
 

@@ -38,7 +38,7 @@ def test_from_nothing_to_changing_answers_and_back(tmp_path: Path) -> None:
         assert dev.stdout is not None
         said: list[str] = []
         try:
-            waiting = {"identity", "destination", "validator"}
+            waiting = {"identity", "destination", "policy", "validator"}
             for line in dev.stdout:
                 said.append(line)
                 waiting -= {name for name in waiting if line.startswith(name) and " ready " in line}

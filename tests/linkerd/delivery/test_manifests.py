@@ -65,8 +65,8 @@ def test_pods_restart_with_new_anchors(tree: Path) -> None:
 def test_workloads_are_the_deployments(tree: Path) -> None:
     overlay = control_plane_overlay(tree, image="a:b", anchors="PEM", on_node=True)
     found = workloads(render(Kubectl(), overlay))
-    names = ["linkerd-destination", "linkerd-identity", "linkerd-sp-validator"]
-    assert sorted(w.name for w in found) == names
+    names = ("destination", "identity", "policy", "sp-validator")
+    assert sorted(w.name for w in found) == [f"linkerd-{name}" for name in names]
     assert {w.namespace for w in found} == {"linkerd"}
 
 

@@ -13,17 +13,19 @@ from linkerd.delivery.tree import ROOT
 
 
 def test_addresses_are_those_of_the_containers_on_loopback(tmp_path: Path) -> None:
+    """But where another service is already, as all have one loopback."""
     trust = TrustFiles(tmp_path / "anchors", tmp_path / "issuer")
     serving = ServingFiles(tmp_path / "tls.crt", tmp_path / "tls.key", b"")
     services = plain_services(ROOT, tmp_path / "kubeconfig", trust, serving)
     assert {(s.name, s.protocol, s.address, s.admin_address) for s in services} == {
         ("identity", "gRPC", "127.0.0.1:8080", "127.0.0.1:9990"),
         ("destination", "gRPC", "127.0.0.1:8086", "127.0.0.1:9996"),
+        ("policy", "gRPC", "127.0.0.1:8090", "127.0.0.1:9991"),
         ("validator", "HTTPS", "127.0.0.1:8443", "127.0.0.1:9997"),
     }
     for service in services:
         assert f"services.{service.name}" in service.argv
-        assert "-controller-namespace=linkerd" in service.argv
+        assert any(flag.endswith("-namespace=linkerd") for flag in service.argv)
         assert f"--kubeconfig={tmp_path / 'kubeconfig'}" in service.argv
         assert (f"--issuer={trust.issuer}" in service.argv) == (service.name == "identity")
         debug = "--enable-debug-pages=true" in service.argv
