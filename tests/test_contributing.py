@@ -86,7 +86,7 @@ def board(api_cluster: LocalCluster, environ: dict[str, str]) -> Iterator[Progra
     """The service beside an API server."""
     flags = ["--addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--log-format", "json"]
     kubeconfig = ["--kubeconfig", str(api_cluster.kubeconfig)]
-    with Program("services.board", *flags, *kubeconfig, environ=environ) as running:
+    with Program("services.board", *flags, *kubeconfig, environ=environ, fork=False) as running:
         running.event("ready")
         yield running
 

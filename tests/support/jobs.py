@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-import signal
-import sys
+import subprocess
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+from tests.support.forkserver import start_program
 
 DEADLINE: Final = 30.0
 """Seconds that a job may take; a healthy one takes one."""
@@ -36,27 +37,22 @@ async def run_job(
     *arguments: str,
     environ: Mapping[str, str] | None = None,
     interrupt_after: Callable[[], Awaitable[object]] | None = None,
+    fork: bool = True,
 ) -> Finished:
-    """`python -m module arguments`, to its end, with no environment but the given one.
+    """`python -m module arguments`, or a fork, to its end, with no environment but the given one.
 
     With `interrupt_after` it gets a SIGTERM once that has returned.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", module, *arguments),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={"HOME": "/nonexistent", **(environ or {})},
-    )
-    try:
-        async with asyncio.timeout(DEADLINE):
+    variables = {"HOME": "/nonexistent", **(environ or {})}
+    with start_program(
+        module, *arguments, environ=variables, stdout=subprocess.PIPE, fork=fork
+    ) as process:
+        try:
             if interrupt_after is not None:
-                await interrupt_after()
-                process.send_signal(signal.SIGTERM)
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
+                async with asyncio.timeout(DEADLINE):
+                    await interrupt_after()
+                process.terminate()
+            out, err = await asyncio.to_thread(process.communicate, timeout=DEADLINE)
+        finally:
             process.kill()
-            await process.wait()
-    return Finished(await process.wait(), out.decode(), err.decode())
+    return Finished(process.wait(), out, err)

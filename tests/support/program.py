@@ -8,13 +8,13 @@ import fcntl
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
+
+from tests.support.forkserver import start_program
 
 DEADLINE: Final = 30.0
 """Seconds that a test waits for anything; a healthy program needs one."""
@@ -28,19 +28,21 @@ _ENVIRON: Final = {
 
 
 class Program:
-    """`python -m MODULE ARGUMENTS`; `with` kills it at the end if it still runs."""
+    """`python -m MODULE ARGUMENTS`, or a fork that is as good; `with` kills it at the end if it
+    still runs.
+
+    A fork unless its very start matters, or what it reads of its environment when it is imported.
+    """
 
     def __init__(
-        self, module: str, *arguments: str, environ: Mapping[str, str] | None = None
+        self,
+        module: str,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        fork: bool = True,
     ) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **_ENVIRON, **(environ or {})},
-        )
+        variables = {**os.environ, **_ENVIRON, **(environ or {})}
+        self._process = start_program(module, *arguments, environ=variables, fork=fork)
         self._log: list[str] = []
         self._ended = False
         self._reading = threading.Event()

@@ -45,6 +45,7 @@ class Replica:
             "--cluster-domain=cluster.local",
             "--identity-trust-domain=cluster.local",
             "--log-format=json",
+            fork=False,
         )
 
     async def page(self, path: str) -> tuple[int, str]:

@@ -1,6 +1,6 @@
 """The life of a process, in real processes: signals, core tasks, clean-ups, exit codes.
 
-The child is this file run as a script; its argument names a life. It prints what happens.
+The child is this module as a program; its argument names a life. It prints what happens.
 """
 
 import asyncio
@@ -15,6 +15,9 @@ import pytest
 from linkerd.runtime.errors import StartError
 from linkerd.runtime.logs import configure_logging
 from linkerd.runtime.process import Process, run
+from tests.support.forkserver import ForkedProgram
+
+MODULE = "tests.linkerd.runtime.test_process"
 
 Lives = dict[str, Callable[[Process], Awaitable[None]]]
 
@@ -141,19 +144,13 @@ LIVES: Lives = {
 
 
 @contextmanager
-def living(life: Callable[[Process], Awaitable[None]]) -> Iterator["subprocess.Popen[str]"]:
+def living(life: Callable[[Process], Awaitable[None]]) -> Iterator[ForkedProgram]:
     """A child that leads `life`."""
-    command = [sys.executable, "-W", "error", __file__, life.__name__]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
-        try:
-            yield child
-        finally:
-            child.kill()
+    with ForkedProgram(MODULE, life.__name__, stdout=subprocess.PIPE, strict=True) as child:
+        yield child
 
 
-def heard(child: "subprocess.Popen[str]") -> str:
+def heard(child: ForkedProgram) -> str:
     """The next line of the child."""
     assert child.stdout is not None
     return child.stdout.readline().strip()

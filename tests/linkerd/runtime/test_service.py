@@ -1,4 +1,4 @@
-"""The common beginning of services, in real processes. The child is this file run as a script."""
+"""The common beginning of services, in real processes. The child is this module as a program."""
 
 import asyncio
 import re
@@ -16,6 +16,9 @@ import pytest
 from linkerd.runtime.process import Process
 from linkerd.runtime.service import launch
 from linkerd.runtime.settings import GrpcSettings
+from tests.support.forkserver import ForkedProgram
+
+MODULE = "tests.linkerd.runtime.test_service"
 
 
 async def start(_settings: GrpcSettings, process: Process) -> None:
@@ -26,19 +29,14 @@ async def start(_settings: GrpcSettings, process: Process) -> None:
 
 
 @contextmanager
-def service(*flags: str) -> Iterator["subprocess.Popen[str]"]:
+def service(*flags: str) -> Iterator[ForkedProgram]:
     """A child that is a service."""
-    command = [sys.executable, "-W", "error", __file__, *flags]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
-        try:
-            yield child
-        finally:
-            child.kill()
+    pipe = subprocess.PIPE
+    with ForkedProgram(MODULE, *flags, stdin=pipe, stdout=pipe, strict=True) as child:
+        yield child
 
 
-def line_with(child: "subprocess.Popen[str]", text: str) -> str:
+def line_with(child: ForkedProgram, text: str) -> str:
     """The child's next log line that has `text`."""
     assert child.stderr is not None
     return next(line for line in child.stderr if text in line)

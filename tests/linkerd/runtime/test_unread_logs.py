@@ -1,6 +1,6 @@
 """A service whose standard error is not read, is closed, or leads nowhere: it serves all the same.
 
-The child is this file run as a script, a service that logs much more than a pipe holds.
+The child is this module as a program, a service that logs much more than a pipe holds.
 """
 
 import asyncio
@@ -26,12 +26,14 @@ from linkerd.runtime.process import Process
 from linkerd.runtime.service import launch
 from linkerd.runtime.settings import GrpcSettings, setting
 from tests.support.eventually import eventually
+from tests.support.forkserver import ForkedProgram, Popen, Stream
 
-PROGRAM: Final = (sys.executable, "-m", "tests.linkerd.runtime.test_unread_logs")
+MODULE: Final = "tests.linkerd.runtime.test_unread_logs"
+PROGRAM: Final = (sys.executable, "-m", MODULE)
 """This file, as a service: pytest runs in the root of the tree, where `tests` is found."""
 
-LINES: Final = 12_000
-"""Of 160 bytes each: nearly twice what pipe and queue hold."""
+LINES: Final = 1_200
+"""Of 1,600 bytes each: nearly twice what pipe and queue hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,21 +53,25 @@ async def start(settings: Settings, process: Process) -> None:
 async def flood(process: Process) -> None:
     gate = process.readiness.gate("flood")
     for number in range(LINES):
-        get_logger("linkerd.test").info("flood " + "x" * 60, count=number)
-        if number % 50 == 0:
+        get_logger("linkerd.test").info("flood " + "x" * 1500, count=number)
+        if number % 5 == 0:
             await asyncio.sleep(0)
     gate.open()
     await process.stopping()
 
 
 @contextmanager
-def service(stderr: int | IO[bytes], *, closed: bool = False) -> Iterator["Service"]:
+def service(stderr: Stream, *, closed: bool = False) -> Iterator["Service"]:
     """A child; `closed` starts it without any standard error."""
     port = choose_port("127.0.0.1", set())
-    command = [*PROGRAM, f"--admin-addr=127.0.0.1:{port}", "--log-format=json"]
+    flags = [f"--admin-addr=127.0.0.1:{port}", "--log-format=json"]
+    child: Popen
     if closed:
-        command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=stderr) as child:
+        command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *PROGRAM, *flags]
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=stderr, text=True)
+    else:
+        child = ForkedProgram(MODULE, *flags, stderr=stderr)
+    with child:
         try:
             yield Service(child, f"http://127.0.0.1:{port}")
         finally:
@@ -75,7 +81,7 @@ def service(stderr: int | IO[bytes], *, closed: bool = False) -> Iterator["Servi
 class Service:
     """A child and its admin server."""
 
-    def __init__(self, child: "subprocess.Popen[bytes]", url: str) -> None:
+    def __init__(self, child: Popen, url: str) -> None:
         self.child = child
         self._url = url
 
@@ -122,7 +128,7 @@ async def test_a_pipe_that_nobody_reads_stops_nothing() -> None:
         lines = await asyncio.to_thread(_until, "log lines are missing here", pipe)
         assert running.dropped() == dropped
         assert running.end()[0] == 0
-        rest = pipe.read().decode()
+        rest = pipe.read()
     flooded = [number for line in lines if (number := _number(line)) is not None]
     assert flooded == list(range(len(flooded)))  # the oldest are kept
     said = re.search(r"(\d+) log lines are missing", lines[-1])
@@ -132,11 +138,11 @@ async def test_a_pipe_that_nobody_reads_stops_nothing() -> None:
     assert rest.splitlines()[-1].count('"stopped"') == 1
 
 
-def _until(text: str, pipe: IO[bytes]) -> list[str]:
+def _until(text: str, pipe: IO[str]) -> list[str]:
     """What the pipe brings, up to the line that has `text`."""
     lines = []
     for line in pipe:
-        lines.append(line.decode())
+        lines.append(line)
         if text in lines[-1]:
             break
     return lines

@@ -25,7 +25,7 @@ LOCAL = {"arch", "source", "version"}
 FROM_KUBERNETES = {"uuid", "install-time", "k8s-version", "service-profile-count"}
 
 
-async def run(endpoint: str, *flags: str, **environ: str) -> Finished:
+async def run(endpoint: str, *flags: str, fork: bool = True, **environ: str) -> Finished:
     """The job without Prometheus; without an API server too, unless `flags` name one."""
     return await run_job(
         "services.heartbeat",
@@ -34,6 +34,7 @@ async def run(endpoint: str, *flags: str, **environ: str) -> Finished:
         "-log-format=json",
         *flags,
         environ=environ,
+        fork=fork,
     )
 
 
@@ -151,8 +152,8 @@ async def test_dry_run_prints_the_request_and_sends_nothing() -> None:
 async def test_tls_is_verified_and_takes_an_authority_of_ones_own(tmp_path: Path) -> None:
     authority, tls = _authority(tmp_path)
     async with Recorder(tls=tls) as endpoint:
-        strangers = await run(endpoint.url)
-        friends = await run(endpoint.url, SSL_CERT_FILE=str(authority))
+        strangers = await run(endpoint.url, fork=False)
+        friends = await run(endpoint.url, fork=False, SSL_CERT_FILE=str(authority))
     assert (strangers.code, friends.code, len(endpoint.requests)) == (1, 0, 1)
     assert "certificate verify failed" in last_error(strangers)
 

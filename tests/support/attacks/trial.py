@@ -5,7 +5,6 @@ that they need, so that a trial begins within some 50 ms and with nothing of the
 """
 
 import contextlib
-import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +18,10 @@ import psutil
 from tests.support.attacks import attacker, bystander, target
 from tests.support.attacks.attacker import Attacked, Order
 from tests.support.attacks.bystander import Witnessed
+from tests.support.forkserver import FORKSERVER
 
 _START_SECONDS: Final = 20.0
 _PATIENCE: Final = 60.0  # seconds for the bystander's last calls
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([module.__name__ for module in (attacker, bystander, target)])
 
 
 class TrialError(Exception):
@@ -113,9 +111,9 @@ def serving(
 @contextlib.contextmanager
 def _process(run: Callable[..., None], *arguments: Any) -> Iterator[tuple[Any, Connection]]:
     """A process and our end of the pipe whose other end is its first argument."""
-    ours, theirs = _context.Pipe()
+    ours, theirs = FORKSERVER.Pipe()
     with ours:
-        process = _context.Process(target=run, args=(theirs, *arguments))
+        process = FORKSERVER.Process(target=run, args=(theirs, *arguments))
         process.start()
         theirs.close()
         try:

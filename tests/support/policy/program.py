@@ -225,4 +225,5 @@ def start(kubeconfig: Path, *flags: str) -> Program:
         "--default-opaque-ports=3306",
         "--log-format=json",
         *flags,
+        fork=False,
     )

@@ -79,7 +79,7 @@ class Validator:
             f"--controller-namespace={self.namespace}", "--log-format=json",
             f"--tls-certificate={sp}/tls.crt", f"--tls-key={sp}/tls.key",
             f"--policy-tls-certificate={policy}/tls.crt", f"--policy-tls-key={policy}/tls.key",
-            "--tls-reload-interval=20ms", *flags,
+            "--tls-reload-interval=20ms", *flags, fork=False,
         )  # fmt: skip
 
     def remove(self) -> None:
