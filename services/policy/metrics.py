@@ -7,7 +7,9 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from linkerd.index import TopicView
 from linkerd.kube.objects import Key
+from services.policy.index.inbound.ports import Crowd
 from services.policy.index.index import PolicyIndex
 from services.policy.index.kinds import Kind
 
@@ -73,6 +75,14 @@ class IndexCollector(Collector):
 
     def _self(self) -> Iterator[Metric]:
         index = self._index
+        streams = GaugeMetricFamily(
+            "policy_streams", "Streams that follow something.", labels=("direction",)
+        )
+        inbound = sum(view.size for view in index.views.values() if isinstance(view, Crowd))
+        topics = [view.topic for view in index.views.values() if isinstance(view, TopicView)]
+        streams.add_metric(("inbound",), inbound)
+        streams.add_metric(("outbound",), sum(topic.subscribers for topic in topics))
+        yield streams
         yield GaugeMetricFamily(
             "policy_views", "Ports and targets that streams follow.", value=len(index.views)
         )

@@ -1,4 +1,5 @@
-"""Streams of the Destination API that are opened again whenever they end, as proxies do.
+"""Streams that are opened again whenever they end, as proxies do: of the Destination API, and by
+`follow` of any other.
 
 A follower keeps what a proxy keeps: while it is cut off the last known state stays in use, and the
 first message of the next stream takes its place. Each stream is read by the proxy's rules, so a
@@ -12,10 +13,10 @@ Remove that comes first, or anything said twice, fails the test.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 
 import grpc
 import grpc.aio
@@ -36,15 +37,23 @@ _CHANNEL: Final = (
     ("grpc.max_reconnect_backoff_ms", int(LAST_PAUSE * 1000)),
 )
 
-Message = pb.Update | pb.DestinationProfile
+Ask = Callable[[grpc.aio.Channel], Any]
+"""Opens a stream."""
+
+
+class Reader(Protocol):
+    """Reads a stream by the rules of a proxy."""
+
+    def take(self, raw: bytes, /) -> Any:
+        """Takes a message. Raises RuleError."""
 
 
 @dataclass
 class Attempt:
     """One stream, from its opening on. `code` is None while it is open."""
 
-    reader: Endpoints | ProfileReader
-    messages: list[Message] = field(default_factory=list)
+    reader: Reader
+    messages: list[Any] = field(default_factory=list)
     times: list[float] = field(default_factory=list)  # monotonic seconds of each message
     code: grpc.StatusCode | None = None
 
@@ -52,15 +61,13 @@ class Attempt:
 class Follower:
     """A stream of `path`, and those that came after it."""
 
-    def __init__(
-        self, path: str, method: Any, reader: type[Endpoints] | type[ProfileReader]
-    ) -> None:
+    def __init__(self, path: str, ask: Callable[[], Any], reader: Callable[[], Reader]) -> None:
         self.path = path
         self.attempts: list[Attempt] = []
         self.reading = asyncio.Event()
         self.reading.set()
         """While it is clear, messages are left where they are: a slow reader."""
-        self._method = method
+        self._ask = ask
         self._reader = reader
 
     async def run(self) -> NoReturn:
@@ -76,11 +83,11 @@ class Follower:
             pause = min(2 * pause, LAST_PAUSE)
 
     async def _follow(self, attempt: Attempt) -> grpc.StatusCode:
-        call = self._method(pb.GetDestination(path=self.path))
+        call = self._ask()
         try:
             await self.reading.wait()
             while (message := await call.read()) is not grpc.aio.EOF:
-                attempt.reader.take(message.SerializeToString())
+                attempt.reader.take(message.SerializeToString(deterministic=True))
                 attempt.times.append(time.monotonic())
                 attempt.messages.append(message)
                 await self.reading.wait()
@@ -122,17 +129,39 @@ class Crowd:
 
     def __init__(self, channels: list[grpc.aio.Channel], tasks: asyncio.TaskGroup) -> None:
         self.followers: list[Follower] = []
-        self._stubs = [destination_pb2_grpc.DestinationStub(channel) for channel in channels]
+        self._channels = channels
         self._group = tasks
         self._running: list[asyncio.Task[None]] = []
 
     def get(self, path: str, *, reading: bool = True) -> Follower:
         """Follows endpoints; with `reading` false it does not read before it is told to."""
-        return self._start(Follower(path, self._stub.Get, Endpoints), reading)
+        request = pb.GetDestination(path=path)
+
+        def ask(channel: grpc.aio.Channel) -> Any:
+            return destination_pb2_grpc.DestinationStub(channel).Get(request)
+
+        return self.follow(path, ask, Endpoints, reading=reading)
 
     def profile(self, path: str) -> Follower:
         """Follows a profile."""
-        return self._start(Follower(path, self._stub.GetProfile, ProfileReader), True)
+        request = pb.GetDestination(path=path)
+
+        def ask(channel: grpc.aio.Channel) -> Any:
+            return destination_pb2_grpc.DestinationStub(channel).GetProfile(request)
+
+        return self.follow(path, ask, ProfileReader)
+
+    def follow(
+        self, path: str, ask: Ask, reader: Callable[[], Reader], *, reading: bool = True
+    ) -> Follower:
+        """Follows anything, by streams that `ask` opens; `path` is what it is called."""
+        channel = self._channels[len(self.followers) % len(self._channels)]
+        follower = Follower(path, lambda: ask(channel), reader)
+        if not reading:
+            follower.reading.clear()
+        self.followers.append(follower)
+        self._running.append(self._group.create_task(follower.run(), name=path))
+        return follower
 
     @property
     def following(self) -> int:
@@ -143,17 +172,6 @@ class Crowd:
         """Ends all of them."""
         for task in self._running:
             task.cancel()
-
-    @property
-    def _stub(self) -> Any:
-        return self._stubs[len(self.followers) % len(self._stubs)]
-
-    def _start(self, follower: Follower, reading: bool) -> Follower:
-        if not reading:
-            follower.reading.clear()
-        self.followers.append(follower)
-        self._running.append(self._group.create_task(follower.run(), name=follower.path))
-        return follower
 
 
 @asynccontextmanager

@@ -1,15 +1,22 @@
-"""The destination service as a process that is killed and started again in the same place."""
+"""A service as a process that is killed and started again in the same place."""
 
 import asyncio
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from linkerd.local.ports import choose_port
 from tests.support.program import Program
+
+_FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "destination": ("--cluster-domain=cluster.local", "--identity-trust-domain=cluster.local"),
+    "policy": ("--default-opaque-ports=",),
+}
 
 
 @dataclass(frozen=True)
@@ -20,14 +27,15 @@ class Replica:
     engine: str
     port: int
     admin: int
+    service: str = "destination"
 
     @classmethod
-    def of(cls, kubeconfig: Path, engine: str) -> "Replica":
-        """A new place on loopback, for the service with this gRPC engine."""
+    def of(cls, kubeconfig: Path, engine: str, service: str = "destination") -> "Replica":
+        """A new place on loopback, for a service with this gRPC engine."""
         # Not from the range of clients' ports: one that knocks at a closed port of that range may
         # be given this very port, and then speaks with itself.
         port = choose_port("127.0.0.1", set())
-        return cls(kubeconfig, engine, port, choose_port("127.0.0.1", {port}))
+        return cls(kubeconfig, engine, port, choose_port("127.0.0.1", {port}), service)
 
     @property
     def address(self) -> str:
@@ -37,14 +45,13 @@ class Replica:
     def start(self) -> Program:
         """A process there."""
         return Program(
-            "services.destination",
+            f"services.{self.service}",
             f"--kubeconfig={self.kubeconfig}",
             f"--grpc-engine={self.engine}",
             f"--addr={self.address}",
             f"--admin-addr=127.0.0.1:{self.admin}",
-            "--cluster-domain=cluster.local",
-            "--identity-trust-domain=cluster.local",
             "--log-format=json",
+            *_FLAGS[self.service],
             fork=False,
         )
 
@@ -56,7 +63,9 @@ class Replica:
         """Streams that the program itself counts."""
         _, text = await self.page("/metrics")
         found = re.findall(
-            r"^(?:endpoints|service)_subscribers(?:\{.*\})? (\S+)$", text, re.MULTILINE
+            r"^(?:endpoints_subscribers|service_subscribers|policy_streams)(?:\{.*\})? (\S+)$",
+            text,
+            re.MULTILINE,
         )
         return int(sum(map(float, found)))
 

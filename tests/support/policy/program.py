@@ -3,7 +3,7 @@ kubelets would, and streams are read as proxies do."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +64,11 @@ class Objects:
         """Merges into a spec."""
         path = f"{self._path(plural)}/{name}"
         self.api.request("PATCH", path, {"spec": spec}, kind="merge-patch+json")
+
+    def annotate(self, plural: str, name: str, annotations: Mapping[str, str]) -> None:
+        """Adds annotations."""
+        path, metadata = f"{self._path(plural)}/{name}", {"annotations": dict(annotations)}
+        self.api.request("PATCH", path, {"metadata": metadata}, kind="merge-patch+json")
 
     def delete(self, plural: str, name: str) -> None:
         """Takes an object away, at once."""
