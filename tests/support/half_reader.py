@@ -25,8 +25,8 @@ class HalfReader:
         self._ended = False
 
     async def read(self, path: str) -> int:
-        """Asks for endpoints and reads a window's worth; the length of the message that this is
-        the beginning of."""
+        """Asks for endpoints and reads a window's worth; how much of the message that it ends in is
+        still to come."""
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         self._ask(path)
         got = b""
@@ -34,7 +34,10 @@ class HalfReader:
             while len(got) < WINDOW:
                 got += self._take(await self._reader.read(WINDOW))
         assert len(got) == WINDOW  # a test's
-        return int.from_bytes(got[1:5])
+        end = 0
+        while end < len(got):  # each message has its length before it
+            end += 5 + int.from_bytes(got[end + 1 : end + 5])
+        return end - len(got)
 
     async def complete(self) -> bool:
         """Whether the stream ends in order; returns once the connection has ended."""
