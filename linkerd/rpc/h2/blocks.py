@@ -66,22 +66,35 @@ class BoundedDecoder(Decoder):
 
     The calls of a client differ in their messages, not in their headers. So all blocks but its
     first few are indexes alone, and the same ones, which stand for the same headers until a block
-    of another kind changes the table: those are looked up, at a hundredth of the cost.
+    of another kind changes the table: those are looked up, at a hundredth of the cost. `vouched`
+    says that somebody found the headers of the latest block, before, to be a request's.
     """
 
     def __init__(self, max_header_list_size: int) -> None:
         super().__init__(max_header_list_size)
         self.resized = 0
+        self.vouched = False
         self._known: dict[bytes, Iterable[HeaderTuple]] = {}
+        self._vouched: set[bytes] = set()  # some of them
+        self._latest = b""
+
+    def vouch(self) -> None:
+        """The headers of the latest block are a request's."""
+        if self._latest in self._known:
+            self._vouched.add(self._latest)
 
     def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
         """The headers of a block, which callers share. `raw` is the same at each call."""
         self.resized = 0
+        self._latest = data
         known = self._known.get(data)
         if known is not None:
+            self.vouched = data in self._vouched
             return known
+        self.vouched = False
         if not _only_indexes(data):
             self._known.clear()
+            self._vouched.clear()
             return super().decode(data, raw)
         headers = tuple(super().decode(data, raw))
         if len(self._known) < _MAX_KNOWN and len(data) <= _MAX_KNOWN_BYTES:

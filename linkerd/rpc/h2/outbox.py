@@ -271,8 +271,8 @@ class Outbox:
 
     def _answer(self, sending: Sending) -> None:
         sending.answered = True
-        self._wire.send_headers(sending.id, headers.RESPONSE)
         self._take()
+        self._parts.append(self._wire.answer(sending.wire))
 
     def _end(self, sending: Sending) -> int:
         """Sends the status, and lets a client that still sends know that nobody listens."""

@@ -1,25 +1,32 @@
 """Our side of the `h2` library: a connection's state machine, bent where a server needs it.
 
 Frames are taken one at a time (`next_frame`, `take`), so that each can be charged before it does
-anything and a turn may end between two. All frames that we send but two come from the library.
+anything and a turn may end between two. All frames that we send but three come from the library.
 DATA frames are ours, because its `send_data` takes 12 us a frame and copies the payload, as much as
 a whole turn of a stream may cost: `outbox` packs the headers below and keeps the books that the
-library keeps. GOAWAY is ours, because the library's `close_connection` also refuses every frame
-that comes afterwards, those of calls in progress too.
+library keeps. So are the HEADERS that begin an answer. GOAWAY is ours, because the library's
+`close_connection` also refuses every frame that comes afterwards, those of calls in progress too.
 
 A stream's `outbound_flow_control_window` counts from the peer's INITIAL_WINDOW_SIZE, not from
 zero: what there is room for is `base_window` more. So a change of that setting costs the same
 however many streams are open.
 """
 
+from collections import deque
 from collections.abc import Callable
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from h2.config import H2Configuration
 from h2.connection import AllowedStreamIDs, ConnectionInputs, H2Connection
 from h2.errors import ErrorCodes
-from h2.events import ConnectionTerminated, Event, StreamReset
+from h2.events import (
+    ConnectionTerminated,
+    Event,
+    RequestReceived,
+    StreamReset,
+    TrailersReceived,
+)
 from h2.exceptions import (
     DenialOfServiceError,
     FlowControlError,
@@ -28,7 +35,8 @@ from h2.exceptions import (
     StreamIDTooLowError,
 )
 from h2.settings import SettingCodes
-from h2.stream import H2Stream
+from h2.stream import H2Stream, StreamInputs
+from h2.utilities import HeaderValidationFlags, validate_headers
 from h2.windows import LARGEST_FLOW_CONTROL_WINDOW
 from hpack import HPACKError
 from hyperframe.exceptions import HyperframeError
@@ -42,13 +50,16 @@ from hyperframe.frame import (
 )
 
 from linkerd.rpc.h2.blocks import BoundedDecoder, FrameBuffer, StatelessEncoder
+from linkerd.rpc.h2.headers import RESPONSE
 from linkerd.rpc.h2.limits import MAX_HEADER_BYTES
 from linkerd.rpc.h2.settings import SmallSettings
 
 LAST_STREAM_ID: Final = 2**31 - 1
 
 PACK_FRAME: Final = Struct(">BHHL").pack
-"""Of a DATA frame: its length's high 8 and low 16 bits, type and flags (0), the stream's id."""
+"""Of a frame: its length's high 8 and low 16 bits, type and flags (0: DATA), the stream's id."""
+
+_HEADERS: Final = 0x0104  # and that they end with the frame
 
 PACK_PREFIX: Final = Struct(">BL").pack
 """Of a gRPC message: the compressed flag and the length."""
@@ -61,8 +72,11 @@ _CONFIG: Final = H2Configuration(
     header_encoding=None,
     validate_outbound_headers=False,  # ours, and lower case
     normalize_outbound_headers=False,
+    validate_inbound_headers=False,  # `_validate` does, the same block once
     normalize_inbound_headers=False,  # that is about cookies
 )
+_REQUEST: Final = HeaderValidationFlags(False, False, False, False)
+_TRAILERS: Final = _REQUEST._replace(is_trailer=True)
 _KNOWN_SETTINGS: Final = frozenset(SettingCodes)
 
 
@@ -181,6 +195,13 @@ class Wire(H2Connection):
         self._pings.remove(data)
         return True
 
+    def answer(self, stream: H2Stream) -> bytes:
+        """The frame that begins an answer, whose headers are always the same. As the library's
+        `send_headers`, at a tenth of the cost."""
+        stream.state_machine.process_input(StreamInputs.SEND_HEADERS)
+        block = self.encoder.encode(RESPONSE)
+        return PACK_FRAME(0, len(block), _HEADERS, stream.stream_id) + block
+
     def forget(self, stream: H2Stream) -> None:
         """A closed stream is over; the library itself notices only when it counts."""
         if self.streams.pop(stream.stream_id, None) is not None:
@@ -244,13 +265,26 @@ class Wire(H2Connection):
     def _receive_headers_frame(self, frame: HeadersFrame) -> tuple[list[Frame], list[Event]]:
         """The library has the wrong code for what cannot be decompressed."""
         try:
-            return super()._receive_headers_frame(frame)
+            frames, events = super()._receive_headers_frame(frame)
         except DenialOfServiceError:
             raise
         except ProtocolError as error:
             if isinstance(error.__cause__, HPACKError):
                 raise _CompressionError(str(error)) from error
             raise
+        self._validate(events[0])
+        return frames, events
+
+    def _validate(self, event: Event) -> None:
+        """Raises ProtocolError for headers that HTTP/2 forbids. As the library does, at a tenth of
+        a call's cost; blocks that come again and again need that once."""
+        is_trailer = isinstance(event, TrailersReceived)
+        if self.decoder.vouched and not is_trailer:
+            return
+        fields = cast("RequestReceived", event).headers
+        deque(validate_headers(fields, _TRAILERS if is_trailer else _REQUEST), maxlen=0)
+        if not is_trailer:
+            self.decoder.vouch()
 
     def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[Event]]:
         """The peer will open no more; unlike the library we let its open streams go on."""
