@@ -18,7 +18,7 @@ from linkerd.index.derived import Derived, Watch
 from linkerd.index.index import Index
 from linkerd.index.objects import Objects, Taker
 from linkerd.index.pace import AtOnce, LoopPace, Pace
-from linkerd.index.views import Owner, TopicView, UnclearError, View
+from linkerd.index.views import EndedError, Owner, TopicView, UnclearError, View
 
 __all__ = [
     "NOTHING",
@@ -28,6 +28,7 @@ __all__ = [
     "Dependencies",
     "Dependent",
     "Derived",
+    "EndedError",
     "Index",
     "LoopPace",
     "Objects",

@@ -95,10 +95,16 @@ class Index(Generic[K, C]):
         """`view` is out of date."""
         self._work.touched(view)
 
+    def ended(self, view: View) -> None:
+        """`view` has nothing more to say; who asks for the same from now on gets another."""
+        self._work.dropped(view)
+        del self.views[view.id]
+
     def dropped(self, view: View) -> None:
         """The last follower of `view` has left."""
         self._work.dropped(view)
-        del self.views[view.id]
+        if self._is_followed(view):  # it may have ended, and another stand in its place
+            del self.views[view.id]
 
     def tidy(self, steps: Iterator[None]) -> None:
         """Has something let go of, step by step."""

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
+import grpc
+
 from linkerd.index.dependencies import NOTHING, Dependencies, Dependent
-from linkerd.streams import Cursor, Told, Topic
+from linkerd.streams import Cursor, StreamEnd, Told, Topic
 
 S = TypeVar("S")
 
@@ -14,11 +16,19 @@ class UnclearError(Exception):
     which objects."""
 
 
+class EndedError(Exception):
+    """What was asked for has come to mean something else: streams end, with OK, and who asks again
+    follows what it is now."""
+
+
 class Owner(Protocol):
     """Who keeps views; an index."""
 
     def touched(self, view: "View", /) -> None:
         """`view` is out of date."""
+
+    def ended(self, view: "View", /) -> None:
+        """`view` has nothing more to say; who asks for the same from now on gets another."""
 
     def dropped(self, view: "View", /) -> None:
         """The last follower of `view` has left, and it has let go of everything."""
@@ -71,8 +81,8 @@ class TopicView(View, Generic[S]):
         self.topic: Topic[S] = Topic(delta, state, on_empty=self._close)
 
     def compute(self) -> S:
-        """The state as of now; watches what it came from, whatever happens. Raises
-        UnclearError."""
+        """The state as of now; watches what it came from, whatever happens. Raises UnclearError,
+        and, but for the first time, EndedError."""
         raise NotImplementedError
 
     def subscribe(self) -> Cursor[S]:
@@ -86,6 +96,10 @@ class TopicView(View, Generic[S]):
             state = self.compute()
         except UnclearError as error:  # for a moment, most likely; until then nothing is said
             self._unclear = error.with_traceback(None)  # whose frames know the view
+        except EndedError:
+            self._dependencies.watch(self, NOTHING)
+            self.owner.ended(self)
+            self.topic.end(StreamEnd(grpc.StatusCode.OK))
         else:
             self._unclear = None
             self.topic.publish(state)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from linkerd.index import (
     Context,
     Derived,
+    EndedError,
     Index,
     Objects,
     Pace,
@@ -64,11 +65,12 @@ def told(last: str | None, now: str) -> tuple[bytes, ...]:
 
 
 class IpView(TopicView[str]):
-    """The service that has an IP, with its ports."""
+    """The service that has an IP, with its ports. When another service gets it, streams end."""
 
     def __init__(self, index: "Tiny", ip: str) -> None:
         self._index = index
         self._ip = ip
+        self._of: Key | None = None
         super().__init__(index.home.dependencies, index, told, ip)
 
     def compute(self) -> str:
@@ -79,6 +81,9 @@ class IpView(TopicView[str]):
                 raise UnclearError(f"{self._ip} is of several services")
             if not keys:
                 return ""
+            if self._of not in (None, keys[0]):
+                raise EndedError
+            self._of = keys[0]
             subjects.add(("ports", *keys[0]))
             return f"{keys[0].name} {self._index.ports.at(('ports', *keys[0]))}"
         finally:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import grpc
+
 from linkerd.kube.objects import Key
-from linkerd.streams import Subscription
+from linkerd.streams import StreamEnd, Subscription
 from linkerd.stubs.proxy import outbound_pb2 as pb
 from services.policy.index.kinds import Kind
 from tests.support.policy import inbound
@@ -30,10 +32,22 @@ class Watcher:
         self._last = pb.OutboundPolicy()
 
     def read(self) -> list[pb.OutboundPolicy]:
-        """What is new. Raises RuleError where a proxy would refuse it."""
+        """What is new. Raises RuleError where a proxy would refuse it, and StreamEnd."""
         messages = [self._reader.take(raw) for raw in iter(self.subscription.poll, None)]
         self._last = messages[-1] if messages else self._last
         return messages
+
+    def has_ended(self) -> bool:
+        """Whether the stream has ended well."""
+        try:
+            self.read()
+        except StreamEnd as end:
+            code = end.code
+        else:
+            return False
+        self.subscription.close()
+        assert code is grpc.StatusCode.OK
+        return True
 
     @property
     def told(self) -> pb.OutboundPolicy:

@@ -2,14 +2,20 @@
 
 from collections.abc import Callable
 
-from linkerd.index import Owner, Subject, TopicView
+from linkerd.index import EndedError, Owner, Subject, TopicView
 from linkerd.kube.objects import Key
 from linkerd.policy.references import SERVICE
 from linkerd.streams import Told
 from services.policy.index.context import Context
 from services.policy.index.outbound import subjects as on
 from services.policy.index.outbound.fallbacks import external_policy, undefined_port_policy
-from services.policy.index.outbound.targets import External, Parent, UndefinedPort, find_target
+from services.policy.index.outbound.targets import (
+    External,
+    Parent,
+    Target,
+    UndefinedPort,
+    find_target,
+)
 from services.policy.model.outbound import Metadata, OutboundPolicy
 
 Delta = Callable[[OutboundPolicy | None, OutboundPolicy], Told]
@@ -49,31 +55,42 @@ class _OutboundView(TopicView[OutboundPolicy]):
 
 
 class AddressView(_OutboundView):
-    """The policy of an IP (canonical) and port, whatever has it. Raises UnknownTargetError."""
+    """The policy of an IP (canonical) and port, of what has it; streams end when it is another's.
+    Raises UnknownTargetError."""
 
-    __slots__ = ("_ip", "_port")
+    __slots__ = ("_ip", "_port", "_target")
 
     def __init__(
         self, context: Context, owner: Owner, delta: Delta, source: str, ip: str, port: int
     ) -> None:
         self._ip = ip
         self._port = port
+        self._target: Target | None = None
         super().__init__(context, owner, delta, source, ip, port)
 
     def compute(self) -> OutboundPolicy:
         context = self._context
         subjects: set[Subject] = set()
         try:
-            tables = context.objects.outbound
-            match find_target(context.mesh, tables, self._source, self._ip, self._port, subjects):
-                case Parent() as parent:
-                    return self._of_parent(parent, subjects)
+            target = self._find(subjects)
+            match target:
+                case Parent():
+                    return self._of_parent(target, subjects)
                 case UndefinedPort(service, port):
                     return undefined_port_policy(service, port)
                 case External(ip, port):
                     return external_policy(context.mesh, ip, port)
         finally:
             context.dependencies.watch(self, subjects)
+
+    def _find(self, subjects: set[Subject]) -> Target:
+        context = self._context
+        tables = context.objects.outbound
+        target = find_target(context.mesh, tables, self._source, self._ip, self._port, subjects)
+        if self._target not in (None, target):
+            raise EndedError
+        self._target = target
+        return target
 
 
 class ServiceView(_OutboundView):

@@ -60,25 +60,51 @@ def test_ports_that_are_opaque_by_default_are_so_outside_too() -> None:
     assert kind_of(world.policy(OUTSIDE, 3307)) == "detect"
 
 
-def test_o54_o55_an_egress_network_comes_and_goes_under_a_stream(world: World) -> None:
-    """Where upstream ends the stream, ours goes on and tells the other policy."""
+def test_o54_o55_streams_end_when_an_egress_network_comes_or_goes(world: World) -> None:
     watcher = world.watch(OUTSIDE)
     assert names_of(watcher.told) == ["egress-fallback"]
     network = world.egress()
+    assert watcher.has_ended()
+    watcher = world.watch(OUTSIDE)
     assert names_of(watcher.told) == ["http-egress-allow"]
     resource = watcher.told.metadata.resource
     assert (resource.group, resource.kind) == ("policy.linkerd.io", EGRESS)
     assert (resource.namespace, resource.name, resource.port) == ("fruit", "world", PORT)
     world.remove(Kind.EGRESS_NETWORK, network)
-    assert names_of(watcher.told) == ["egress-fallback"]
+    assert watcher.has_ended()
+    assert names_of(world.policy(OUTSIDE)) == ["egress-fallback"]
 
 
-def test_an_egress_network_touches_only_streams_that_it_concerns(world: World) -> None:
+def test_an_egress_network_ends_only_streams_that_it_concerns(world: World) -> None:
     watchers = [world.watch(OUTSIDE), world.watch(IP), world.watch(OUTSIDE, source="other")]
     for watcher in watchers:
         watcher.read()
     world.egress()
-    assert [len(watcher.read()) for watcher in watchers] == [1, 0, 0]
+    assert [watcher.has_ended() for watcher in watchers] == [True, False, False]
+    world.egress(labels={"team": "a"})
+    assert names_of(watchers[2].told) == ["egress-fallback"]
+
+
+def test_a_stream_that_ended_is_none_that_others_join(world: World) -> None:
+    """Even if somebody does not come to read that it has."""
+    slow = world.watch(OUTSIDE)
+    world.remove(Kind.EGRESS_NETWORK, world.egress())
+    other = world.watch(OUTSIDE)
+    assert names_of(other.told) == ["egress-fallback"]
+    slow.subscription.close()
+    world.egress(networks=["198.51.100.0/24"])
+    assert not other.has_ended()
+    world.egress()
+    assert other.has_ended()
+    assert world.follow_count() == 0
+
+
+def test_a_change_of_the_egress_network_of_a_stream_is_told(world: World) -> None:
+    world.egress()
+    watcher = world.watch(OUTSIDE)
+    assert names_of(watcher.told) == ["http-egress-allow"]
+    world.egress(policy="Deny")
+    assert names_of(watcher.told) == ["http-egress-deny"]
 
 
 def test_o56_an_egress_network_denies(world: World) -> None:
@@ -218,9 +244,11 @@ def test_o71_a_port_that_the_service_has_not_is_refused_until_it_has(world: Worl
     assert rule.filters[0].HasField("forbidden")
     assert rule.backends.HasField("empty")
     world.service(ports=[PORT, 9090])
+    assert watcher.has_ended()
+    watcher = world.watch(port=9090)
     assert names_of(watcher.told) == ["http"]
     world.service()
-    assert names_of(watcher.told) == ["undefined-port"]
+    assert watcher.has_ended()
 
 
 def test_o72_a_service_by_name_need_not_exist(world: World) -> None:
@@ -245,8 +273,11 @@ def test_o77_what_was_told_of_a_service_that_goes_stays(world: World) -> None:
     assert watcher.read() == []
     with pytest.raises(UnknownTargetError):
         world.watch()
+    world.service()  # again
+    assert not watcher.told.protocol.detect.http1.HasField("failure_accrual")
+    world.remove(Kind.SERVICE, world.service())
     world.service("plum")  # which gets the address
-    assert watcher.told.metadata.resource.name == "plum"
+    assert watcher.has_ended()
 
 
 def test_a_service_that_moves_is_found_where_it_is(world: World) -> None:
