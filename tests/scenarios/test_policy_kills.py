@@ -21,6 +21,7 @@ from linkerd.local.cluster import LocalCluster
 from linkerd.local.ports import is_free
 from linkerd.rpc.engines import ENGINES
 from linkerd.stubs.proxy import inbound_pb2, inbound_pb2_grpc, outbound_pb2, outbound_pb2_grpc
+from tests.support.cluster import define
 from tests.support.cut import CutProxy, api_server_of, kubeconfig_through
 from tests.support.eventually import eventually
 from tests.support.followers import Crowd, Follower, followers
@@ -265,6 +266,33 @@ async def test_the_api_server_is_away_across_our_restart(
                         broken = {attempt.code for attempt in each.attempts[:-1]}
                         assert broken == {grpc.StatusCode.UNAVAILABLE}
                         assert not any(attempt.messages for attempt in each.attempts[1:-1])
+
+
+async def test_an_api_server_that_starts_beside_us(own_api_cluster: LocalCluster) -> None:
+    """A server that starts knows nothing of custom resources for a while, and says so in several
+    ways; none of them is taken for a cluster without Servers."""
+    cluster = own_api_cluster
+    await asyncio.to_thread(define, cluster, "deploy/base/crds", "deploy/components/gateway-api")
+    with cluster.api() as api:
+        api.request("POST", "/api/v1/namespaces", {"metadata": {"name": "fin"}})
+        objects = Objects(api, "fin")
+        objects.pod("guarded", labels={"app": "guarded"})
+        guard(objects, "guarded")
+    replica = Replica.of(cluster.kubeconfig, "h2", "policy")
+    async with followers(replica.address, connections=2) as crowd:
+        ports = [port(crowd, objects, "guarded") for _ in range(10)]
+        for _ in range(2):
+            await asyncio.to_thread(cluster.stop, "kube-apiserver")
+            with replica.start() as program:
+                await asyncio.to_thread(cluster.start, "kube-apiserver")
+                await ready(program)
+                await agreed(ports, is_guarded)
+                assert all(is_guarded(only_message(each)) for each in ports)
+                await asyncio.to_thread(program.kill)
+                await eventually(lambda: not crowd.following, "all streams broken", SETTLING)
+        for each in ports:
+            assert all(is_guarded(m) for attempt in each.attempts for m in attempt.messages)
+            assert {attempt.code for attempt in each.attempts[:-1]} == {grpc.StatusCode.UNAVAILABLE}
 
 
 async def _serves_nothing(replica: Replica, enough: Callable[[], bool]) -> None:
