@@ -6,7 +6,7 @@ from typing import Final
 
 from linkerd.index import Subject
 from linkerd.kube.objects import Key
-from linkerd.mesh.names import is_dns_label, service_name
+from linkerd.mesh.names import is_dns_label, is_dns_subdomain, service_name
 from linkerd.policy import backends as spec
 from linkerd.policy.errors import shown
 from linkerd.policy.load_bias import LoadBias
@@ -88,24 +88,23 @@ class Backends:
         key = Key(known.namespace, known.name)
         if key in self._tables.services:
             return self._balancer(key, known.port), ""
-        failure = _printable(f"Service not found {known.name}")
-        if not is_dns_label(known.name) or not is_dns_label(known.namespace):
-            return _NONE, failure  # whose name proxies could not write into their metrics
-        return Backend(ResourceName(_CORE, SERVICE.kind, *key, known.port), None), failure
+        return _failing(known, known.port), _printable(f"Service not found {known.name}")
 
     def _egress_network(self, known: spec.Backend) -> tuple[Backend, str]:
         self._subjects.add(on.existence(EGRESS_NETWORK, known.namespace, known.name))
+        port = known.port or self._parent.port
         key = Key(known.namespace, known.name)
         if key not in self._tables.egress_networks:
-            return _NONE, _printable(f"EgressNetwork not found {known.name}")
-        if self._parent.kind is not EGRESS_NETWORK:
-            return _NONE, "EgressNetwork backends attach to EgressNetwork parents only"
+            return _failing(known, port), _printable(f"EgressNetwork not found {known.name}")
+        if self._parent.kind != EGRESS_NETWORK:
+            problem = "EgressNetwork backends attach to EgressNetwork parents only"
+            return _failing(known, port), problem
         if key != self._parent.key:
             problem = (
                 "Route with EgressNetwork backend needs to have the same EgressNetwork as a parent"
             )
-            return _NONE, problem
-        return self._forward(), ""
+            return _failing(known, port), problem
+        return Backend(_name(known, port), Forward(self._parent.ip, self._parent.port)), ""
 
     def _forward(self) -> Backend:
         return Backend(resource_of(self._parent), Forward(self._parent.ip, self._parent.port))
@@ -114,6 +113,19 @@ class Backends:
         authority = f"{service_name(key.name, key.namespace, self._domain)}:{port}"
         name = ResourceName(_CORE, SERVICE.kind, *key, port)
         return Backend(name, Balancer(authority, self._bias))
+
+
+def _name(known: spec.Backend, port: int) -> ResourceName:
+    group = known.kind.group or _CORE
+    return ResourceName(group, known.kind.kind, known.namespace, known.name, port)
+
+
+def _failing(known: spec.Backend, port: int) -> Backend:
+    """A backend that leads nowhere. Proxies could not write into their metrics a name that no
+    object can have."""
+    if not is_dns_subdomain(known.name) or not is_dns_label(known.namespace):
+        return _NONE
+    return Backend(_name(known, port), None)
 
 
 def _printable(text: str) -> str:
