@@ -1,6 +1,6 @@
 """What a proxy is told of a port that it accepts connections on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from linkerd.policy.authorizations import Authorization
@@ -59,22 +59,26 @@ class GrpcRule:
 
 @dataclass(frozen=True, slots=True)
 class HttpRoute:
-    """Requests that are served, of those whom the port lets in or the route."""
+    """Requests that are served, of those whom the port lets in or the route. `memo` has the route
+    as it was encoded first."""
 
     origin: Origin
     hosts: tuple[HostMatch, ...] = ()
     authorizations: tuple[Authz, ...] = ()
     rules: tuple[HttpRule, ...] = ()
+    memo: list[bytes] = field(default_factory=list, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class GrpcRoute:
-    """Calls that are served, of those whom the port lets in or the route."""
+    """Calls that are served, of those whom the port lets in or the route. `memo` has the route as
+    it was encoded first."""
 
     origin: Origin
     hosts: tuple[HostMatch, ...] = ()
     authorizations: tuple[Authz, ...] = ()
     rules: tuple[GrpcRule, ...] = ()
+    memo: list[bytes] = field(default_factory=list, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """Ports that proxies accept connections on, as messages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 
 from linkerd.policy.authorizations import AnyTls, Authentication, MeshTls, Unauthenticated
 from linkerd.policy.filters import Filter, Redirect, RequestHeaders
@@ -14,6 +15,7 @@ from linkerd.policy.servers import ProxyProtocol
 from linkerd.stubs.proxy import inbound_pb2 as pb
 from linkerd.stubs.proxy import meta_pb2, net_pb2
 from linkerd.wire.net import ip_message
+from linkerd.wire.splice import submessage
 from services.policy.model.inbound import (
     Authz,
     GrpcRoute,
@@ -32,50 +34,56 @@ from services.policy.wire.routes import (
     request_headers_message,
 )
 
+_PROTOCOL: Final = 1  # the field of a Server
 _DETECTION: Final = Duration(seconds=10)
 
 
 def encode_port(port: Port) -> bytes:
-    """The message of a port."""
-    message = pb.Server(
-        protocol=_protocol(port),
-        authorizations=map(_authz, port.authorizations),
-        labels=_labels(port.origin),
-    )
+    """The message of a port, put together from its routes, each of which is encoded once."""
+    protocol = submessage(_PROTOCOL, _protocol(port))
+    rest = pb.Server(authorizations=map(_authz, port.authorizations), labels=_labels(port.origin))
+    return protocol + rest.SerializeToString(deterministic=True)
+
+
+def _protocol(port: Port) -> bytes:
+    match port.protocol:
+        case ProxyProtocol.UNKNOWN:
+            timeout = pb.ProxyProtocol.Detect(timeout=_DETECTION).SerializeToString()
+            return submessage(1, timeout, *_http(port, routes=3, limits=4))
+        case ProxyProtocol.OPAQUE:
+            return submessage(2)
+        case ProxyProtocol.TLS:
+            return submessage(3)
+        case ProxyProtocol.HTTP_1:
+            return submessage(4, *_http(port, routes=2, limits=3))
+        case ProxyProtocol.HTTP_2:
+            return submessage(5, *_http(port, routes=2, limits=3))
+        case ProxyProtocol.GRPC:
+            return submessage(6, *(submessage(2, _grpc_route(each)) for each in port.grpc_routes))
+
+
+def _http(port: Port, *, routes: int, limits: int) -> Iterator[bytes]:
+    """What a protocol of HTTP says, in fields of these numbers."""
+    for route in port.http_routes:
+        yield submessage(routes, _http_route(route))
+    if port.limits is not None:
+        yield submessage(limits, _plain(_limits(port.limits)))
+
+
+def _plain(message: Message) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
-def _protocol(port: Port) -> pb.ProxyProtocol:
-    kind = pb.ProxyProtocol
-    match port.protocol:
-        case ProxyProtocol.UNKNOWN:
-            routes, limits = map(_http_route, port.http_routes), _limits(port.limits)
-            return kind(
-                detect=kind.Detect(
-                    timeout=_DETECTION, http_routes=routes, http_local_rate_limit=limits
-                )
-            )
-        case ProxyProtocol.HTTP_1:
-            routes, limits = map(_http_route, port.http_routes), _limits(port.limits)
-            return kind(http1=kind.Http1(routes=routes, local_rate_limit=limits))
-        case ProxyProtocol.HTTP_2:
-            routes, limits = map(_http_route, port.http_routes), _limits(port.limits)
-            return kind(http2=kind.Http2(routes=routes, local_rate_limit=limits))
-        case ProxyProtocol.GRPC:
-            return kind(grpc=kind.Grpc(routes=map(_grpc_route, port.grpc_routes)))
-        case ProxyProtocol.OPAQUE:
-            return kind(opaque=kind.Opaque())
-        case ProxyProtocol.TLS:
-            return kind(tls=kind.Tls())
-
-
-def _http_route(route: HttpRoute) -> pb.HttpRoute:
-    return pb.HttpRoute(
-        metadata=_metadata(route.origin),
-        hosts=map(host_message, route.hosts),
-        authorizations=map(_authz, route.authorizations),
-        rules=map(_http_rule, route.rules),
-    )
+def _http_route(route: HttpRoute) -> bytes:
+    if not route.memo:
+        message = pb.HttpRoute(
+            metadata=_metadata(route.origin),
+            hosts=map(host_message, route.hosts),
+            authorizations=map(_authz, route.authorizations),
+            rules=map(_http_rule, route.rules),
+        )
+        route.memo.append(_plain(message))
+    return route.memo[0]
 
 
 def _http_rule(rule: HttpRule) -> pb.HttpRoute.Rule:
@@ -94,13 +102,16 @@ def _http_filter(filter_: Filter) -> pb.HttpRoute.Filter:
     raise TypeError(f"proxies of servers have no {type(filter_).__name__}")
 
 
-def _grpc_route(route: GrpcRoute) -> pb.GrpcRoute:
-    return pb.GrpcRoute(
-        metadata=_metadata(route.origin),
-        hosts=map(host_message, route.hosts),
-        authorizations=map(_authz, route.authorizations),
-        rules=map(_grpc_rule, route.rules),
-    )
+def _grpc_route(route: GrpcRoute) -> bytes:
+    if not route.memo:
+        message = pb.GrpcRoute(
+            metadata=_metadata(route.origin),
+            hosts=map(host_message, route.hosts),
+            authorizations=map(_authz, route.authorizations),
+            rules=map(_grpc_rule, route.rules),
+        )
+        route.memo.append(_plain(message))
+    return route.memo[0]
 
 
 def _grpc_rule(rule: GrpcRule) -> pb.GrpcRoute.Rule:
@@ -159,9 +170,7 @@ def _block(block: IPBlock) -> net_pb2.IPNetwork:
     return net_pb2.IPNetwork(ip=ip_message(str(block.network_address)), prefix_len=block.prefixlen)
 
 
-def _limits(limits: Limits | None) -> pb.HttpLocalRateLimit | None:
-    if limits is None:
-        return None
+def _limits(limits: Limits) -> pb.HttpLocalRateLimit:
     rates = limits.rates
     return pb.HttpLocalRateLimit(
         metadata=_metadata(limits.origin),

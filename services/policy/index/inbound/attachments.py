@@ -1,22 +1,37 @@
 """Which routes are attached to which Servers."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from linkerd.index import Subject, Taker
 from linkerd.kube.objects import Key
+from linkerd.policy import routes as judged
+from linkerd.policy.filters import Filter, ResponseHeaders
 from linkerd.policy.parents import CONTROLLER
 from linkerd.policy.references import GRPC_ROUTE, SERVER
-from linkerd.policy.routes import GrpcRoute, HttpRoute
 from services.policy.index.inbound import subjects as on
+from services.policy.index.inbound.authorizations import PolicyTarget, target_of
 from services.policy.index.kinds import Kind
 from services.policy.index.routes import RouteKey, Routes
 from services.policy.index.tables import Tables
+from services.policy.model.inbound import GrpcRoute, GrpcRule, HttpRoute, HttpRule, Origin
 
-Attached = HttpRoute | GrpcRoute
+Judged = judged.HttpRoute | judged.GrpcRoute
+R = TypeVar("R", HttpRoute, GrpcRoute)
 
 _KINDS: Final = (Kind.HTTP_ROUTE, Kind.GATEWAY_HTTP_ROUTE, Kind.GRPC_ROUTE)
+
+
+@dataclass(frozen=True, slots=True)
+class Attached(Generic[R]):
+    """A route, as it is told but for what the AuthorizationPolicies for `target` allow. `order` is
+    what routes are sorted by."""
+
+    order: tuple[Any, ...]
+    target: PolicyTarget
+    told: R
 
 
 class Attachments(Tables):
@@ -26,42 +41,62 @@ class Attachments(Tables):
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
         self._servers: dict[RouteKey, frozenset[Key]] = {}  # of a route
-        self._of: dict[Key, dict[RouteKey, Attached]] = {}  # of a Server
+        self._http: dict[Key, dict[RouteKey, Attached[HttpRoute]]] = {}  # of a Server
+        self._grpc: dict[Key, dict[RouteKey, Attached[GrpcRoute]]] = {}
 
     def takers(self) -> Mapping[Kind, Taker]:
         return {kind: partial(self._take, kind) for kind in _KINDS}
 
-    def http(self, server: Key) -> list[HttpRoute]:
+    def http(self, server: Key) -> list[Attached[HttpRoute]]:
         """The HTTPRoutes of a Server, those first that count before others."""
-        return cast("list[HttpRoute]", self._sorted(server, is_grpc=False))
+        return sorted(self._http.get(server, {}).values(), key=lambda each: each.order)
 
-    def grpc(self, server: Key) -> list[GrpcRoute]:
+    def grpc(self, server: Key) -> list[Attached[GrpcRoute]]:
         """The GRPCRoutes of a Server, those first that count before others."""
-        return cast("list[GrpcRoute]", self._sorted(server, is_grpc=True))
-
-    def _sorted(self, server: Key, *, is_grpc: bool) -> list[Attached]:
-        known = self._of.get(server, {}).values()
-        routes = [route for route in known if (route.kind == GRPC_ROUTE) is is_grpc]
-        return sorted(routes, key=lambda route: route.order)
+        return sorted(self._grpc.get(server, {}).values(), key=lambda each: each.order)
 
     def _take(self, kind: Kind, key: Key, _now: Any) -> Iterator[Subject]:
         name = RouteKey(kind, key)
-        route = cast("Attached | None", self._routes.judged.get(name))
+        route = cast("Judged | None", self._routes.judged.get(name))
         before = self._servers.pop(name, frozenset())
         servers = attached_to(route) if route is not None else frozenset()
+        table: dict[Key, dict[RouteKey, Any]] = (
+            self._grpc if kind is Kind.GRPC_ROUTE else self._http
+        )
         for server in before - servers:
-            others = self._of[server]
+            others = table[server]
             del others[name]
             if not others:
-                del self._of[server]
+                del table[server]
         if route is not None and servers:
             self._servers[name] = servers
+            attached = _attached(route)
             for server in servers:
-                self._of.setdefault(server, {})[name] = route
+                table.setdefault(server, {})[name] = attached
         yield from [on.routes(*server) for server in before | servers]
 
 
-def attached_to(route: Attached) -> frozenset[Key]:
+def _attached(route: Judged) -> Attached[Any]:
+    origin = Origin(route.kind.group, route.kind.kind, route.key.name)
+    told: HttpRoute | GrpcRoute
+    if route.kind == GRPC_ROUTE:
+        calls = cast("judged.GrpcRoute", route).rules
+        grpc = tuple(GrpcRule(rule.matches, _told(rule.filters)) for rule in calls)
+        told = GrpcRoute(origin, route.hosts, rules=grpc)
+    else:
+        requests = cast("judged.HttpRoute", route).rules
+        http = tuple(HttpRule(rule.matches, _told(rule.filters)) for rule in requests)
+        told = HttpRoute(origin, route.hosts, rules=http)
+    target = target_of(route.key.namespace, route.kind, route.key.name)
+    return Attached(route.order, target, told)
+
+
+def _told(filters: tuple[Filter, ...]) -> tuple[Filter, ...]:
+    """Proxies of servers change no responses."""
+    return tuple(each for each in filters if not isinstance(each, ResponseHeaders))
+
+
+def attached_to(route: Judged) -> frozenset[Key]:
     """The Servers that `route` is attached to. One that asks for a Server of another namespace, or
     for a part of one, is attached to none."""
     named = [parent for parent in route.parents if parent.kind == SERVER]

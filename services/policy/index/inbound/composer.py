@@ -1,11 +1,11 @@
 """A Server's policy, put together from all objects that have a say in it."""
 
 from collections.abc import Iterator
-from typing import Final
+from dataclasses import replace
+from typing import Final, TypeVar
 
 from linkerd.index import Complaints, Subject
 from linkerd.kube.objects import Key
-from linkerd.policy import routes as judged
 from linkerd.policy.authorization_policies import RequiredAuthentications
 from linkerd.policy.authorizations import (
     UNAUTHENTICATED,
@@ -13,7 +13,6 @@ from linkerd.policy.authorizations import (
     Authorization,
     MeshTls,
 )
-from linkerd.policy.filters import Filter, ResponseHeaders
 from linkerd.policy.networks import ALL_NETWORKS, Network
 from linkerd.policy.references import NAMESPACE, POLICY_GROUP, SERVER
 from linkerd.policy.servers import ProxyProtocol
@@ -27,14 +26,14 @@ from services.policy.index.objects import Objects
 from services.policy.model.inbound import (
     Authz,
     GrpcRoute,
-    GrpcRule,
     HttpRoute,
-    HttpRule,
     Limits,
     Origin,
     Port,
 )
 from services.policy.model.mesh_settings import MeshSettings
+
+R = TypeVar("R", HttpRoute, GrpcRoute)
 
 _REQUIRED: Final = "spec.requiredAuthenticationRefs"
 
@@ -121,24 +120,17 @@ class Composer:
 
     def _http_routes(self) -> tuple[HttpRoute, ...]:
         self.subjects.add(on.routes(*self._key))
-        return tuple(map(self._http_route, self._objects.attachments.http(self._key)))
-
-    def _http_route(self, route: judged.HttpRoute) -> HttpRoute:
-        rules = tuple(HttpRule(rule.matches, _told(rule.filters)) for rule in route.rules)
-        return HttpRoute(_origin(route), route.hosts, self._route_authorizations(route), rules)
+        return tuple(map(self._authorized, self._objects.attachments.http(self._key)))
 
     def _grpc_routes(self) -> tuple[GrpcRoute, ...]:
         self.subjects.add(on.routes(*self._key))
-        routes = tuple(map(self._grpc_route, self._objects.attachments.grpc(self._key)))
-        return routes or defaults.GRPC_ROUTES
+        attached = self._objects.attachments.grpc(self._key)
+        return tuple(map(self._authorized, attached)) or defaults.GRPC_ROUTES
 
-    def _grpc_route(self, route: judged.GrpcRoute) -> GrpcRoute:
-        rules = tuple(GrpcRule(rule.matches, _told(rule.filters)) for rule in route.rules)
-        return GrpcRoute(_origin(route), route.hosts, self._route_authorizations(route), rules)
-
-    def _route_authorizations(self, route: Attached) -> tuple[Authz, ...]:
-        target = target_of(route.key.namespace, route.kind, route.key.name)
-        return tuple(self._required_at(target))
+    def _authorized(self, attached: Attached[R]) -> R:
+        """The route itself where nothing is allowed besides: it is encoded already."""
+        allowed = tuple(self._required_at(attached.target))
+        return replace(attached.told, authorizations=allowed, memo=[]) if allowed else attached.told
 
     def _limits(self) -> Limits | None:
         self.subjects.add(on.rate_limits(*self._key))
@@ -146,12 +138,3 @@ class Composer:
         if found is None:
             return None
         return Limits(Origin(POLICY_GROUP, Kind.RATE_LIMIT_POLICY.value, found.name), found.limit)
-
-
-def _origin(route: Attached) -> Origin:
-    return Origin(route.kind.group, route.kind.kind, route.key.name)
-
-
-def _told(filters: tuple[Filter, ...]) -> tuple[Filter, ...]:
-    """Proxies of servers change no responses."""
-    return tuple(each for each in filters if not isinstance(each, ResponseHeaders))
