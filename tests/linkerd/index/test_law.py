@@ -11,6 +11,7 @@ from linkerd.index import Dependencies, Derived, Index
 from linkerd.index.derived import _Entry
 from linkerd.index.work import Work
 from linkerd.kube.events import Deleted
+from linkerd.streams import Topic
 from tests.support.indexes.tiny import LAW, NamespaceView, Services
 
 
@@ -97,6 +98,19 @@ def _keeps_what_nobody_follows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Derived, "drop", lambda _self, _subject: None)
 
 
+def _lets_others_join_what_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Index, "ended", lambda _self, _view: None)
+
+
+def _forgets_who_stands_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A view that ended takes the one after it with it."""
+    monkeypatch.setattr(Index, "dropped", lambda self, view: self.views.pop(view.id, None))
+
+
+def _never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Topic, "end", lambda _self, _end: None)
+
+
 @pytest.mark.parametrize(
     "break_it",
     [
@@ -109,6 +123,9 @@ def _keeps_what_nobody_follows(monkeypatch: pytest.MonkeyPatch) -> None:
         _forgets_what_changed_meanwhile,
         _forgets_the_rest,
         _keeps_what_nobody_follows,
+        _lets_others_join_what_has_ended,
+        _forgets_who_stands_in_its_place,
+        _never_ends,
     ],
 )
 def test_the_law_is_broken_by_an_engine_that(

@@ -43,7 +43,8 @@ class World(Protocol):
 
 class Follower:
     """Somebody who asks for one thing, again whenever the stream ends. `open` says whether its
-    stream can say more; `gave_up` that it does not ask again."""
+    stream can say more; `ended` that it said that there is no more; `gave_up` that it does not ask
+    again."""
 
     def __init__(self, law: "Law", query: Any) -> None:
         self.law = law
@@ -51,11 +52,13 @@ class Follower:
         self.client = law.client(query)
         self.answered = False
         self.open = False
+        self.ended = False
         self.gave_up = False
         self._subscription: Subscription | None = None
 
     def connect(self, world: World) -> None:
         """Opens a stream, if one is to be had."""
+        self.ended = False
         if self.gave_up:
             return
         try:
@@ -85,6 +88,7 @@ class Follower:
             if end.code is not grpc.StatusCode.OK:
                 raise
             self.close()
+            self.ended = True
             return False
         if raw is not None:
             self.client.take(raw)

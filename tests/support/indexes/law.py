@@ -137,6 +137,12 @@ class History:
             if not follower.open:
                 follower.connect(self.clusters.world)
         self.clusters.finish()
+        for follower in self.followers:
+            follower.read()
+            if follower.ended:  # it is to ask again, and hear what is
+                follower.connect(self.clusters.world)
+                follower.read()
+                assert not follower.ended
         fresh = self.clusters.fresh()
         for follower in self.followers:
             follower.check(fresh, self.clusters.here)
