@@ -18,6 +18,18 @@ Listener: TypeAlias = Callable[[Sequence[Event[Any]]], None]
 Kinds: TypeAlias = Mapping[Resource[Any], Listener]
 
 
+def chained(first: Listener, second: Listener | None) -> Listener:
+    """Both, one after the other."""
+    if second is None:
+        return first
+
+    def both(events: Sequence[Event[Any]]) -> None:
+        first(events)
+        second(events)
+
+    return both
+
+
 async def read(
     process: Process, client: KubeClient, kinds: Kinds, options: ReflectorOptions
 ) -> None:

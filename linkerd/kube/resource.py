@@ -153,6 +153,13 @@ NAMESPACES: Final = Resource(
     namespaced=False,
     metadata_only=True,
 )
+DEPLOYMENTS: Final = Resource(
+    group="apps",
+    plural="deployments",
+    kind="Deployment",
+    struct=PartialObject,
+    metadata_only=True,
+)
 REPLICA_SETS: Final = Resource(
     group="apps",
     plural="replicasets",

@@ -15,7 +15,7 @@ from linkerd.kube.client import KubeClient
 from linkerd.kube.connecting import connect
 from linkerd.kube.controller.replica import holder_identity
 from linkerd.kube.informer_metrics import CacheSizes, InformerLags
-from linkerd.kube.reading import read
+from linkerd.kube.reading import chained, read
 from linkerd.kube.reflector import ReflectorOptions
 from linkerd.kube.reflector_metrics import ReflectorMetrics
 from linkerd.kube.resource import SECRETS
@@ -34,7 +34,7 @@ from services.destination.index import Index
 from services.destination.metrics import IndexCollector
 from services.destination.model.http2 import Http2Params, parse_http2_params
 from services.destination.model.mesh_settings import MeshSettings
-from services.destination.resources import chained, resources
+from services.destination.resources import resources
 from services.destination.server import Destination
 from services.destination.wire.addresses import AddressEncoder
 from services.destination.wire.endpoints import EndpointDeltas

@@ -1,10 +1,8 @@
 """Which kinds the index is fed with, of our cluster and of linked ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
-from linkerd.kube.events import Event
-from linkerd.kube.reading import Listener
 from linkerd.kube.resource import (
     ENDPOINT_SLICES,
     ENDPOINTS,
@@ -52,15 +50,3 @@ def linked_resources(*, slices: bool) -> Mapping[Kind, Resource[Any]]:
 
 def _endpoints(*, slices: bool) -> Mapping[Kind, Resource[Any]]:
     return {Kind.SLICE: ENDPOINT_SLICES} if slices else {Kind.ENDPOINTS: ENDPOINTS}
-
-
-def chained(first: Listener, second: Listener | None) -> Listener:
-    """Both, one after the other."""
-    if second is None:
-        return first
-
-    def both(events: Sequence[Event[Any]]) -> None:
-        first(events)
-        second(events)
-
-    return both

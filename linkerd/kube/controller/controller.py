@@ -11,7 +11,7 @@ insists on undoing what we write is answered 20 times at once, and then about on
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NoReturn, Protocol, TypeVar
+from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 
 from cachetools import LRUCache
 from prometheus_client import CollectorRegistry
@@ -31,13 +31,26 @@ from linkerd.kube.controller.writes import (
 )
 from linkerd.kube.errors import KubeError
 from linkerd.kube.events import Applied, Event
-from linkerd.kube.objects import Key, KubeObject
+from linkerd.kube.objects import KubeObject
 from linkerd.kube.resource import Resource
 from linkerd.runtime.clock import Clock
 from linkerd.runtime.logs import get_logger
 from linkerd.runtime.metrics import PlainCounter
 
+
+class WorkKey(Protocol):
+    """A named tuple that says what to work on: hashable, sortable, and in the log by its fields.
+    Most often a `Key`; where objects of several kinds are written, their kind is one of them."""
+
+    def __hash__(self) -> int: ...
+
+    def __lt__(self, other: Any, /) -> bool: ...
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
 T = TypeVar("T", bound=KubeObject)
+K = TypeVar("K", bound=WorkKey)
 
 MOST_RETRIES: Final = 15
 EDITS: Final = 20  # by others, of what a key stands for, that are looked at at once
@@ -46,13 +59,13 @@ _EDITED: Final = 10_000  # keys whose edits are counted
 _log: Final = get_logger(__name__)
 
 
-class Planner(Protocol):
+class Planner(Protocol[K]):
     """What a controller is for. It looks at caches alone and waits for nothing."""
 
-    def keys(self) -> Iterable[Key]:
+    def keys(self) -> Iterable[K]:
         """All that may need work: where a new leader begins."""
 
-    def plan(self, key: Key) -> Sequence[Write]:
+    def plan(self, key: K) -> Sequence[Write]:
         """What to write, in this order, to make of what is cached what should be."""
 
 
@@ -68,7 +81,7 @@ class ControllerMetrics:
         )
 
 
-class Controller:
+class Controller(Generic[K]):
     """Put a `listener` of each kind behind those of the reflectors; `lead` while we hold the Lease.
 
     `what` a key stands for is for the log, in the plural.
@@ -76,7 +89,7 @@ class Controller:
 
     def __init__(
         self,
-        planner: Planner,
+        planner: Planner[K],
         client: Client,
         clock: Clock,
         *,
@@ -89,14 +102,16 @@ class Controller:
         self._what = what
         self._metrics = metrics
         self._writer = Writer(client)
-        self._expectations = Expectations()
-        self._queue = WorkQueue(clock, queue_metrics)
+        self._expectations: Expectations[K] = Expectations()
+        self._queue: WorkQueue[K] = WorkQueue(clock, queue_metrics)
         self._leading = False
+        self.may_write: Callable[[], bool] = lambda: True
+        """Asked before each write."""
         self._kinds: set[str] = set()  # that we write
-        self._edits: LRUCache[Key, TokenBucket] = LRUCache(_EDITED)
+        self._edits: LRUCache[K, TokenBucket] = LRUCache(_EDITED)
 
     def listener(
-        self, resource: Resource[T], concerned: Callable[[Event[T]], Iterable[Key]]
+        self, resource: Resource[T], concerned: Callable[[Event[T]], Iterable[K]]
     ) -> Callable[[Sequence[Event[T]]], None]:
         """What to call with each batch of events of a kind; it never raises. `concerned` updates
         the cache and says which keys an event concerns; those whose own write the event shows are
@@ -112,7 +127,7 @@ class Controller:
 
         return take
 
-    def _take(self, kind: str, event: Event[T], keys: Iterable[Key]) -> None:
+    def _take(self, kind: str, event: Event[T], keys: Iterable[K]) -> None:
         metadata = event.object.metadata
         version = metadata.resource_version if isinstance(event, Applied) else None
         item = Item(kind, metadata.key)
@@ -124,13 +139,13 @@ class Controller:
             else:
                 self.add(key)
 
-    def _may_answer(self, key: Key) -> bool:
+    def _may_answer(self, key: K) -> bool:
         """Whether an edit by somebody else is to be looked at now."""
         now = self._clock.monotonic()
         bucket = self._edits.setdefault(key, TokenBucket(_REFILL, EDITS, now))
         return bucket.take(now)
 
-    def add(self, key: Key) -> None:
+    def add(self, key: K) -> None:
         """Has a key looked at, if we lead; a leader begins with all of them anyway."""
         if self._leading:
             self._queue.add(key)
@@ -161,7 +176,7 @@ class Controller:
             self._leading = False
             await self._queue.drained()
 
-    async def _work(self, key: Key) -> None:
+    async def _work(self, key: K) -> None:
         try:
             await self._reconcile(key)
         except NamespaceEndingError:
@@ -169,16 +184,16 @@ class Controller:
         except (OutdatedError, KubeError) as error:
             self._fail(key, error)
         except Exception as error:  # noqa: BLE001  # a mistake of ours concerns this key alone
-            _log.exception(f"{self._what} failed", namespace=key.namespace, name=key.name)
+            _log.exception(f"{self._what} failed", **key._asdict())
             self._fail(key, error)
         else:
             self._queue.forget(key)
 
-    def _fail(self, key: Key, error: Exception) -> None:
+    def _fail(self, key: K, error: Exception) -> None:
         """Tries again later, or gives up. A race with the cache or another writer is no failure."""
         race = isinstance(error, OutdatedError)
         self._metrics.failures.inc(0 if race else 1)
-        about = _log.bind(namespace=key.namespace, name=key.name, error=str(error))
+        about = _log.bind(**key._asdict(), error=str(error))
         failures = self._queue.failures(key)
         if failures >= MOST_RETRIES:
             self._queue.drop(key)
@@ -188,15 +203,17 @@ class Controller:
             about.warning(f"{self._what} could not be written; trying again")
         self._queue.retry(key)
 
-    async def _reconcile(self, key: Key) -> None:
+    async def _reconcile(self, key: K) -> None:
         if self._expectations.is_stale(key, self._clock.monotonic()):
             raise OutdatedError("our last write is not seen yet")
         for write in self._planner.plan(key):
             await self._carry_out(key, write)
 
-    async def _carry_out(self, key: Key, write: Write) -> None:
+    async def _carry_out(self, key: K, write: Write) -> None:
         if isinstance(write, Patch) and not write.document:
             return
+        if not self.may_write():
+            raise OutdatedError("another replica may lead by now")
         self._kinds.add(write.resource.kind)
         self._expectations.sending(key)
         made = await self._writer.send(write)

@@ -99,6 +99,13 @@ class Election:
         """Whether we lead now."""
         return self._leading
 
+    @property
+    def surely_leading(self) -> bool:
+        """Whether nobody else can lead yet. A process that was stopped for a while, and goes on, is
+        told last that its leadership is lost: who writes asks this first."""
+        deadline = self._sent_at + self._times.renew_deadline
+        return self._leading and self._clock.monotonic() < deadline
+
     async def run(self, lead: Callable[[], Awaitable[object]]) -> NoReturn:
         """Competes for ever, and runs `lead` each time that it leads, until the leadership is lost
         (then `lead` is cancelled and waited for) or `lead` returns (then the Lease is given back).

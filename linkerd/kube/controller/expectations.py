@@ -8,10 +8,13 @@ shows exactly what we wrote is expected, and no reason to look again; any other 
 Controllers in Go compare generations for the same end; versions tell edits of metadata too.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from linkerd.kube.objects import Key
+
+K = TypeVar("K", bound=Hashable)
 
 PATIENCE: Final = 60.0
 """Seconds after which a write that never shows is taken for undone by somebody, unseen."""
@@ -30,20 +33,20 @@ class _Awaited:
     since: float
 
 
-class Expectations:
+class Expectations(Generic[K]):
     """The objects whose last write is still to be seen, by the key of the work that wrote them.
     Times are monotonic seconds. One write is under way at a time."""
 
     def __init__(self) -> None:
-        self._awaited: dict[Key, dict[Item, _Awaited]] = {}
-        self._sending: Key | None = None
+        self._awaited: dict[K, dict[Item, _Awaited]] = {}
+        self._sending: K | None = None
         self._overtaken: set[Item] = set()  # seen while a write of theirs is under way
 
     def clear(self) -> None:
         """Another may have written since: nothing is expected any more."""
         self._awaited.clear()
 
-    def sending(self, key: Key) -> None:
+    def sending(self, key: K) -> None:
         """A write begins; it ends with `sent`, or with the next one that begins."""
         self._sending = key
         self._overtaken.clear()
@@ -55,7 +58,7 @@ class Expectations:
         if key is not None and item not in self._overtaken:
             self._awaited.setdefault(key, {})[item] = _Awaited(version, now)
 
-    def saw(self, key: Key, item: Item, version: str | None) -> bool:
+    def saw(self, key: K, item: Item, version: str | None) -> bool:
         """An event of an object, now of this version, or (None) gone. Whether it was expected."""
         if key == self._sending:
             self._overtaken.add(item)
@@ -67,7 +70,7 @@ class Expectations:
             del self._awaited[key]
         return awaited is not None and awaited.version == version
 
-    def is_stale(self, key: Key, now: float) -> bool:
+    def is_stale(self, key: K, now: float) -> bool:
         """Whether a write of that work is still to be seen."""
         items = self._awaited.get(key, {})
         for item in [each for each, awaited in items.items() if now - awaited.since > PATIENCE]:

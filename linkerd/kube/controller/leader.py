@@ -3,7 +3,7 @@ finishes what waits and hands the Lease on."""
 
 import asyncio
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from linkerd.kube.controller.controller import Controller
 from linkerd.kube.controller.election import Election
@@ -15,7 +15,7 @@ _DRAIN: Final = 5.0  # seconds that an orderly end spends on what waits
 class Leader:
     """One controller under one Lease; `start` it when the caches that it plans from have synced."""
 
-    def __init__(self, controller: Controller, election: Election) -> None:
+    def __init__(self, controller: Controller[Any], election: Election) -> None:
         self._controller = controller
         self._election = election
         self._running: asyncio.Task[None] | None = None
@@ -32,6 +32,7 @@ class Leader:
 
     async def run(self) -> None:
         """Competes for the Lease, and works while it has it, until `stop`."""
+        self._controller.may_write = lambda: self._election.surely_leading
         self._running = asyncio.create_task(
             self._election.run(self._controller.lead), name=f"election {self._election.name}"
         )

@@ -1,17 +1,21 @@
 """Where the record of a leader election is: a Lease on the API server, or anything like it."""
 
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from linkerd.kube.client import KubeClient
-from linkerd.kube.errors import ProtocolError
+from linkerd.kube.errors import Forbidden, NotFound, ProtocolError
+from linkerd.kube.resource import DEPLOYMENTS
+from linkerd.runtime.logs import get_logger
 
 Document = dict[str, Any]
 """A Lease as JSON, complete: what others wrote on it stays."""
 
 _API: Final = "coordination.k8s.io/v1"
 _TIMEOUT: Final = 5.0  # seconds for one request: two fit into a renew deadline
+_log: Final = get_logger(__name__)
 
 
 class Lock(Protocol):
@@ -32,27 +36,51 @@ class Lock(Protocol):
 
 
 class LeaseLock:
-    """A Lease on the API server."""
+    """A Lease on the API server. A new one has these `labels`, and goes when `deployment`, of the
+    same namespace, does, if there is one of that name that we may read."""
 
-    def __init__(self, client: KubeClient, namespace: str, name: str) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        namespace: str,
+        name: str,
+        *,
+        labels: Mapping[str, str] | None = None,
+        deployment: str = "",
+    ) -> None:
         self._client = client
-        self._meta = {"name": name, "namespace": namespace}
+        self._meta = {"name": name, "namespace": namespace, "labels": dict(labels or {})}
+        self._name = name
         self._collection = f"/apis/{_API}/namespaces/{namespace}/leases"
         self._path = f"{self._collection}/{name}"
+        self._owner = DEPLOYMENTS.path(namespace, deployment) if deployment else ""
 
     @property
     def name(self) -> str:
-        return self._meta["name"]
+        return self._name
 
     async def read(self) -> Document:
         return _decode(await self._client.request("GET", self._path, timeout=_TIMEOUT))
 
     async def create(self, spec: Document) -> Document:
-        lease = {"apiVersion": _API, "kind": "Lease", "metadata": self._meta, "spec": spec}
+        metadata = {**self._meta, "ownerReferences": await self._owners()}
+        lease = {"apiVersion": _API, "kind": "Lease", "metadata": metadata, "spec": spec}
         return await self._send("POST", self._collection, lease)
 
     async def replace(self, lease: Document) -> Document:
         return await self._send("PUT", self._path, lease)
+
+    async def _owners(self) -> list[Document]:
+        if not self._owner:
+            return []
+        try:
+            found = await self._client.request("GET", self._owner, timeout=_TIMEOUT)
+        except (NotFound, Forbidden) as error:
+            _log.info("the Lease gets no owner", name=self._name, error=str(error))
+            return []
+        metadata = _decode(found)["metadata"]
+        owner = {"name": metadata["name"], "uid": metadata["uid"], "controller": True}
+        return [{"apiVersion": "apps/v1", "kind": "Deployment", **owner}]
 
     async def _send(self, method: str, path: str, lease: Document) -> Document:
         body = msgspec.json.encode(lease)

@@ -8,12 +8,14 @@ of 100.
 
 import asyncio
 from collections import deque
-from typing import Final
+from collections.abc import Hashable
+from typing import Final, Generic, TypeVar
 
 from linkerd.kube.controller.queue_metrics import QueueMetrics
 from linkerd.kube.controller.rate import TokenBucket
-from linkerd.kube.objects import Key
 from linkerd.runtime.clock import Clock
+
+K = TypeVar("K", bound=Hashable)
 
 FIRST_DELAY: Final = 0.005
 LONGEST_DELAY: Final = 1000.0
@@ -22,22 +24,22 @@ BURST: Final = 100.0
 _MOST_DOUBLINGS: Final = 32
 
 
-class RateLimiter:
+class RateLimiter(Generic[K]):
     """How long a key that failed has to wait. Times are monotonic seconds."""
 
     def __init__(self, now: float) -> None:
-        self._failures: dict[Key, int] = {}
+        self._failures: dict[K, int] = {}
         self._all = TokenBucket(RETRIES_PER_SECOND, BURST, now)
 
-    def failures(self, key: Key) -> int:
+    def failures(self, key: K) -> int:
         """Failures of the key since it was forgotten."""
         return self._failures.get(key, 0)
 
-    def forget(self, key: Key) -> None:
+    def forget(self, key: K) -> None:
         """The key has worked, or is given up."""
         self._failures.pop(key, None)
 
-    def next_delay(self, key: Key, now: float) -> float:
+    def next_delay(self, key: K, now: float) -> float:
         """Seconds to wait after one more failure."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
@@ -45,17 +47,17 @@ class RateLimiter:
         return max(own, self._all.reserve(now))
 
 
-class WorkQueue:
+class WorkQueue(Generic[K]):
     """`add`, then `get`, work, `done`. One loop, any number of workers."""
 
     def __init__(self, clock: Clock, metrics: QueueMetrics) -> None:
         self._clock = clock
         self._metrics = metrics
-        self._limiter = RateLimiter(self._clock.monotonic())
-        self._ready: deque[Key] = deque()
-        self._waiting: set[Key] = set()  # in `_ready`, or to come again when done
-        self._active: set[Key] = set()
-        self._delayed: dict[Key, asyncio.Task[None]] = {}
+        self._limiter: RateLimiter[K] = RateLimiter(self._clock.monotonic())
+        self._ready: deque[K] = deque()
+        self._waiting: set[K] = set()  # in `_ready`, or to come again when done
+        self._active: set[K] = set()
+        self._delayed: dict[K, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -63,7 +65,7 @@ class WorkQueue:
     def __len__(self) -> int:
         return len(self._ready)
 
-    def add(self, key: Key) -> None:
+    def add(self, key: K) -> None:
         """Asks for the key to be worked on, soon."""
         if key in self._waiting:
             return
@@ -72,32 +74,32 @@ class WorkQueue:
         if key not in self._active:
             self._push(key)
 
-    def retry(self, key: Key) -> None:
+    def retry(self, key: K) -> None:
         """Asks for it again after its failure, in a while."""
         self._metrics.retried()
         self.add_later(key, self._limiter.next_delay(key, self._clock.monotonic()))
 
-    def add_later(self, key: Key, seconds: float) -> None:
+    def add_later(self, key: K, seconds: float) -> None:
         """Asks for it in a while, or when it was to come later anyway."""
         if key not in self._delayed:
             self._delayed[key] = asyncio.create_task(
                 self._add_later(key, seconds), name=f"later {key}"
             )
 
-    def failures(self, key: Key) -> int:
+    def failures(self, key: K) -> int:
         """How often it was to be tried again since it last worked."""
         return self._limiter.failures(key)
 
-    def forget(self, key: Key) -> None:
+    def forget(self, key: K) -> None:
         """It worked: the next failure is a first one."""
         self._limiter.forget(key)
 
-    def drop(self, key: Key) -> None:
+    def drop(self, key: K) -> None:
         """It is given up after too many failures, until it is added again."""
         self._limiter.forget(key)
         self._metrics.dropped()
 
-    async def get(self) -> Key:
+    async def get(self) -> K:
         """The next key, once there is one. `done` must follow."""
         while not self._ready:
             self._wake.clear()
@@ -108,7 +110,7 @@ class WorkQueue:
         self._metrics.began(key, self._clock.monotonic(), len(self._ready))
         return key
 
-    def done(self, key: Key) -> None:
+    def done(self, key: K) -> None:
         """The work on the key is over, however it went."""
         self._active.discard(key)
         self._metrics.finished(key, self._clock.monotonic())
@@ -132,7 +134,7 @@ class WorkQueue:
         self._drop_delayed()
         await self._idle.wait()
 
-    def _push(self, key: Key) -> None:
+    def _push(self, key: K) -> None:
         self._ready.append(key)
         self._metrics.depth(len(self._ready))
         self._idle.clear()
@@ -143,7 +145,7 @@ class WorkQueue:
             task.cancel()
         self._delayed.clear()
 
-    async def _add_later(self, key: Key, delay: float) -> None:
+    async def _add_later(self, key: K, delay: float) -> None:
         await self._clock.sleep(delay)
         del self._delayed[key]
         self.add(key)

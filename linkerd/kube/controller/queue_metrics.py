@@ -1,10 +1,10 @@
 """The metrics of work queues, by the names that Kubernetes' controllers use."""
 
+from collections.abc import Hashable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from linkerd.kube.objects import Key
 from linkerd.runtime.clock import Clock
 
 _BUCKETS: Final = tuple(10.0**exponent for exponent in range(-8, 2))
@@ -39,8 +39,8 @@ class QueueMetrics:
     """Told of what happens in one queue. All times are monotonic seconds."""
 
     def __init__(self, name: str, families: QueueFamilies, clock: Clock) -> None:
-        self._added: dict[Key, float] = {}
-        self._began: dict[Key, float] = {}
+        self._added: dict[Hashable, float] = {}
+        self._began: dict[Hashable, float] = {}
         self._clock = clock
         self._depth = families.depth.labels(name)
         self._adds = families.adds.labels(name)
@@ -51,7 +51,7 @@ class QueueMetrics:
         families.unfinished.labels(name).set_function(self._unfinished)
         families.longest.labels(name).set_function(self._longest)
 
-    def added(self, key: Key, now: float) -> None:
+    def added(self, key: Hashable, now: float) -> None:
         """It waits, or waits to wait."""
         self._adds.inc()
         self._added[key] = now
@@ -68,13 +68,13 @@ class QueueMetrics:
         """So many wait now."""
         self._depth.set(waiting)
 
-    def began(self, key: Key, now: float, waiting: int) -> None:
+    def began(self, key: Hashable, now: float, waiting: int) -> None:
         """Work on the key begins."""
         self._queued.observe(now - self._added.pop(key, now))
         self._began[key] = now
         self._depth.set(waiting)
 
-    def finished(self, key: Key, now: float) -> None:
+    def finished(self, key: Hashable, now: float) -> None:
         """Work on the key is over."""
         self._worked.observe(now - self._began.pop(key, now))
 

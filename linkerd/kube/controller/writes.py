@@ -104,6 +104,7 @@ class Writer:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._served: dict[Resource[Any], str] = {}  # the version that a write reached last
 
     async def send(self, write: Write) -> ObjectMeta | None:
         """Carries out a write: the metadata of what is there now, None after a deletion."""
@@ -132,8 +133,24 @@ class Writer:
             raise
 
     async def _patch(self, write: Patch) -> ObjectMeta:
+        """Under the versions that the resource may be served in, first the one that worked last. If
+        the object is in none of them it is gone."""
+        resource = write.resource
+        last = self._served.get(resource, resource.version)
+        missing: NotFound | None = None
+        for version in (last, *(each for each in resource.versions if each != last)):
+            try:
+                made = await self._patch_in(version, write)
+            except NotFound as error:
+                missing = missing or error
+            else:
+                self._served[resource] = version
+                return made
+        raise OutdatedError(str(missing)) from missing
+
+    async def _patch_in(self, version: str, write: Patch) -> ObjectMeta:
         metadata = write.before.metadata
-        path = write.resource.path(*metadata.key)
+        path = write.resource.path(*metadata.key, version=version)
         if write.subresource:
             path = f"{path}/{write.subresource}"
         change = write.document.get("metadata", {})
@@ -141,10 +158,7 @@ class Writer:
             **write.document,
             "metadata": {**change, "resourceVersion": metadata.resource_version},
         }
-        try:
-            return await self._send("PATCH", path, body, MERGE_PATCH)
-        except NotFound as error:
-            raise OutdatedError(str(error)) from error
+        return await self._send("PATCH", path, body, MERGE_PATCH)
 
     async def _delete(self, write: Delete) -> None:
         """What is gone already is deleted."""

@@ -1,7 +1,7 @@
 """A controller beside a real API server, with a gate before its writes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ class Gate:
         method: str,
         path: str,
         *,
+        query: Mapping[str, str] | None = None,
         body: bytes | None = None,
         content_type: str = JSON,
         timeout: float = 30.0,
@@ -48,7 +49,7 @@ class Gate:
             self.waiting += 1
             await self._open.wait()
         return await self._client.request(
-            method, path, body=body, content_type=content_type, timeout=timeout
+            method, path, query=query, body=body, content_type=content_type, timeout=timeout
         )
 
 

@@ -7,6 +7,7 @@ import asyncio
 import copy
 import json
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
@@ -93,11 +94,12 @@ class Store:
         method: str,
         path: str,
         *,
+        query: Mapping[str, str] | None = None,
         body: bytes | None = None,
         content_type: str = JSON,
         timeout: float = 30.0,
     ) -> bytes:
-        """A write, or what comes of it today."""
+        """A write, or what comes of it today. A `query` changes nothing."""
         fault = self.faults.popleft() if self.faults else ""
         await asyncio.sleep(0)
         match fault:
@@ -117,7 +119,7 @@ class Store:
         return json.dumps(answer).encode()
 
     def _answer(self, method: str, path: str, body: Document, content_type: str) -> Document:
-        resource, key = self._find(path)
+        resource, key, part = self._find(path)
         at = resource.kind, key
         match method:
             case "POST":
@@ -126,7 +128,7 @@ class Store:
                 assert content_type == MERGE_PATCH
                 old = self._existing(at)
                 self._compare(old, body["metadata"])
-                new = merged(old, body)
+                new = merged(old, {part: body[part]} if part else body)
                 if new == old:
                     self.pointless += 1
                     return old
@@ -152,11 +154,16 @@ class Store:
             (resource.kind, key), {**body, "metadata": {**metadata, "uid": self._uid()}}
         )
 
-    def _find(self, path: str) -> tuple[Resource[Any], Key]:
-        """The resource, and namespace and name; the name is empty for a collection."""
+    def _find(self, path: str) -> tuple[Resource[Any], Key, str]:
+        """The resource, namespace and name, and the part of the object that is meant; the name is
+        empty for a collection, and the part for a whole object."""
         root, _, rest = path.partition("/namespaces/")
-        namespace, plural, *name = rest.split("/")
-        return self._resources[f"{root}/{plural}"], Key(namespace, unquote("".join(name)))
+        namespace, plural, *more = rest.split("/")
+        resource = self._resources.get(f"{root}/{plural}")
+        if resource is None:
+            raise ApiError.of(404, "NotFound", f"{root}/{plural} is not served")
+        name, part = [*more, "", ""][:2]
+        return resource, Key(namespace, unquote(name)), part
 
     def _existing(self, at: tuple[str, Key]) -> Document:
         if at not in self.objects:

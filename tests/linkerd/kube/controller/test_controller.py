@@ -135,6 +135,24 @@ async def test_who_does_not_lead_queues_nothing(bench: Bench) -> None:
     assert bench.replica.value("workqueue_adds_total") == 0
 
 
+async def test_nothing_is_written_when_somebody_else_may_lead(bench: Bench) -> None:
+    sure: list[str] = []
+
+    def make(client: Client, clock: Clock, registry: CollectorRegistry) -> Copies:
+        made = Copies(client, clock, registry)
+        made.controller.may_write = lambda: bool(sure)
+        return made
+
+    bench.put("a", copies="1", text="x")
+    bench.lead(make)
+    await bench.replica.rest()
+    assert not bench.store.written
+    sure.append("again")
+    bench.put("a", copies="1", text="y")
+    await bench.replica.rest()
+    assert len(bench.store.written) == 1
+
+
 async def test_who_undoes_what_we_write_is_answered_once_a_second_in_the_end(bench: Bench) -> None:
     bench.put("a", copies="1", text="x")
     bench.lead(Copies)

@@ -23,6 +23,21 @@ class TestOneCandidate:
                 "leaseTransitions": 0,
             }
 
+    async def test_it_is_not_sure_of_it_behind_the_deadline(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A process that was stopped, and goes on: other tasks may come before the one that
+        renews."""
+        async with court_of("a") as (court, (a,)):
+            assert a.election.surely_leading
+            monkeypatch.setattr(court.clock, "monotonic", lambda: 9.9)
+            assert a.election.surely_leading
+            monkeypatch.setattr(court.clock, "monotonic", lambda: 10.0)
+            assert (a.election.leading, a.election.surely_leading) == (True, False)
+            monkeypatch.undo()
+            await a.stop()
+            assert not a.election.surely_leading
+
     async def test_it_renews_every_two_seconds_with_one_request(self) -> None:
         async with court_of("a") as (court, (a,)):
             a.line.requests.clear()

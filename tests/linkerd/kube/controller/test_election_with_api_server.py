@@ -1,6 +1,7 @@
 """Elections over a real Lease, in real time."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -56,6 +57,30 @@ async def test_the_record_is_as_clients_in_go_write_it(lock: LeaseLock) -> None:
         assert (spec["holderIdentity"], spec["leaseDurationSeconds"]) == ("a", 3)
     released = (await lock.read())["spec"]
     assert (released.get("holderIdentity", ""), released["leaseDurationSeconds"]) == ("", 1)
+
+
+async def test_a_new_lease_goes_with_its_deployment(kube: KubeClient, namespace: str) -> None:
+    labels = {"app": "writer"}
+    lock = LeaseLock(kube, namespace, "who-writes", labels=labels, deployment="writer")
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    container = {"name": "writer", "image": "writer"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+    body = json.dumps({"metadata": {"name": "writer"}, "spec": spec}).encode()
+    made = json.loads(await kube.request("POST", path, body=body))
+    metadata = (await lock.create({"holderIdentity": "a"}))["metadata"]
+    assert metadata["labels"] == labels
+    (owner,) = metadata["ownerReferences"]
+    assert (owner["kind"], owner["name"]) == ("Deployment", "writer")
+    assert owner["uid"] == made["metadata"]["uid"]
+
+
+async def test_a_lease_whose_deployment_is_not_there_has_no_owner(
+    kube: KubeClient, namespace: str
+) -> None:
+    lock = LeaseLock(kube, namespace, "who-writes", deployment="writer")
+    metadata = (await lock.create({"holderIdentity": "a"}))["metadata"]
+    assert "ownerReferences" not in metadata
 
 
 async def test_one_leads_and_the_other_follows(lock: LeaseLock) -> None:

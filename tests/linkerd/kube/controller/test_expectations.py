@@ -10,17 +10,17 @@ ONE, TWO = Item("EndpointSlice", Key("fin", "s1")), Item("EndpointSlice", Key("f
 
 
 @pytest.fixture
-def expected() -> Expectations:
+def expected() -> Expectations[Key]:
     return Expectations()
 
 
-def write(expected: Expectations, item: Item = ONE, version: str | None = "2") -> None:
+def write(expected: Expectations[Key], item: Item = ONE, version: str | None = "2") -> None:
     """A write for LEDGER, at the time 0, that nothing overtakes."""
     expected.sending(LEDGER)
     expected.sent(item, version, 0.0)
 
 
-def test_a_write_is_stale_until_it_is_seen(expected: Expectations) -> None:
+def test_a_write_is_stale_until_it_is_seen(expected: Expectations[Key]) -> None:
     write(expected)
     assert expected.is_stale(LEDGER, 1.0)
     assert not expected.is_stale(TILL, 1.0)
@@ -29,20 +29,20 @@ def test_a_write_is_stale_until_it_is_seen(expected: Expectations) -> None:
     assert not expected.saw(LEDGER, ONE, "2")
 
 
-def test_somebody_elses_write_is_unexpected_and_shows_ours_too(expected: Expectations) -> None:
+def test_somebody_elses_write_is_unexpected_and_shows_ours_too(expected: Expectations[Key]) -> None:
     write(expected)
     assert not expected.saw(LEDGER, ONE, "3")
     assert not expected.is_stale(LEDGER, 1.0)
 
 
-def test_a_deletion(expected: Expectations) -> None:
+def test_a_deletion(expected: Expectations[Key]) -> None:
     write(expected, version=None)
     assert expected.is_stale(LEDGER, 1.0)
     assert expected.saw(LEDGER, ONE, None)
     assert not expected.is_stale(LEDGER, 1.0)
 
 
-def test_all_of_several_writes_are_to_be_seen(expected: Expectations) -> None:
+def test_all_of_several_writes_are_to_be_seen(expected: Expectations[Key]) -> None:
     write(expected)
     write(expected, TWO, "3")
     assert expected.saw(LEDGER, TWO, "3")
@@ -53,7 +53,7 @@ def test_all_of_several_writes_are_to_be_seen(expected: Expectations) -> None:
 
 @pytest.mark.parametrize("version", ["2", "3", None])
 def test_what_the_cache_showed_before_the_answer_came_is_not_awaited(
-    expected: Expectations, version: str | None
+    expected: Expectations[Key], version: str | None
 ) -> None:
     expected.sending(LEDGER)
     assert not expected.saw(LEDGER, ONE, version)
@@ -61,7 +61,7 @@ def test_what_the_cache_showed_before_the_answer_came_is_not_awaited(
     assert not expected.is_stale(LEDGER, 1.0)
 
 
-def test_other_objects_do_not_overtake(expected: Expectations) -> None:
+def test_other_objects_do_not_overtake(expected: Expectations[Key]) -> None:
     expected.sending(LEDGER)
     expected.saw(LEDGER, TWO, "2")
     expected.saw(TILL, ONE, "2")
@@ -70,7 +70,7 @@ def test_other_objects_do_not_overtake(expected: Expectations) -> None:
 
 
 def test_what_came_during_a_write_that_failed_says_nothing_of_the_next(
-    expected: Expectations,
+    expected: Expectations[Key],
 ) -> None:
     expected.sending(LEDGER)
     expected.saw(LEDGER, ONE, "2")
@@ -78,13 +78,13 @@ def test_what_came_during_a_write_that_failed_says_nothing_of_the_next(
     assert expected.is_stale(LEDGER, 1.0)
 
 
-def test_a_write_that_never_shows_is_not_awaited_for_ever(expected: Expectations) -> None:
+def test_a_write_that_never_shows_is_not_awaited_for_ever(expected: Expectations[Key]) -> None:
     write(expected)
     assert expected.is_stale(LEDGER, PATIENCE)
     assert not expected.is_stale(LEDGER, PATIENCE + 1)
 
 
-def test_it_forgets(expected: Expectations) -> None:
+def test_it_forgets(expected: Expectations[Key]) -> None:
     write(expected)
     expected.clear()
     assert not expected.is_stale(LEDGER, 1.0)

@@ -19,7 +19,7 @@ class Desk:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.registry = CollectorRegistry()
-        self.queue = WorkQueue(
+        self.queue: WorkQueue[Key] = WorkQueue(
             self.clock, QueueMetrics("q", QueueFamilies(self.registry), self.clock)
         )
 
@@ -79,13 +79,13 @@ class TestRetries:
         assert desk.queue.failures(A) == 0
 
     def test_the_longest_delay(self) -> None:
-        limiter = RateLimiter(0.0)
+        limiter = RateLimiter[Key](0.0)
         delays = [limiter.next_delay(A, 1000.0 * n) for n in range(100)]
         assert delays[17] == pytest.approx(655.36)
         assert set(delays[18:]) == {1000}
 
     def test_all_together_get_ten_a_second(self) -> None:
-        limiter = RateLimiter(0.0)
+        limiter = RateLimiter[Key](0.0)
         delays = [limiter.next_delay(Key("fin", str(n)), 0.0) for n in range(130)]
         assert set(delays[:100]) == {0.005}
         assert delays[100:] == pytest.approx([(n + 1) / 10 for n in range(30)])
@@ -161,7 +161,7 @@ class TestMetrics:
 
     async def test_queues_of_one_registry_are_told_apart(self) -> None:
         families, clock = QueueFamilies(registry := CollectorRegistry()), FakeClock()
-        queues = [WorkQueue(clock, QueueMetrics(name, families, clock)) for name in "ab"]
+        queues = [WorkQueue[Key](clock, QueueMetrics(name, families, clock)) for name in "ab"]
         queues[1].add(A)
         depths = [registry.get_sample_value("workqueue_depth", {"name": name}) for name in "ab"]
         assert depths == [0, 1]
