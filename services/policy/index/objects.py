@@ -14,6 +14,7 @@ from services.policy.index.inbound.servers import Servers
 from services.policy.index.kinds import Kind
 from services.policy.index.outbound.filing import OutboundTables
 from services.policy.index.routes import Routes
+from services.policy.index.status.filing import StatusTables
 from services.policy.index.tables import Tables
 from services.policy.model.mesh_settings import MeshSettings
 
@@ -29,6 +30,7 @@ class Objects(index.Objects[Kind]):
         self.authorizations = Authorizations(mesh, self.servers, complaints)
         self.attachments = Attachments(self.routes)
         self.outbound = OutboundTables(mesh, complaints, self.routes)
+        self.status = StatusTables(mesh, self.servers)
         parts = (
             self.routes,
             self.workloads,
@@ -36,6 +38,7 @@ class Objects(index.Objects[Kind]):
             self.authorizations,
             self.attachments,
             self.outbound,
+            self.status,
         )
         super().__init__(takers(parts))
 
