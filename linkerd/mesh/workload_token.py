@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+_MAX_NAME: Final = 253  # characters that any name on the cluster may have
 _SHOWN: Final = 100  # characters of a token, in an error message: long trailers break connections
 
 
@@ -48,7 +49,7 @@ def parse_workload(text: str) -> WorkloadToken:
 
 
 def _named(text: str, namespace: str, name: str, *, is_external: bool = False) -> WorkloadToken:
-    if not namespace or not name:
+    if not 0 < len(namespace) <= _MAX_NAME or not 0 < len(name) <= _MAX_NAME:
         raise _error(text)
     return WorkloadToken(namespace, name, is_external)
 

@@ -30,6 +30,7 @@ def test_tokens_name_a_workload(text: str, token: WorkloadToken) -> None:
     "text",
     [
         *("", "orchard", ":x", "x:", "oops", "{", "{}", '{"ns":"orchard"}', '{"pod":"pear-0"}'),
+        *("a" * 254 + ":b", "a:" + "b" * 254, json.dumps({"ns": "a" * 254, "pod": "b"})),
         *('{"ns":"","pod":"pear-0"}', '{"ns":"orchard","pod":""}', '{"ns":1,"pod":"pear-0"}'),
         *('{"ns":"orchard","external_workload":""}', '{"ns":"a","pod":"b"} c', '{"ns":\ud800}'),
     ],
