@@ -11,6 +11,7 @@ from tests.support.indexes.stored import Cluster
 from tests.support.policy.inbound import CLUSTER_NETWORK
 from tests.support.policy.inbound_model_parts import (
     ALL,
+    AUTHENTICATED,
     DEFAULTS,
     account,
     age,
@@ -23,6 +24,7 @@ from tests.support.policy.inbound_model_parts import (
     labels,
     meshed,
     ports,
+    rate_limit,
     selected,
     told_protocol,
 )
@@ -30,10 +32,6 @@ from tests.support.policy.inbound_model_parts import (
 Query = tuple[str, str, bool, int]
 """Namespace, name, whether it is an ExternalWorkload, and port."""
 
-_AUTHENTICATED: Final = {
-    "all-unauthenticated": "all-authenticated",
-    "cluster-unauthenticated": "cluster-authenticated",
-}
 _ROUTES: Final = {
     Kind.HTTP_ROUTE: ("policy.linkerd.io", "HTTPRoute"),
     Kind.GATEWAY_HTTP_ROUTE: ("gateway.networking.k8s.io", "HTTPRoute"),
@@ -68,7 +66,7 @@ class _Model:
         server = min(claims, key=age)
         return pb.Server(
             labels=labels("policy.linkerd.io", "server", server.metadata.name),
-            authorizations=[*self.authorizations(server)],
+            authorizations=self.authorizations(server),
             protocol=self.protocol(server),
         )
 
@@ -106,7 +104,7 @@ class _Model:
             policy = "all-unauthenticated"
         required = annotations.get("config.linkerd.io/proxy-require-identity-inbound-ports", "")
         if self.port in ports(required):
-            policy = _AUTHENTICATED.get(policy, policy)
+            policy = AUTHENTICATED.get(policy, policy)
         opaque = self.port in ports(annotations.get("config.linkerd.io/opaque-ports", ""))
         protocol = "opaque" if opaque else "unknown"
         return pb.Server(
@@ -287,19 +285,11 @@ class _Model:
         }
 
     def limit(self, server: Any) -> pb.HttpLocalRateLimit | None:
+        target = ("Server", server.metadata.name)
         found = [
             each
             for each in self.of(Kind.RATE_LIMIT_POLICY)
-            if (each.spec.target_ref.kind, each.spec.target_ref.name)
-            == ("Server", server.metadata.name)
+            if (each.spec.target_ref.kind, each.spec.target_ref.name) == target
             and any(one.status == "True" for one in each.status.conditions)
         ]
-        if not found:
-            return None
-        limit = min(found, key=age)
-        message = pb.HttpLocalRateLimit()
-        message.metadata.resource.group = "policy.linkerd.io"
-        message.metadata.resource.kind = "HTTPLocalRateLimitPolicy"
-        message.metadata.resource.name = limit.metadata.name
-        message.total.requestsPerSecond = limit.spec.total.requests_per_second
-        return message
+        return rate_limit(min(found, key=age)) if found else None

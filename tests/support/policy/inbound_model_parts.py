@@ -20,6 +20,11 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "deny": None,
 }
 
+AUTHENTICATED: Final = {
+    "all-unauthenticated": "all-authenticated",
+    "cluster-unauthenticated": "cluster-authenticated",
+}
+
 
 def age(item: Any) -> tuple[str, str]:
     return (item.metadata.creation_timestamp or "9", item.metadata.name)
@@ -160,4 +165,13 @@ def told_protocol(
                 timeout=Duration(seconds=10), http_routes=http, http_local_rate_limit=limit
             )
         )
+    return message
+
+
+def rate_limit(limit: Any) -> pb.HttpLocalRateLimit:
+    message = pb.HttpLocalRateLimit()
+    message.metadata.resource.group = "policy.linkerd.io"
+    message.metadata.resource.kind = "HTTPLocalRateLimitPolicy"
+    message.metadata.resource.name = limit.metadata.name
+    message.total.requestsPerSecond = limit.spec.total.requests_per_second
     return message
