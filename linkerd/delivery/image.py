@@ -109,7 +109,8 @@ class ImageBuilder:
             # chroot isolation needs no container runtime, no cgroups and no network.
             self._buildah(
                 "build", "--quiet", "--isolation", "chroot", "--layers", "--pull=never",
-                "--build-arg", f"BASE={base.reference}", "--tag", latest,
+                "--build-arg", f"BASE={base.reference}", "--build-arg", f"PROJECT={image.tag}",
+                "--tag", latest,
                 "--file", str(self._tree / CONTAINERFILE), str(context),
             )  # fmt: skip
             self._export(image, latest)

@@ -1,5 +1,6 @@
 """What `make run` promises: all pods ready, logs readable, the demo at work, nothing done twice."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -20,6 +21,16 @@ from tests.support.admission.profiles import budget
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group("demo")]
 
 GRPCURL = Path(sys.executable).with_name("grpcurl")
+DIGESTS = """
+import hashlib, json, pathlib, linkerd, services
+folders = {m.__name__: pathlib.Path(m.__file__).parent for m in (linkerd, services)}
+print(json.dumps({
+    f"{name}/{file.relative_to(folder)}": hashlib.sha256(file.read_bytes()).hexdigest()
+    for name, folder in folders.items()
+    for file in folder.rglob("*.py")
+    if "stubs" not in file.parts
+}))
+"""
 
 
 def pods(kubectl: Kubectl, namespace: str) -> dict[str, bool]:
@@ -59,6 +70,28 @@ def test_services_run_without_privilege(delivered: Kubectl, service: str) -> Non
         "exec", "--namespace=linkerd", f"deployment/linkerd-{service}", "--", "python", "-c", source
     )
     assert said.strip() == "2103,False,0000000000000000"
+
+
+@pytest.mark.parametrize("service", ["identity", "destination", "sp-validator"])
+def test_services_run_the_code_of_this_tree(delivered: Kubectl, service: str) -> None:
+    """And no older one that a builder's cache had."""
+    said = delivered(
+        "exec",
+        "--namespace=linkerd",
+        f"deployment/linkerd-{service}",
+        "--",
+        "python",
+        "-c",
+        DIGESTS,
+    )
+    folders = {"linkerd": ROOT / "linkerd", "services": ROOT / "services"}
+    here = {
+        f"{name}/{file.relative_to(folder)}": hashlib.sha256(file.read_bytes()).hexdigest()
+        for name, folder in folders.items()
+        for file in folder.rglob("*.py")
+        if "stubs" not in file.parts
+    }
+    assert json.loads(said) == here
 
 
 def test_the_demo_is_at_work(delivered: Kubectl) -> None:
