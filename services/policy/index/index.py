@@ -66,14 +66,14 @@ class PolicyIndex(index.Index[Kind, Context]):
         )
         return view.subscribe()
 
-    def _complain_of_routes(self, parent: Metadata, left_out: int) -> None:
+    def _complain_of_routes(self, parent: Metadata) -> None:
         if isinstance(parent, ResourceName):
-            problem = (
-                f"{left_out} of port {parent.port} are left out, the newest: no message holds more"
+            part, problem = (
+                f"port {parent.port}",
+                "no message holds its routes: the newest are left out",
             )
-            self.home.complaints.about(
-                parent.kind, parent.namespace, parent.name, "routes", problem
-            )
+            complaints = self.home.complaints
+            complaints.about(parent.kind, parent.namespace, parent.name, part, problem)
 
     def _crowd(self) -> Crowd:
         return self.view(

@@ -62,11 +62,9 @@ _FIELDS: Final = {
 
 class PolicyDeltas:
     """The `delta` of topics of policies: the whole policy whenever it differs. What is too much for
-    a message loses its newest routes; `on_cut` is told whose these are, and how many."""
+    a message loses its newest routes; `on_cut` is told whose these are."""
 
-    def __init__(
-        self, on_cut: Callable[[Metadata, int], None], *, max_bytes: int = _MAX_BYTES
-    ) -> None:
+    def __init__(self, on_cut: Callable[[Metadata], None], *, max_bytes: int = _MAX_BYTES) -> None:
         self._on_cut = on_cut
         self._max_bytes = max_bytes
 
@@ -119,7 +117,7 @@ class PolicyDeltas:
             if not isinstance(policy.routes[at].metadata, str):
                 excess -= len(routes.pop(at)) * times
         if len(routes) < count:
-            self._on_cut(policy.metadata, count - len(routes))
+            self._on_cut(policy.metadata)
         return routes
 
 

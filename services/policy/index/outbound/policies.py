@@ -69,11 +69,8 @@ class PolicyBook:
 
     def _check_number(self, parent: Parent, routes: list[JudgedRoute]) -> None:
         if len(routes) > MAX_ROUTES:
-            problem = (
-                f"port {parent.port} has {len(routes)}, of which the newest are left out: "
-                f"{MAX_ROUTES} are the most"
-            )
-            self._complaints.about(parent.kind.kind, *parent.key, "routes", problem)
+            problem = f"has more than {MAX_ROUTES} routes: the newest are left out"
+            self._complaints.about(parent.kind.kind, *parent.key, f"port {parent.port}", problem)
             del routes[MAX_ROUTES:]
 
     def _policy(

@@ -21,9 +21,8 @@ from services.policy.model.outbound import Metadata, OutboundPolicy
 Delta = Callable[[OutboundPolicy | None, OutboundPolicy], Told]
 """How a policy is told to who knows another, or none."""
 
-OnCut = Callable[[Metadata, int], None]
-"""Is told of what the policy is that has too much for a message, and how many routes are left out
-of it."""
+OnCut = Callable[[Metadata], None]
+"""Is told of what the policy is that has too many routes for a message."""
 
 
 class _OutboundView(TopicView[OutboundPolicy]):

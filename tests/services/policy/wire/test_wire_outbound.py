@@ -41,8 +41,8 @@ def plain(name: str) -> Route:
     return Route(name, (Rule(backends=BACKENDS),), (ExactHost("a.test"),))
 
 
-def deltas(cuts: list[tuple[Metadata, int]], **limits: int) -> PolicyDeltas:
-    return PolicyDeltas(lambda parent, count: cuts.append((parent, count)), **limits)
+def deltas(cuts: list[Metadata], **limits: int) -> PolicyDeltas:
+    return PolicyDeltas(cuts.append, **limits)
 
 
 def policy(protocol: Protocol, **more: Any) -> OutboundPolicy:
@@ -82,16 +82,16 @@ def test_equal_policies_are_told_once() -> None:
 def test_what_is_too_much_for_a_message_loses_its_newest_routes(
     protocol: Protocol, left: list[str]
 ) -> None:
-    cuts: list[tuple[Metadata, int]] = []
+    cuts: list[Metadata] = []
     routes = (*(route(name, 1_000) for name in "abc"), plain("d"))
     (raw,) = deltas(cuts, max_bytes=4_000)(None, OutboundPolicy(PARENT, protocol, routes, STREAM))
     assert names_of(pb.OutboundPolicy.FromString(raw)) == left
-    assert cuts == ([(PARENT, 4 - len(left))] if len(left) < 4 else [])
+    assert cuts == ([PARENT] if len(left) < 4 else [])
 
 
 def test_defaults_stay_even_if_nothing_fits() -> None:
-    cuts: list[tuple[Metadata, int]] = []
+    cuts: list[Metadata] = []
     made = OutboundPolicy(PARENT, Protocol.HTTP_2, (route("a"), plain("d")))
     (raw,) = deltas(cuts, max_bytes=0)(None, made)
     assert names_of(pb.OutboundPolicy.FromString(raw)) == ["d"]
-    assert cuts == [(PARENT, 1)]
+    assert cuts == [PARENT]

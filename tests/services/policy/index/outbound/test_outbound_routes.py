@@ -1,11 +1,16 @@
 """Which routes are told to whom. Ids of the catalogue: O3, O4, O8, O13 to O19, O28, O30, O79."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 
+from services.policy.index.index import PolicyIndex
 from services.policy.index.kinds import Kind
 from services.policy.index.outbound import policies
+from services.policy.wire.inbound import encode_port
+from services.policy.wire.outbound import PolicyDeltas
+from tests.support.policy.inbound import mesh
 from tests.support.policy.objects import POLICY
 from tests.support.policy.outbound import (
     EGRESS,
@@ -259,3 +264,16 @@ def test_hosts_and_backends_of_a_route(world: World) -> None:
     world.route("r", Kind.GATEWAY_HTTP_ROUTE, backend("pear"), hostnames=["a.test", "*.b.test"])
     (route,) = routes_of(world.policy())
     assert [host.WhichOneof("match") for host in route.hosts] == ["exact", "suffix"]
+
+
+def test_what_fits_into_no_message_is_complained_of_once(world: World) -> None:
+    world.index = PolicyIndex(
+        mesh(), port=encode_port, policies=partial(PolicyDeltas, max_bytes=1_000)
+    )
+    world.service()
+    watcher = world.watch()
+    for n in range(9):
+        world.route(f"r{n}", meta={"created": f"2026-01-0{n + 1}"})
+        watcher.read()
+    assert 0 < len(names_of(watcher.told)) < 9
+    assert world.index.tally.complaints == 1
