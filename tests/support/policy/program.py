@@ -24,6 +24,8 @@ _GATEWAY: Final = "gateway.networking.k8s.io"
 _KINDS: Final = {
     "pods": ("v1", "Pod"),
     "services": ("v1", "Service"),
+    "endpointslices": ("discovery.k8s.io/v1", "EndpointSlice"),
+    "serviceprofiles": ("linkerd.io/v1alpha2", "ServiceProfile"),
     "servers": (f"{_POLICY}/v1beta3", "Server"),
     "serverauthorizations": (f"{_POLICY}/v1beta1", "ServerAuthorization"),
     "authorizationpolicies": (f"{_POLICY}/v1alpha1", "AuthorizationPolicy"),

@@ -1,0 +1,44 @@
+"""One mesh for all tests: unmodified proxies on our services, each on a host of its own."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from linkerd.local.cluster import LocalCluster
+from linkerd.local.requirements import node_obstacle
+from tests.support.mesh.scene import Scene
+from tests.support.mesh.world import World, running_world
+
+_NONE = "LINKERD2_PROXY names no proxy: set it to the path of one, as /usr/bin/linkerd2-proxy"
+
+
+@pytest.fixture(scope="session")
+def proxy_program() -> str:
+    """The path of the program that proxies are; without one the test is skipped."""
+    named = os.environ.get("LINKERD2_PROXY", "")
+    if not named:
+        pytest.skip(_NONE)
+    if reason := node_obstacle():
+        pytest.skip(reason)
+    program = shutil.which(named)
+    assert program is not None, f"LINKERD2_PROXY: {named!r} is not a program that can be run"
+    return program
+
+
+@pytest.fixture(scope="session")
+def world(
+    proxy_program: str, policy_cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """The mesh."""
+    with running_world(policy_cluster, tmp_path_factory.mktemp("mesh"), proxy_program) as world:
+        yield world
+
+
+@pytest.fixture
+def scene(world: World) -> Iterator[Scene]:
+    """What this test makes of it."""
+    made = Scene(world)
+    yield made
+    made.end()
