@@ -110,6 +110,10 @@ class Forbidden(ApiError):
     statuses = range(403, 404)
 
 
+GONE: Final = "NotFound"
+"""The reason of a NotFound that is about an object; without it there is no such resource."""
+
+
 class NotFound(ApiError):
     """404: neither the object nor, perhaps, its resource exists."""
 

@@ -107,6 +107,14 @@ class Program:
         self._process.send_signal(signal.SIGTERM)
         return self.wait()
 
+    def pause(self) -> None:
+        """Stops it, as a machine that sleeps, until `go_on`."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Lets it go on after `pause`."""
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> int:
         """Ends it as a crash does, with SIGKILL; the exit code."""
         self._process.kill()

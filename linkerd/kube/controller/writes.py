@@ -13,7 +13,7 @@ import msgspec
 
 from linkerd.kube.client import JSON, MERGE_PATCH
 from linkerd.kube.decode import Malformed, ObjectDecoder
-from linkerd.kube.errors import Conflict, Forbidden, NotFound, ProtocolError
+from linkerd.kube.errors import GONE, Conflict, Forbidden, NotFound, ProtocolError
 from linkerd.kube.objects import KubeObject, ObjectMeta, PartialObject
 from linkerd.kube.resource import Resource
 
@@ -133,8 +133,8 @@ class Writer:
             raise
 
     async def _patch(self, write: Patch) -> ObjectMeta:
-        """Under the versions that the resource may be served in, first the one that worked last. If
-        the object is in none of them it is gone."""
+        """Under the versions that the resource may be served in, first the one that worked
+        last."""
         resource = write.resource
         last = self._served.get(resource, resource.version)
         missing: NotFound | None = None
@@ -142,7 +142,9 @@ class Writer:
             try:
                 made = await self._patch_in(version, write)
             except NotFound as error:
-                missing = missing or error
+                missing = error
+                if error.reason == GONE:
+                    break
             else:
                 self._served[resource] = version
                 return made

@@ -1,7 +1,7 @@
 """What statuses are written by."""
 
 from linkerd.kube.client import JSON, KubeClient
-from linkerd.kube.errors import KubeError, Unreachable
+from linkerd.kube.errors import GONE, KubeError, NotFound, Unreachable
 from linkerd.runtime.clock import Clock
 from services.policy.status.metrics import PatchMetrics
 from services.policy.status.names import FIELD_MANAGER
@@ -40,6 +40,10 @@ class StatusClient:
                 content_type=content_type,
                 timeout=seconds,
             )
+        except NotFound as error:
+            if error.reason == GONE:
+                self._metrics.drops.inc()
+            raise
         except KubeError as error:
             waited = self._clock.monotonic() - began
             late = isinstance(error, Unreachable) and waited >= seconds

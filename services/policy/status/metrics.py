@@ -25,7 +25,7 @@ class PatchMetrics:
         self.timeouts = counter("patch_timeouts", "Writes of a status that took too long.")
         self.enqueues = counter("patch_enqueues", "Objects that were to be looked at.")
         self.dequeues = counter("patch_dequeues", "Objects that were looked at.")
-        self.drops = counter("patch_drops", "Objects that were not: we do not lead any more.")
+        self.drops = counter("patch_drops", "Objects that were not, or were gone.")
         self.overflows = counter("patch_enqueue_overflows", "Objects that found no room.")
         self.seconds = Histogram(
             "resource_status_patch_duration_seconds",

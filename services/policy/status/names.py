@@ -10,5 +10,5 @@ FIELD_MANAGER: Final = "linkerd.io/policy-controller"
 COMPONENT: Final = "policy"
 QUEUE: Final = "policy_status"
 
-TIMES: Final = LeaseTimes(duration=15.0, renew_deadline=10.0, retry=2.0)
-"""A leader that is killed is followed by another after at most 15 s and a try."""
+TIMES: Final = LeaseTimes(duration=10.0, renew_deadline=7.0, retry=2.0)
+"""A leader that is killed is followed by another after at most 10 s and two tries."""

@@ -161,7 +161,7 @@ class Store:
         namespace, plural, *more = rest.split("/")
         resource = self._resources.get(f"{root}/{plural}")
         if resource is None:
-            raise ApiError.of(404, "NotFound", f"{root}/{plural} is not served")
+            raise ApiError.of(404, "Unknown", "404 page not found")
         name, part = [*more, "", ""][:2]
         return resource, Key(namespace, unquote(name)), part
 

@@ -62,6 +62,16 @@ class Objects:
         made: dict[str, Any] = self.api.request("POST", self._path(plural), body)
         return made
 
+    def read(self, plural: str, name: str) -> dict[str, Any]:
+        """An object as it is."""
+        found: dict[str, Any] = self.api.request("GET", f"{self._path(plural)}/{name}")
+        return found
+
+    def list(self, plural: str) -> list[dict[str, Any]]:
+        """All objects of a kind."""
+        found: list[dict[str, Any]] = self.api.request("GET", self._path(plural))["items"]
+        return found
+
     def change(self, plural: str, name: str, spec: Any) -> None:
         """Merges into a spec."""
         path = f"{self._path(plural)}/{name}"
@@ -87,9 +97,12 @@ class Objects:
             {"parentRef": own | parent, "controllerName": controller, "conditions": [condition]}
             for parent in parents
         ]
+        self.report(plural, name, {"parents": entries})
+
+    def report(self, plural: str, name: str, status: dict[str, Any]) -> None:
+        """Merges into a status."""
         path = f"{self._path(plural)}/{name}/status"
-        status = {"status": {"parents": entries}}
-        self.api.request("PATCH", path, status, kind="merge-patch+json")
+        self.api.request("PATCH", path, {"status": status}, kind="merge-patch+json")
 
     def pod(self, name: str, *ports: dict[str, Any], **metadata: Any) -> None:
         """A pod of the mesh, whose app has these ports."""

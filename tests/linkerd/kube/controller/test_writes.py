@@ -56,5 +56,5 @@ async def test_a_patch_goes_to_the_version_that_is_served(served: str) -> None:
         assert made.resource_version != before.metadata.resource_version
     assert [each["data"] for each in store.of(there)] == [{"a": "1"}] * 2
     gone = msgspec.convert(original("three"), ConfigMap)
-    with pytest.raises(OutdatedError):
+    with pytest.raises(OutdatedError, match="three"):
         await writer.send(Patch(resource, gone, {"data": {"a": "1"}}))
