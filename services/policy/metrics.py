@@ -83,8 +83,9 @@ class IndexCollector(Collector):
         streams.add_metric(("inbound",), inbound)
         streams.add_metric(("outbound",), sum(topic.subscribers for topic in topics))
         yield streams
+        followed = sum(not isinstance(view, Crowd) for view in index.views.values())
         yield GaugeMetricFamily(
-            "policy_views", "Ports and targets that streams follow.", value=len(index.views)
+            "policy_views", "Ports and targets that streams follow.", value=followed
         )
         yield CounterMetricFamily(
             "policy_malformed_objects",
