@@ -5,7 +5,12 @@ property holds.
 """
 
 import gc
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import suppress
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.cluster import (
@@ -36,6 +41,26 @@ __all__ = [
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Shares among workers to rewrite the assertions of modules that have not been compiled: each
+    begins with a share of its own, and finds the others' done."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if worker:
+        count = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        for module in sorted(_modules(session.config))[int(worker) :: count]:
+            with suppress(Exception, pytest.skip.Exception):  # collecting it says what is wrong
+                importlib.import_module(module)
+
+
+def _modules(config: pytest.Config) -> Iterator[str]:
+    """The test modules that are to be collected."""
+    for argument in config.args:
+        path = config.rootpath / argument.partition("::")[0]
+        for file in path.rglob("test_*.py") if path.is_dir() else [path]:
+            yield ".".join(file.relative_to(config.rootpath).with_suffix("").parts)
 
 
 def pytest_collection_finish() -> None:
