@@ -14,12 +14,13 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import PIPE
 from typing import Final
 
 import yaml
 
 from tests.support.certificates import certificate_pem, key_pem, make_ca, p256
+from tests.support.forkserver import ForkedProgram
 
 _FILLER: Final = b"x" * 65536
 _OK: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
@@ -171,12 +172,9 @@ def serve(attack: str) -> Iterator[bytes]:
         certificate = Path(directory) / "server.pem"
         key = p256()
         certificate.write_bytes(key_pem(key) + certificate_pem(make_ca("hostile", key)))
-        command = [sys.executable, "-m", "tests.support.hostile_api", attack, str(certificate)]
-        with Popen(command, stdout=PIPE, text=True) as process:  # our own program
-            try:
-                yield kubeconfig(int(process.stdout.readline() if process.stdout else ""))
-            finally:
-                process.kill()
+        module = "tests.support.hostile_api"
+        with ForkedProgram(module, attack, str(certificate), stdout=PIPE, stderr=2) as process:
+            yield kubeconfig(int(process.stdout.readline() if process.stdout else ""))
 
 
 def kubeconfig(port: int) -> bytes:

@@ -22,7 +22,7 @@ def test_what_is_no_host(host: str) -> None:
     assert raised.value.field == "spec.hostnames[1]"
 
 
-@given(st.lists(st.from_regex(r"[a-z0-9]{1,9}", fullmatch=True), min_size=1, max_size=9))
+@given(st.lists(st.text("abcxyz019", min_size=1, max_size=9), min_size=1, max_size=9))
 def test_a_suffix_is_the_name_backwards(labels: list[str]) -> None:
     name = ".".join(labels)
     assert judge_hosts((name, f"*.{name}"), "here") == (

@@ -159,5 +159,5 @@ class TopicMachine(RuleBasedStateMachine):
             assert not self.published or reader.members == self.published[-1]
 
 
-TopicMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TopicMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 TestTopic = TopicMachine.TestCase

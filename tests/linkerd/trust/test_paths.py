@@ -62,7 +62,7 @@ def made(drawn: list[Drawn]) -> list[Signer]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(drawn=AUTHORITIES, anchors=st.sets(st.integers(0, 5), min_size=1), data=st.data())
 def test_what_is_taken_go_takes_too(
     go: pathlib.Path | None, drawn: list[Drawn], anchors: set[int], data: st.DataObject

@@ -24,7 +24,7 @@ from tests.support.eventually import eventually
 from tests.support.objects import endpoint, endpoint_slice, pod, service
 from tests.support.proxy_rules import Endpoints, ProfileReader
 
-CALLS: Final = 3_000
+CALLS: Final = 1_200
 LEDGER: Final = "ledger.fin.svc.mesh.test:8080"
 REFUSALS: Final = {
     grpc.StatusCode.INVALID_ARGUMENT,

@@ -56,6 +56,10 @@ async def take(call: Any) -> Any:
     return message
 
 
+CHANNEL = [("grpc.http2.bdp_probe", 0)]
+"""So that windows stay at HTTP/2's 64 KiB."""
+
+
 @pytest.fixture(params=list(ENGINES))
 async def served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
     world = World()
@@ -75,7 +79,7 @@ async def served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
         registry=registry(),
     )
     await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=CHANNEL) as channel:
         yield Served(world, destination_pb2_grpc.DestinationStub(channel))
     await server.stop(0)
 
@@ -196,16 +200,16 @@ async def test_a_reader_that_stops_misses_versions_and_nothing_else(served: Serv
     ips = [f"192.0.{i // 250}.{i % 250}" for i in range(50)]
     many, none = map(endpoint, ips), endpoint_slice("many", "ledger")
     some = endpoint_slice("many", "ledger", *many)
-    for _ in range(800):
+    for _ in range(150):
         served.world.apply(some)
         assert (await read(fast)).WhichOneof("update") == "add"
         served.world.delete(none)
         assert (await read(fast)).WhichOneof("update") == "remove"
-    served.world.apply(some)
+    served.world.apply(endpoint_slice("many", "ledger", *many, endpoint("192.0.9.9")))
     await read(fast)
     heard = 0
     while views[id(slow)].known != views[id(fast)].known:
         await read(slow)
         heard += 1
-    assert heard < 500
+    assert 1 < heard < 100
     assert served.world.index.topics() == 1

@@ -152,7 +152,7 @@ async def test_dry_run_prints_the_request_and_sends_nothing() -> None:
 async def test_tls_is_verified_and_takes_an_authority_of_ones_own(tmp_path: Path) -> None:
     authority, tls = _authority(tmp_path)
     async with Recorder(tls=tls) as endpoint:
-        strangers = await run(endpoint.url, fork=False)
+        strangers = await run(endpoint.url)
         friends = await run(endpoint.url, fork=False, SSL_CERT_FILE=str(authority))
     assert (strangers.code, friends.code, len(endpoint.requests)) == (1, 0, 1)
     assert "certificate verify failed" in last_error(strangers)

@@ -27,7 +27,7 @@ CODES = {INVALID, REFUSED}
 
 
 @settings(
-    max_examples=200,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

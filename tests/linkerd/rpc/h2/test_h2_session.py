@@ -200,7 +200,7 @@ class SessionMachine(RuleBasedStateMachine):
 
 
 TestSession = SessionMachine.TestCase
-TestSession.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestSession.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
 
 
 BLOCK = (

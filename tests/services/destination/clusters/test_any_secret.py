@@ -45,7 +45,7 @@ SECRET: Final[dict[str, Any]] = {
 WORDS: Final = [value for value in vars(labels).values() if isinstance(value, str)]
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=150, deadline=None, suppress_health_check=[*HealthCheck])
 @given(st.integers(0, 1 << 64))
 def test_whatever_is_in_a_secret(seed: int) -> None:
     random = Random(seed)

@@ -210,7 +210,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
 @given(seed=st.integers(0, 1 << 64), slices=st.booleans(), forced=st.booleans())
 def test_whatever_is_spoiled(*, seed: int, slices: bool, forced: bool) -> None:
     random = Random(seed)

@@ -88,13 +88,13 @@ def test_topics_of_one_zone_share_their_sets() -> None:
     assert len({part for entry in view.audiences.values() for part in entry.topic.state or ()}) == 1
 
 
-def test_t77_n10_a_slow_reader_gets_ten_thousand_flaps_as_one_step() -> None:
+def test_t77_n10_a_slow_reader_gets_two_thousand_flaps_as_one_step() -> None:
     """There is no queue that could overflow: nobody is cut off, and nobody else is concerned."""
     world = two_pods()
     slow, fast = world.get(LEDGER), world.get(LEDGER)
     slow.read(), fast.read()
     a, b = endpoint("10.4.0.1", pod="a"), endpoint("10.4.0.2", pod="b")
-    for _ in range(5_000):
+    for _ in range(1_000):
         world.apply(ledger(a))
         assert fast.read() == ["remove 10.4.0.2:8080"]
         world.apply(ledger(a, b, endpoint("10.4.0.3", pod="missing")))

@@ -20,7 +20,7 @@ from services.destination.index import Kind
 from tests.support.destination.histories import law
 from tests.support.destination.stored import SOURCES
 
-HISTORIES = int(os.environ.get("HISTORIES", "500"))
+HISTORIES = int(os.environ.get("HISTORIES", "150"))
 
 
 @pytest.fixture(autouse=True)

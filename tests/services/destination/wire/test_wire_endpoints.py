@@ -146,7 +146,7 @@ class History:
             self.now = EndpointSet(table, self.now.labels, origin=self.now.origin)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(st.sets(st.sampled_from("xyz")), min_size=1, max_size=8), st.data())
 def test_any_reader_ends_where_the_sets_are(present: list[set[str]], data: st.DataObject) -> None:
     """However many versions a reader skips, whether sets know their predecessors or not, and

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from tests.support.policy.inbound_law import LAW
 
-HISTORIES = int(os.environ.get("HISTORIES", "100"))
+HISTORIES = int(os.environ.get("HISTORIES", "50"))
 
 
 @pytest.fixture(autouse=True)
