@@ -111,7 +111,7 @@ def roll(kubectl: Kubectl) -> None:
         component = name.removeprefix("linkerd-")
         container: dict[str, Any] = {"name": component, "env": [{"name": "ROLL", "value": "1"}]}
         if AWAY < SHORT:
-            container["startupProbe"] = {"failureThreshold": 10}
+            container["startupProbe"] = {"failureThreshold": 18}
             container["livenessProbe"] = {"periodSeconds": 2, "failureThreshold": 5}
         template = {"spec": {"containers": [container]}}
         patch(kubectl, name, {"minReadySeconds": 60, "template": template})

@@ -95,7 +95,8 @@ async def test_i66_a_stream_ends_well_when_its_pod_goes(served: Served) -> None:
         ("fin:web-9", 8080, NOT_FOUND, "no Pod fin/web-9 in the mesh"),
         ("ops:web-0", 8080, NOT_FOUND, "no Pod ops/web-0 in the mesh"),
         ('{"ns":"fin","external_workload":"web-0"}', 80, NOT_FOUND, "no ExternalWorkload fin/"),
-        (f"fin:{'x' * 5_000}", 8080, NOT_FOUND, "no Pod fin/xxx"),
+        (f"fin:{'x' * 253}", 8080, NOT_FOUND, "no Pod fin/xxx"),
+        (f"fin:{'x' * 5_000}", 8080, INVALID, "invalid workload 'fin:xxx"),
     ],
 )
 async def test_requests_that_have_no_answer(
