@@ -379,6 +379,38 @@ class TestOthers:
         assert desk.writes == 401
 
 
+class TestCost:
+    @pytest.mark.parametrize("others", [10, 100])
+    async def test_only_those_are_looked_at_whom_a_change_concerns(
+        self, desk: Desk, others: int
+    ) -> None:
+        """However many routes there are, each at a parent of its own."""
+        for name in ("pear", "fig"):
+            desk.put(Kind.SERVICE, name, SERVICE)
+            desk.put(HTTP, f"to-{name}", route(ref("Service", "fig"), to=[ref("Service", name)]))
+        desk.put(TLS, "rival", route(ref("Service", "pear")))
+        for number in range(others):
+            desk.put(Kind.SERVICE, f"s{number}", SERVICE)
+            desk.put(HTTP, f"r{number}", route(ref("Service", f"s{number}")))
+        await desk.settled()
+
+        async def looks() -> int:
+            before = desk.replica.value("resource_status_patch_enqueues_total")
+            await desk.settled()
+            return int(desk.replica.value("resource_status_patch_enqueues_total") - before)
+
+        desk.put(Kind.SERVICE, "pear", {**SERVICE, "ports": [{"port": 81}]})
+        assert await looks() == 0
+        desk.remove(Kind.SERVICE, "pear")
+        assert await looks() == 2  # its backend's route and its own
+        desk.put(GRPC, "first", route(ref("Service", "pear")))
+        assert await looks() == 2  # itself and its rival
+        desk.remove(GRPC, "first")
+        assert await looks() == 2
+        desk.put(Kind.SERVER, "pear", SERVER)
+        assert await looks() == 0
+
+
 class TestPolicies:
     @pytest.mark.parametrize("networks", list(NETWORKS))
     async def test_s19_an_egress_network(self, desk: Desk, networks: str) -> None:

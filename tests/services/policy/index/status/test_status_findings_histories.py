@@ -157,7 +157,7 @@ LAW = Law(
 )
 
 
-@hypothesis_settings(max_examples=12, deadline=None)
+@hypothesis_settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 120))
 def test_any_order_of_events_is_a_rebuild(seed: int, length: int) -> None:
-    LAW.holds_for(range(seed, seed + 8), length)
+    LAW.holds_for(range(seed, seed + 6), length)
