@@ -87,21 +87,35 @@ def judge_filters(filters: tuple[RouteFilter, ...], field: str) -> tuple[Filter,
     )
 
 
+def _type(spec: RouteFilter) -> str:
+    """What the filter is. Where the part that its type asks for is missing, and another is there,
+    it is what that part says: the schema of policy.linkerd.io does not hold the two together."""
+    parts = {
+        _REQUEST: spec.request_header_modifier,
+        _RESPONSE: spec.response_header_modifier,
+        _REDIRECT: spec.request_redirect,
+    }
+    if spec.type not in parts or parts[spec.type] is not None:
+        return spec.type
+    return next((each for each, part in parts.items() if part is not None), spec.type)
+
+
 def check_supported(filters: tuple[RouteFilter, ...], types: frozenset[str], field: str) -> None:
     """Raises UnsupportedError for a filter of another type: traffic must not go on as if the filter
     were not there."""
     for at, each in enumerate(filters):
-        if each.type not in types:
+        if (type_ := _type(each)) not in types:
             known = ", ".join(sorted(types))
-            problem = f"{shown(each.type)} is no filter that proxies have here; they have {known}"
+            problem = f"{shown(type_)} is no filter that proxies have here; they have {known}"
             raise UnsupportedError(f"{field}[{at}].type", problem)
 
 
 def _filter(spec: RouteFilter, field: str) -> Filter:
-    if spec.type == _REDIRECT:
+    type_ = _type(spec)
+    if type_ == _REDIRECT:
         place = f"{field}.requestRedirect"
         return _redirect(_body(spec.request_redirect, place), place)
-    if spec.type == _REQUEST:
+    if type_ == _REQUEST:
         place = f"{field}.requestHeaderModifier"
         return RequestHeaders(_changes(_body(spec.request_header_modifier, place), place))
     place = f"{field}.responseHeaderModifier"

@@ -125,6 +125,26 @@ def test_a_filter_without_its_body(type_: str) -> None:
     assert raised.value.field == f"filters[0].{type_[0].lower()}{type_[1:]}"
 
 
+def test_a_filter_of_another_type_than_its_body_is_what_the_body_says() -> None:
+    body = {"type": "RequestHeaderModifier", "requestRedirect": {"hostname": "pear.test"}}
+    assert judged(body) == (Redirect(host="pear.test"),)
+    filters = msgspec.convert([body], tuple[RouteFilter, ...])
+    check_supported(filters, HTTP_FILTERS, "filters")
+    with pytest.raises(UnsupportedError, match="'RequestRedirect' is no filter"):
+        check_supported(filters, GRPC_FILTERS, "filters")
+
+
+def test_a_body_of_the_type_comes_before_others() -> None:
+    (found,) = judged(
+        {
+            "type": "RequestRedirect",
+            "requestHeaderModifier": CHANGES,
+            "requestRedirect": {"hostname": "pear.test"},
+        }
+    )
+    assert found == Redirect(host="pear.test")
+
+
 @pytest.mark.parametrize("type_", ["URLRewrite", "RequestMirror", "ExtensionRef", "Other"])
 def test_o30_types_that_no_proxy_has(type_: str) -> None:
     filters = msgspec.convert([{"type": type_}], tuple[RouteFilter, ...])
