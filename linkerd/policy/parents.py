@@ -1,6 +1,6 @@
 """What routes attach to, and what controllers made of that."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from linkerd.kube.objects import Condition, ParentReference, RouteStatus
@@ -46,6 +46,19 @@ def acceptances(status: RouteStatus, namespace: str) -> tuple[Acceptance, ...]:
         Acceptance(_parent(entry.parent_ref, namespace), entry.controller_name)
         for entry in status.parents
         if is_accepted(entry.conditions)
+    )
+
+
+def is_pending(status: RouteStatus, references: tuple[Parent, ...], namespace: str) -> bool:
+    """Whether we have yet to say of a parent that clients call if it takes the route."""
+    told = {
+        replace(_parent(entry.parent_ref, namespace), section=None)
+        for entry in status.parents
+        if entry.controller_name == CONTROLLER
+    }
+    return any(
+        parent.kind in (SERVICE, EGRESS_NETWORK) and replace(parent, section=None) not in told
+        for parent in references
     )
 
 

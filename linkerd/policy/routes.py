@@ -63,6 +63,9 @@ R = TypeVar("R", HttpRule, GrpcRule, ConnectionRule)
 class Route(Generic[R]):
     """A route that proxies can be told. `created` is RFC 3339, empty where nobody knows.
 
+    `pending`: it names a parent that clients call, of which its status does not tell yet. Until
+    then it stays where it was accepted before.
+
     `calls` is a PolicyError where the annotations make no sense: the route is none, then, for
     proxies of clients, while those of Servers do not read them.
     """
@@ -72,6 +75,7 @@ class Route(Generic[R]):
     created: str
     parents: tuple[Parent, ...]
     acceptances: tuple[Acceptance, ...]
+    pending: bool
     hosts: tuple[HostMatch, ...]
     rules: tuple[R, ...]
     calls: CallSettings | PolicyError

@@ -1,6 +1,6 @@
 """Routes of all kinds, judged once for all who read them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from linkerd.index import Complaints, Subject, Taker
@@ -10,7 +10,7 @@ from linkerd.policy.connection_routes import judge_tcp_route, judge_tls_route
 from linkerd.policy.errors import PolicyError
 from linkerd.policy.grpc_routes import judge_grpc_route
 from linkerd.policy.http_routes import judge_http_route
-from linkerd.policy.parents import is_called, is_meshed
+from linkerd.policy.parents import CONTROLLER, Parent, is_called, is_meshed
 from linkerd.policy.references import GATEWAY_HTTP_ROUTE, LINKERD_HTTP_ROUTE
 from linkerd.policy.routes import ConnectionRule, GrpcRule, HttpRule, Route
 from services.policy.index.kinds import Kind
@@ -67,3 +67,14 @@ class Routes(Tables):
         if isinstance(route.calls, PolicyError) and is_called(now.spec.parent_refs):
             self._complaints.about(kind.value, *key, route.calls.field, route.calls.problem)
         return route
+
+
+def accepted(route: JudgedRoute) -> Iterable[Parent]:
+    """The parents that our controller says take the route."""
+    return (each.parent for each in route.acceptances if each.controller == CONTROLLER)
+
+
+def kept(route: JudgedRoute) -> Iterable[Parent]:
+    """Where the route stays until its status tells of the parents that it has now: one that moves
+    is always somewhere."""
+    return accepted(route) if route.pending else ()

@@ -118,7 +118,9 @@ class OutboundPolicy:
     """Everything about traffic to one target.
 
     `routes` are HTTP routes, gRPC routes or TLS routes, as `protocol` says, and `stream` is the
-    one route of DETECT and OPAQUE for bytes that are not looked at.
+    one route of DETECT and OPAQUE for bytes that are not looked at. `spares` are the routes that
+    would come after the one of OPAQUE: they are not told, but clients hear of each that is accepted
+    or gone by the same policy once more.
     """
 
     metadata: Metadata
@@ -126,5 +128,6 @@ class OutboundPolicy:
     routes: tuple[Route, ...] = ()
     stream: Route | None = None
     accrual: FailureAccrual | None = None
+    spares: tuple[Metadata, ...] = ()
     memo: list[bytes] = field(default_factory=list, compare=False, repr=False)
     """The policy as it was encoded first, for all who are told it."""

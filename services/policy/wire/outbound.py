@@ -69,11 +69,11 @@ class PolicyDeltas:
         self._max_bytes = max_bytes
 
     def __call__(self, last: OutboundPolicy | None, current: OutboundPolicy) -> tuple[bytes, ...]:
-        """The encoded policy, unless the reader has it."""
+        """The encoded policy, unless the reader has it, with the same spare routes."""
         message = self._remembered(current)
-        if last is not None and self._remembered(last) == message:
-            return ()
-        return (message,)
+        if last is None or last.spares != current.spares or self._remembered(last) != message:
+            return (message,)
+        return ()
 
     def _remembered(self, policy: OutboundPolicy) -> bytes:
         if not policy.memo:

@@ -6,7 +6,16 @@ import msgspec
 import pytest
 
 from linkerd.kube.objects import ParentReference, RouteStatus
-from linkerd.policy.parents import Acceptance, Parent, acceptances, is_called, is_meshed, parents
+from linkerd.policy.parents import (
+    CONTROLLER,
+    Acceptance,
+    Parent,
+    acceptances,
+    is_called,
+    is_meshed,
+    is_pending,
+    parents,
+)
 from linkerd.policy.references import EGRESS_NETWORK, SERVER, SERVICE, GroupKind
 
 
@@ -87,3 +96,21 @@ def test_i40_only_what_is_accepted_counts() -> None:
 
 def test_i40_without_a_status_nobody_accepts() -> None:
     assert acceptances(RouteStatus(), "orchard") == ()
+
+
+@pytest.mark.parametrize(
+    ("parent", "controller", "pending"),
+    [
+        (Parent(SERVICE, "orchard", "pear", port=80), CONTROLLER, False),
+        (Parent(SERVICE, "orchard", "pear", port=80, section="x"), CONTROLLER, False),
+        (Parent(SERVICE, "orchard", "pear", port=80), "some/one", True),
+        (Parent(SERVICE, "orchard", "pear"), CONTROLLER, True),
+        (Parent(SERVICE, "veg", "pear", port=80), CONTROLLER, True),
+        (Parent(EGRESS_NETWORK, "orchard", "pear", port=80), CONTROLLER, True),
+        (Parent(SERVER, "orchard", "other"), CONTROLLER, False),
+    ],
+)
+def test_whether_a_status_lacks_a_parent(parent: Parent, controller: str, pending: bool) -> None:
+    told = entry("pear", ("Accepted", "False"), controller=controller)
+    status = msgspec.convert({"parents": [told]}, RouteStatus)
+    assert is_pending(status, (parent,), "orchard") is pending

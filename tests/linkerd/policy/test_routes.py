@@ -84,6 +84,7 @@ def test_a_whole_http_route(kind: GroupKind) -> None:
         created="2026-01-31T00:00:00Z",
         parents=(taken,),
         acceptances=(Acceptance(taken, "linkerd.io/policy-controller"),),
+        pending=False,
         hosts=(HostSuffix(("test", "fruit")), ExactHost("pear.test")),
         rules=(
             HttpRule(

@@ -41,14 +41,9 @@ class ParentModel:
             and any(
                 self.is_named(reference, namespace)
                 and (reference.port is not None or not self.is_egress)
-                for reference in route.spec.parent_refs
+                for reference in _named(route)
             )
-            and any(
-                self.is_named(entry.parent_ref, namespace)
-                and entry.controller_name == CONTROLLER
-                and entry.conditions[0].status == "True"
-                for entry in route.status.parents
-            )
+            and any(self.is_named(reference, namespace) for reference in _accepted(route))
         )
 
     def is_named(self, reference: Any, namespace: str) -> bool:
@@ -204,6 +199,27 @@ def _order(known: tuple[Kind, Any]) -> Any:
     groups[0], groups[1] = Kind.GATEWAY_HTTP_ROUTE, Kind.HTTP_ROUTE  # gateway... before policy...
     key = (route.metadata.name, route.metadata.namespace)
     return (created == "", created, *key, groups.index(kind))
+
+
+def _accepted(route: Any) -> list[Any]:
+    return [
+        entry.parent_ref
+        for entry in route.status.parents
+        if entry.controller_name == CONTROLLER and entry.conditions[0].status == "True"
+    ]
+
+
+def _named(route: Any) -> list[Any]:
+    """The parents of a route, and those that it had, if its status knows one of the former not."""
+
+    def of(reference: Any) -> tuple[Any, ...]:
+        namespace = reference.namespace or route.metadata.namespace
+        return reference.kind, namespace, reference.name, reference.port
+
+    told = [of(e.parent_ref) for e in route.status.parents if e.controller_name == CONTROLLER]
+    called = [r for r in route.spec.parent_refs if r.kind in ("Service", "EgressNetwork")]
+    is_behind = any(of(reference) not in told for reference in called)
+    return [*route.spec.parent_refs, *(_accepted(route) if is_behind else [])]
 
 
 def _is_sound(kind: Kind, route: Any) -> bool:

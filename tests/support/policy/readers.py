@@ -19,9 +19,10 @@ class _Reader:
         """Another stream begins; until it says something, what is known stays in use."""
         self._messages = 0
 
-    def _note(self, raw: bytes) -> None:
+    def _note(self, raw: bytes, *, may_repeat: bool = False) -> None:
         require(len(raw) <= MAX_MESSAGE, "a message is below 4 MiB")
-        require(not self._messages or raw != self.known, "a message says something new")
+        is_new = not self._messages or raw != self.known
+        require(is_new or may_repeat, "a message says something new")
         self.known = raw
         self._messages += 1
 
@@ -31,8 +32,8 @@ class PolicyReader(_Reader):
 
     def take(self, raw: bytes) -> outbound_pb2.OutboundPolicy:
         """Takes a message. Raises RuleError."""
-        self._note(raw)
         policy = outbound_pb2.OutboundPolicy.FromString(raw)
+        self._note(raw, may_repeat=_has_spares(policy))
         check_policy(policy)
         return policy
 
@@ -46,3 +47,9 @@ class ServerReader(_Reader):
         server = inbound_pb2.Server.FromString(raw)
         check_server(server)
         return server
+
+
+def _has_spares(policy: outbound_pb2.OutboundPolicy) -> bool:
+    """Whether there may be TCPRoutes that are not told."""
+    routes = policy.protocol.opaque.routes
+    return bool(routes) and routes[0].metadata.resource.kind == "TCPRoute"

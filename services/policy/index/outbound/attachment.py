@@ -4,25 +4,21 @@ from collections.abc import Iterable
 from operator import attrgetter
 
 from linkerd.policy.errors import PolicyError
-from linkerd.policy.parents import CONTROLLER
 from linkerd.policy.parents import Parent as Reference
 from linkerd.policy.references import SERVICE
 from services.policy.index.outbound.targets import Parent
-from services.policy.index.routes import JudgedRoute
+from services.policy.index.routes import JudgedRoute, accepted, kept
 
 
 def attached(routes: Iterable[JudgedRoute], parent: Parent) -> list[JudgedRoute]:
-    """Those that name the port as their parent, were accepted there by our controller, and can be
-    told to proxies of clients; in the order in which they are told."""
+    """Those that name the port as their parent, or did so until now, were accepted there by our
+    controller, and can be told to proxies of clients; in the order in which they are told."""
     found = [
         route
         for route in routes
         if not isinstance(route.calls, PolicyError)
-        and any(_names(reference, parent) for reference in route.parents)
-        and any(
-            each.controller == CONTROLLER and _is_at(each.parent, parent)
-            for each in route.acceptances
-        )
+        and any(_is_at(reference, parent) for reference in accepted(route))
+        and any(_names(reference, parent) for reference in (*route.parents, *kept(route)))
     ]
     return sorted(found, key=attrgetter("order"))
 

@@ -13,7 +13,7 @@ from linkerd.policy.references import EGRESS_NETWORK, SERVICE
 from services.policy.index.kinds import Kind
 from services.policy.index.outbound import subjects as on
 from services.policy.index.outbound.egress import EgressAddresses, outside
-from services.policy.index.routes import ROUTES, JudgedRoute, RouteKey, Routes
+from services.policy.index.routes import ROUTES, JudgedRoute, RouteKey, Routes, kept
 from services.policy.index.tables import Tables
 from services.policy.model.mesh_settings import MeshSettings
 
@@ -115,11 +115,11 @@ def _ports(service: Service | None) -> AbstractSet[int]:
 
 
 def _places(route: JudgedRoute | None) -> AbstractSet[Subject]:
-    """Where clients of the route's parents look for it."""
+    """Where clients look for it: at the parents that it names, or still stays at."""
     if route is None:
         return frozenset()
     return {
         on.routes(parent.kind, parent.namespace, parent.name, route.key.namespace)
-        for parent in route.parents
+        for parent in (*route.parents, *kept(route))
         if parent.kind in _OUTBOUND
     }

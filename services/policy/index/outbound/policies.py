@@ -19,7 +19,7 @@ from services.policy.index.outbound import subjects as on
 from services.policy.index.outbound.attachment import attached
 from services.policy.index.outbound.backends import Backends, resource_of
 from services.policy.index.outbound.filing import OutboundTables
-from services.policy.index.outbound.rules import Rules
+from services.policy.index.outbound.rules import Rules, name_of
 from services.policy.index.outbound.settings import AppProtocol, Settings
 from services.policy.index.outbound.targets import Parent
 from services.policy.index.routes import JudgedRoute
@@ -148,7 +148,7 @@ class _Assembly:
         return OutboundPolicy(self._name, Protocol.TLS, tuple(routes))
 
     def _opaque(self) -> OutboundPolicy:
-        first = self._of(TCP_ROUTE)[:1]
-        streams = [self._rules.connections(route) for route in first]
-        stream = streams[0] if streams else self._rules.default_stream()
-        return OutboundPolicy(self._name, Protocol.OPAQUE, stream=stream)
+        first, *others = self._of(TCP_ROUTE) or (None,)
+        stream = self._rules.connections(first) if first else self._rules.default_stream()
+        spares = tuple(map(name_of, others))
+        return OutboundPolicy(self._name, Protocol.OPAQUE, stream=stream, spares=spares)

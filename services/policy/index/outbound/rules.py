@@ -134,5 +134,9 @@ class Rules:
 
 
 def _route(route: JudgedRoute, *rules: model.Rule) -> model.Route:
-    name = model.ResourceName(route.kind.group, route.kind.kind, *route.key)
-    return model.Route(name, rules, route.hosts)
+    return model.Route(name_of(route), rules, route.hosts)
+
+
+def name_of(route: JudgedRoute) -> model.ResourceName:
+    """What proxies know the route by."""
+    return model.ResourceName(route.kind.group, route.kind.kind, *route.key)

@@ -139,3 +139,16 @@ def test_o27_of_two_tcp_routes_the_older_counts(world: World) -> None:
     for name, created in dates.items():
         world.route(name, Kind.TCP_ROUTE, backend("pear"), meta={"created": created})
     assert names_of(world.policy()) == ["b"]
+
+
+def test_clients_hear_of_a_tcp_route_that_does_not_count_yet(world: World) -> None:
+    world.route("a", Kind.TCP_ROUTE, backend("pear"))
+    watcher = world.watch()
+    watcher.read()
+    told = watcher.told
+    spare = world.route("b", Kind.TCP_ROUTE, backend("pear"))
+    assert watcher.read() == [told]
+    world.route("b", Kind.TCP_ROUTE, backend("plum"))
+    assert watcher.read() == []
+    world.remove(Kind.TCP_ROUTE, spare)
+    assert watcher.read() == [told]

@@ -112,6 +112,27 @@ def test_o18_a_route_moves_to_another_service(world: World) -> None:
     assert [names_of(watcher.told) for watcher in watchers] == [["http"], ["r"]]
 
 
+def test_a_route_stays_until_its_status_tells_of_where_it_moves(world: World) -> None:
+    world.service("plum", ip="10.96.0.2")
+    watchers = [world.watch(), world.watch("10.96.0.2")]
+    for status, here in [
+        (taken(parent_of()), "r"),
+        (taken(parent_of("plum"), accepted=False), "http"),
+        (taken(parent_of(), parent_of("plum")), "http"),
+    ]:
+        spec = {"parentRefs": [parent_of("plum")]}
+        world.put(Kind.GATEWAY_HTTP_ROUTE, "r", spec, namespace="fruit", status=status)
+        assert names_of(watchers[0].told) == [here]
+    assert names_of(watchers[1].told) == ["r"]
+
+
+def test_a_route_stays_where_our_controller_took_it_alone(world: World) -> None:
+    spec = {"parentRefs": [parent_of("plum")]}
+    status = taken(parent_of(), by="example.test/gateway")
+    world.put(Kind.GATEWAY_HTTP_ROUTE, "r", spec, namespace="fruit", status=status)
+    assert names_of(world.policy()) == ["http"]
+
+
 def test_a_route_that_gets_a_port_leaves_the_others(world: World) -> None:
     world.service(ports=[PORT, 9090])
     world.route("r")
