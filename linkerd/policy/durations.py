@@ -29,7 +29,7 @@ def annotation_duration(text: str, field: str) -> timedelta:
     """A whole number and a unit (`250ms`, `5s`, `3m`, `1h`, `2d`), or 0; space around it does not
     matter. Raises PolicyError."""
     bare = text.strip()
-    if bare == "0":
+    if bare and not bare.strip("0"):
         return ZERO
     match = _ANNOTATION.fullmatch(bare)
     if match is None:
