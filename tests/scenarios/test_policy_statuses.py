@@ -1,5 +1,5 @@
-"""Statuses of policy objects: real processes beside a real API server, of which one writes. Ids of
-the catalogue: S12, S16, S17, S18, S21, S22."""
+"""Statuses of policy objects: real processes with their ServiceAccount's rights beside a real API
+server, of which one writes. Ids of the catalogue: S12, S16, S17, S18, S21, S22."""
 
 import asyncio
 import logging
@@ -7,10 +7,13 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml
 
+from linkerd.delivery.tree import ROOT
 from linkerd.local.cluster import LocalCluster
 from services.policy.status.names import LEASE
 from tests.support.cluster import define
@@ -37,9 +40,22 @@ _log = logging.getLogger(__name__)  # shown with --log-cli-level=INFO
 def objects(own_api_cluster: LocalCluster) -> Iterator[Objects]:
     """A namespace of a server on which nobody else writes statuses."""
     define(own_api_cluster, "deploy/base/crds", "deploy/components/gateway-api")
+    for manifest in ("namespace", "policy/rbac"):
+        own_api_cluster.kubectl("apply", "--filename", str(ROOT / f"deploy/base/{manifest}.yaml"))
     with own_api_cluster.api() as api, fresh_namespace(api) as namespace:
-        api.request("POST", "/api/v1/namespaces", {"metadata": {"name": "linkerd"}})
         yield Objects(api, namespace)
+
+
+@pytest.fixture
+def kubeconfig(own_api_cluster: LocalCluster, objects: Objects, tmp_path: Path) -> Path:
+    """What the program reads as it is deployed: the credentials of its ServiceAccount."""
+    assert objects.namespace
+    token = own_api_cluster.kubectl("create", "token", "linkerd-policy", "--namespace=linkerd")
+    content = yaml.safe_load(own_api_cluster.kubeconfig.read_text())
+    content["users"][0]["user"] = {"token": token.strip()}
+    path = tmp_path / "kubeconfig.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
 
 
 @dataclass
@@ -93,10 +109,10 @@ def route(objects: Objects, plural: str, name: str, **more: Any) -> None:
 
 
 async def test_one_of_two_writes_whatever_becomes_of_the_other(
-    own_api_cluster: LocalCluster, objects: Objects
+    kubeconfig: Path, objects: Objects
 ) -> None:
     """The leader is stopped, goes on when another leads, and comes back when that one is killed."""
-    places = [Replica.of(own_api_cluster.kubeconfig, "h2", "policy") for _ in range(2)]
+    places = [Replica.of(kubeconfig, "h2", "policy") for _ in range(2)]
     with places[0].start() as first_program, places[1].start() as second_program:
         first = Writer(places[0], first_program)
         second = Writer(places[1], second_program)
@@ -128,9 +144,7 @@ async def test_one_of_two_writes_whatever_becomes_of_the_other(
         _log.info("a leader that was killed: the next status after %.1f s", taken)
         assert await first.leads()
         assert await first.patches() == 2
-        lease = objects.api.request(
-            "GET", f"/apis/coordination.k8s.io/v1/namespaces/linkerd/leases/{LEASE}"
-        )
+        lease = _lease(objects)
         assert lease["spec"]["leaseTransitions"] == 2
         assert lease["metadata"]["labels"]["linkerd.io/control-plane-ns"] == "linkerd"
 
@@ -153,12 +167,11 @@ async def _seconds_until_written(objects: Objects, name: str) -> float:
     return time.monotonic() - began
 
 
-async def test_what_is_written_on_a_real_server(
-    own_api_cluster: LocalCluster, objects: Objects
-) -> None:
+async def test_what_is_written_on_a_real_server(kubeconfig: Path, objects: Objects) -> None:
     """Every kind, in the version that it is served in: which of them has the parent; what others
     wrote; what is overwritten."""
-    place = Replica.of(own_api_cluster.kubeconfig, "h2", "policy")
+    place = Replica.of(kubeconfig, "h2", "policy")
+    deployment = _deploy(objects)
     objects.create("services", "web", {"ports": [{"name": "http", "port": 80}]})
     for kind in KINDS:
         route(objects, kind, "r")
@@ -206,12 +219,30 @@ async def test_what_is_written_on_a_real_server(
         await eventually(lambda: accepted(objects, "tcproutes", "last") == {"web": "Accepted"})
         assert await writer.patches() == patches + 2
         assert await writer.value("resource_status_patch_api_errors_total") == 0
+        (owner,) = _lease(objects)["metadata"]["ownerReferences"]
+        assert owner["uid"] == deployment["metadata"]["uid"]
+        assert not [each for each in program.entries if "forbidden" in str(each.get("error", ""))]
+
+
+def _deploy(objects: Objects) -> Any:
+    """The program's Deployment, of which nothing runs."""
+    labels = {"app": "linkerd-policy"}
+    containers = [{"name": "policy", "image": "policy"}]
+    template = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
+    spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+    body = {"metadata": {"name": "linkerd-policy"}, "spec": spec}
+    return objects.api.request("POST", "/apis/apps/v1/namespaces/linkerd/deployments", body)
+
+
+def _lease(objects: Objects) -> Any:
+    path = f"/apis/coordination.k8s.io/v1/namespaces/linkerd/leases/{LEASE}"
+    return objects.api.request("GET", path)
 
 
 async def test_a_thousand_routes_at_once_cost_a_patch_each(
-    own_api_cluster: LocalCluster, objects: Objects
+    kubeconfig: Path, objects: Objects
 ) -> None:
-    place = Replica.of(own_api_cluster.kubeconfig, "h2", "policy")
+    place = Replica.of(kubeconfig, "h2", "policy")
     objects.create("services", "web", {"ports": [{"name": "http", "port": 80}]})
     with place.start() as program:
         writer = Writer(place, program)
