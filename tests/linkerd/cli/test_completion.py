@@ -44,7 +44,7 @@ def words_of(done: Done) -> list[str]:
     [
         ("linkerd di", ["diagnostics"]),
         ("linkerd diagnostics e", ["endpoints"]),
-        ("linkerd dg p", ["profile", "proxy-metrics"]),
+        ("linkerd dg p", ["policy", "profile", "proxy-metrics"]),
         ("linkerd identity i", ["issuer"]),
         ("linkerd -L x --verbose dg endp", ["endpoints"]),
         ("linkerd help diagnostics end", ["endpoints"]),
