@@ -49,7 +49,7 @@ _STEPS = _CHANGES | st.sampled_from(list(_DISRUPTIONS.values()))
 _TURNS = st.lists(_STEPS, min_size=1, max_size=6)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(_TURNS, max_size=8))
 def test_any_history(turns: list[list[Step]]) -> None:
     """In each turn several things happen at once; then the reflector has time to catch up."""

@@ -17,6 +17,7 @@ TEXT = st.text(st.characters(codec="utf-8"), min_size=1)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
 )
 
 

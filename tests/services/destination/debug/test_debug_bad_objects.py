@@ -34,7 +34,7 @@ def look(world: World, method: str, path: str, where: str) -> None:
     assert msgspec.json.encode(page)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=60, deadline=None, suppress_health_check=[*HealthCheck])
 @given(seed=st.integers(0, 1 << 64), slices=st.booleans())
 def test_there_is_a_page_for_everything(*, seed: int, slices: bool) -> None:
     random, world = Random(seed), World()

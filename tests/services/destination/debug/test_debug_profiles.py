@@ -68,7 +68,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=200, deadline=None, suppress_health_check=[*HealthCheck])
 @given(st.integers(0, 1 << 64), st.integers(0, 12), st.sampled_from(ASKED))
 def test_the_chosen_ones_are_those_of_the_answer(seed: int, count: int, asked: str) -> None:
     r = Random(seed)

@@ -176,7 +176,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=200, deadline=None, suppress_health_check=[*HealthCheck])
 @given(st.integers(0, 1 << 64), st.integers(1, 40))
 def test_every_endpoint_is_in_or_has_one_reason(seed: int, steps: int) -> None:
     r = Random(seed)

@@ -41,7 +41,7 @@ LINKED: Final = [
     *(Kind.SERVICE, Kind.SLICE, Kind.POD, Kind.REPLICA_SET, Kind.JOB, Kind.SERVER),
 ]
 """What is read of linked clusters."""
-EXAMPLES: Final = int(os.environ.get("HISTORIES", "120"))
+EXAMPLES: Final = int(os.environ.get("HISTORIES", "50"))
 
 
 @pytest.fixture(autouse=True)
