@@ -21,6 +21,12 @@ def canonical_ip(text: str) -> str | None:
     return text if text == canonical else canonical
 
 
+def embedded_ipv4(ip: str) -> str:
+    """The IPv4 that an IPv4-mapped IPv6 (canonical) stands for, as which connections to it go out;
+    any other IP as it is."""
+    return ip.removeprefix("::ffff:") if "." in ip else ip
+
+
 def is_ipv6(ip: str) -> bool:
     """Which of the two an IP literal is."""
     return ":" in ip

@@ -56,7 +56,7 @@ async def start(settings: Settings, process: Process) -> None:
         settings,
         process,
         InboundServerPolicies(index).table(),
-        OutboundPolicies(index, mesh.cluster_domain).table(),
+        OutboundPolicies(index).table(),
     )
 
 

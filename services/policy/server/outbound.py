@@ -9,6 +9,7 @@ from typing import Final
 
 import grpc
 
+from linkerd.mesh.addresses import embedded_ipv4
 from linkerd.mesh.authority import AuthorityError
 from linkerd.mesh.ports import MAX_PORT
 from linkerd.mesh.workload_token import WorkloadTokenError, parse_workload
@@ -38,9 +39,8 @@ _ERRORS: Final[Errors] = {
 class OutboundPolicies:
     """The methods. The caches that `index` is made of must have synced before the first call."""
 
-    def __init__(self, index: PolicyIndex, cluster_domain: str) -> None:
+    def __init__(self, index: PolicyIndex) -> None:
         self._index = index
-        self._cluster_domain = cluster_domain
 
     def table(self) -> ServiceTable:
         """What an engine serves."""
@@ -54,7 +54,7 @@ class OutboundPolicies:
             case "addr":
                 return self._index.watch_address(source, *_socket(request.addr))
             case "authority":
-                service, port = parse_service(request.authority, self._cluster_domain)
+                service, port = parse_service(request.authority)
                 return self._index.watch_service(source, service, port)
         raise TargetError("target: is required, as addr or authority")
 
@@ -64,4 +64,4 @@ def _socket(address: net_pb2.TcpAddress) -> tuple[str, int]:
         raise TargetError("addr: has no IP")
     if not 0 < address.port <= MAX_PORT:
         raise TargetError(f"addr: port {address.port} is none: 1 to {MAX_PORT}")
-    return ip_text(address.ip), address.port
+    return embedded_ipv4(ip_text(address.ip)), address.port

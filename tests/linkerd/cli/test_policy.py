@@ -58,7 +58,7 @@ async def backend(forks: Forks) -> AsyncIterator[Backend]:
         HostPort("127.0.0.1", 0),
         [
             InboundServerPolicies(world.index).table(),
-            OutboundPolicies(world.index, "cluster.local").table(),
+            OutboundPolicies(world.index).table(),
         ],
         readiness=Readiness(),
         registry=registry(),

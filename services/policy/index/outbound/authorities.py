@@ -22,7 +22,7 @@ _FORM: Final = re.compile(
 _SERVICE: Final = 2  # which label says that the first two are a Service's
 
 
-def parse_service(text: str, cluster_domain: str) -> tuple[Key, int]:
+def parse_service(text: str) -> tuple[Key, int]:
     """The Service that an authority names, which need not exist, and the port: 80 if there is
     none. Raises AuthorityError and UnknownTargetError."""
     form = _FORM.fullmatch(text) if text.isascii() else None
@@ -31,11 +31,8 @@ def parse_service(text: str, cluster_domain: str) -> tuple[Key, int]:
     port = int(form["port"] or DEFAULT_PORT) if len(form["port"] or "") <= 5 else 0
     if not 0 < port <= MAX_PORT:
         raise AuthorityError(f'authority: the port of "{_shown(text)}" is not 1 to {MAX_PORT}')
-    host = form["host"].lower().rstrip(".")
-    while host.endswith(f".{cluster_domain}"):
-        host = host.removesuffix(f".{cluster_domain}").rstrip(".")
-    labels = host.split(".")
-    named = len(labels) > _SERVICE and labels[_SERVICE] == "svc"
+    labels = form["host"].lower().split(".", _SERVICE + 1)
+    named = len(labels) > _SERVICE and labels[_SERVICE] == "svc"  # with any domain behind it
     if not named or not all(map(is_dns_label, labels[:_SERVICE])):
         raise UnknownTargetError(f'authority: "{_shown(text)}" names no Service of this cluster')
     return Key(labels[1], labels[0]), port
