@@ -102,7 +102,8 @@ class AuthorizationPolicySpec(msgspec.Struct, frozen=True, gc=False, rename="cam
     """What may be reached by those who meet all of the authentications."""
 
     target_ref: Reference
-    required_authentication_refs: tuple[Reference, ...] = ()
+    required_authentication_refs: tuple[Reference, ...]
+    """Without any everybody may, so one that is not there must not pass for none."""
 
 
 class AuthorizationPolicy(msgspec.Struct, frozen=True, gc=False):

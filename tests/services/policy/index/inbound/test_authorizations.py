@@ -2,9 +2,12 @@
 
 from typing import Any, Final
 
+import msgspec
 import pytest
 
+from linkerd.kube.decode import Malformed, ObjectDecoder
 from linkerd.kube.events import Applied
+from linkerd.kube.objects import AuthorizationPolicy
 from linkerd.stubs.proxy import inbound_pb2 as pb
 from services.policy.index.inbound import answers
 from services.policy.index.kinds import Kind
@@ -209,6 +212,15 @@ def test_i35_a_policy_that_requires_nothing_lets_all_in() -> None:
     world = _world()
     _put_policy(world)
     assert _allowed(world.told()) == {"authorizationpolicy policy": (_ALL, _ANYONE)}
+
+
+@pytest.mark.parametrize("odd", [{}, {"requiredAuthenticationRefs": None}])
+def test_a_policy_that_leaves_open_what_it_requires_is_no_policy(odd: dict[str, Any]) -> None:
+    spec = {"targetRef": _SERVER, **odd}
+    metadata = {"name": "policy", "namespace": "fin", "resourceVersion": "1"}
+    decoder = ObjectDecoder(AuthorizationPolicy)
+    read = decoder.decode(msgspec.json.encode({"metadata": metadata, "spec": spec}))
+    assert isinstance(read, Malformed)
 
 
 @pytest.mark.parametrize(
