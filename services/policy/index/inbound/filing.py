@@ -100,18 +100,17 @@ class Workloads(Tables):
         self._looking.remove(key, was)
         if selection is not None:
             self._looking.place(key, selection, places)
+        owners: dict[str, set[str]] = {}  # of ports that a Server selects and has not
         for workload in self._placed.near((*was, *places)):
             ports = _select(workload, before, selection)
             yield from [on.port(workload.id, port) for port in ports]
             for port in ports:
-                self._complain(key.namespace, workload, port)
-
-    def _complain(self, namespace: str, workload: Workload, port: int) -> None:
-        """Of Servers that have not the port that they select."""
-        servers = list(workload.servers_at(port))
-        for name in servers[1:]:
-            problem = f"a port of workloads that it selects belongs to the Server {servers[0]}"
-            self._complaints.about(Kind.SERVER.value, namespace, name, "spec.port", problem)
+                owner, *others = (*workload.servers_at(port), "")
+                for name in others[:-1]:
+                    owners.setdefault(name, set()).add(owner)
+        for name, names in owners.items():
+            problem = f"ports that it selects belong to other Servers: {', '.join(sorted(names))}"
+            self._complaints.about(Kind.SERVER.value, key.namespace, name, "spec.port", problem)
 
 
 def _places_of(workload: Workload) -> Iterator[Place]:

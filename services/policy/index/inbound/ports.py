@@ -43,6 +43,8 @@ class PortView(View):
         self.message = self._compute()
 
     def refresh(self) -> tuple[()]:
+        if not self.workload.members:  # the streams go over to another view, or end
+            return ()
         message = self._compute()
         if message != self.message:
             self.message = message
