@@ -16,6 +16,16 @@ class ContainerPort(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     name: str = ""
     protocol: str = "TCP"
 
+    @property
+    def is_tcp(self) -> bool:
+        """Whether proxies may accept connections there."""
+        return is_tcp(self.protocol)
+
+
+def is_tcp(protocol: str) -> bool:
+    """Whether a port's protocol is TCP, in any case: not all schemas say how it is spelt."""
+    return protocol.upper() == "TCP"
+
 
 class HttpGet(msgspec.Struct, frozen=True, gc=False):
     """What a kubelet asks for; `port` is a number or a name."""

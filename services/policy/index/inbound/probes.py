@@ -7,7 +7,6 @@ from urllib.parse import quote, urlsplit
 
 from services.policy.pods import Container, HttpGet
 
-_TCP: Final = "TCP"
 _KEPT: Final = "/!$&'()*+,;=:@[]~"  # as they are in a path
 _ESCAPES: Final = re.compile(r"(?:[^%]|%[0-9A-Fa-f]{2})*")
 
@@ -26,7 +25,7 @@ def _ports(container: Container, get: HttpGet) -> Iterable[int]:
     if isinstance(get.port, int):
         return (get.port,)
     named = (port for port in container.ports if port.name == get.port and port.name)
-    return {port.container_port for port in named if port.protocol == _TCP}
+    return {port.container_port for port in named if port.is_tcp}
 
 
 def path_on_wire(written: str) -> str:

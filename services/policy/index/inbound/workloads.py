@@ -16,14 +16,13 @@ from linkerd.policy.default_policies import DefaultPolicy, parse_default_policy
 from linkerd.policy.port_sets import parse_port_set
 from services.policy.index.inbound.probes import probe_paths
 from services.policy.index.inbound.selections import Selection
-from services.policy.pods import Container, Pod
+from services.policy.pods import Container, Pod, is_tcp
 
 V = TypeVar("V")
 
 Complain = Callable[[str, str], object]
 """Of a part of the object, and what is wrong with it."""
 
-_TCP: Final = "TCP"
 _ids: Final = count()
 
 
@@ -52,7 +51,7 @@ def pod_content(pod: Pod) -> Content:
 def external_content(workload: ExternalWorkload) -> Content:
     """What policy reads of an ExternalWorkload."""
     meta = workload.metadata
-    ports = [(port.name, port.port) for port in workload.spec.ports if port.protocol == _TCP]
+    ports = [(port.name, port.port) for port in workload.spec.ports if is_tcp(port.protocol)]
     labels, annotations = tuple(meta.labels.items()), _annotations(meta)
     return Content(meta.namespace, True, labels, annotations, ports=tuple(ports))
 
@@ -136,7 +135,7 @@ def _named(
     """Port numbers by name, of which containers may have several."""
     found: dict[str, list[int]] = {}
     declared = (port for container in containers for port in container.ports)
-    tcp = ((port.name, port.container_port) for port in declared if port.protocol == _TCP)
+    tcp = ((port.name, port.container_port) for port in declared if port.is_tcp)
     for name, number in (*tcp, *more):
         numbers = found.setdefault(name, [])
         if number not in numbers:

@@ -81,7 +81,7 @@ def test_a_server_hears_that_its_port_belongs_to_another() -> None:
         world.server("new", created="2026-02-01")
     (line,) = logs
     assert (line["kind"], line["name"]) == ("Server", "new")
-    problem = "a port of workloads that it selects belongs to the Server old"
+    problem = "ports that it selects belong to other Servers: old"
     assert line["error"] == f"spec.port: {problem}"
 
 
@@ -184,16 +184,19 @@ def test_i60_a_pod_whose_ports_change_is_told_what_holds_now() -> None:
     assert [server.labels["name"] for server in follower.read()] == ["web"]
 
 
-def test_i61_external_workloads_have_selectors_of_their_own() -> None:
+@pytest.mark.parametrize("protocol", ["TCP", "tcp"])
+def test_i61_external_workloads_have_selectors_of_their_own(protocol: str) -> None:
     world = World()
     tls = {"identity": "vm", "serverName": "vm"}
-    spec = {"meshTLS": tls, "ports": [{"name": "web", "port": 8080}]}
+    udp = {"name": "web", "port": 8081, "protocol": "udp"}
+    spec = {"meshTLS": tls, "ports": [{"name": "web", "port": 8080, "protocol": protocol}, udp]}
     world.put(Kind.EXTERNAL_WORKLOAD, "vm-7", spec, labels={"app": "web"})
     world.pod(labels={"app": "web"})
     world.put(Kind.SERVER, "vm", {"port": "web", "externalWorkloadSelector": {}})
     server = world.told(name="vm-7", is_external=True)
     assert server.labels["name"] == "vm"
     assert [route.metadata.default for route in server.protocol.detect.http_routes] == ["default"]
+    assert world.told(8081, name="vm-7", is_external=True).labels["name"] == _DEFAULT
     assert _name(world) == _DEFAULT
 
 
