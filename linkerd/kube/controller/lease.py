@@ -63,24 +63,28 @@ class LeaseLock:
         return _decode(await self._client.request("GET", self._path, timeout=_TIMEOUT))
 
     async def create(self, spec: Document) -> Document:
-        metadata = {**self._meta, "ownerReferences": await self._owners()}
+        owners, why_none = await self._owners()
+        metadata = {**self._meta, "ownerReferences": owners}
         lease = {"apiVersion": _API, "kind": "Lease", "metadata": metadata, "spec": spec}
-        return await self._send("POST", self._collection, lease)
+        created = await self._send("POST", self._collection, lease)
+        if why_none:
+            _log.info("the Lease has no owner", name=self._name, error=why_none)
+        return created
 
     async def replace(self, lease: Document) -> Document:
         return await self._send("PUT", self._path, lease)
 
-    async def _owners(self) -> list[Document]:
+    async def _owners(self) -> tuple[list[Document], str]:
+        """The owners, and why there is none where there should be one."""
         if not self._owner:
-            return []
+            return [], ""
         try:
             found = await self._client.request("GET", self._owner, timeout=_TIMEOUT)
         except (NotFound, Forbidden) as error:
-            _log.info("the Lease gets no owner", name=self._name, error=str(error))
-            return []
+            return [], str(error)
         metadata = _decode(found)["metadata"]
         owner = {"name": metadata["name"], "uid": metadata["uid"], "controller": True}
-        return [{"apiVersion": "apps/v1", "kind": "Deployment", **owner}]
+        return [{"apiVersion": "apps/v1", "kind": "Deployment", **owner}], ""
 
     async def _send(self, method: str, path: str, lease: Document) -> Document:
         body = msgspec.json.encode(lease)

@@ -83,6 +83,13 @@ async def test_a_lease_whose_deployment_is_not_there_has_no_owner(
     assert "ownerReferences" not in metadata
 
 
+async def test_of_owners_is_said_nothing_where_no_lease_can_be(kube: KubeClient) -> None:
+    lock = LeaseLock(kube, "nowhere", "who-writes", deployment="writer")
+    with capture_logs() as logs, pytest.raises(NotFound):
+        await lock.create({"holderIdentity": "a"})
+    assert logs == []
+
+
 async def test_one_leads_and_the_other_follows(lock: LeaseLock) -> None:
     async with competing(lock, "b", forever) as second:
         await eventually(lambda: second.leading, "the first leader")
