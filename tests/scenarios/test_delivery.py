@@ -72,7 +72,7 @@ def test_services_run_without_privilege(delivered: Kubectl, service: str) -> Non
     assert said.strip() == "2103,False,0000000000000000"
 
 
-@pytest.mark.parametrize("service", ["identity", "destination", "sp-validator"])
+@pytest.mark.parametrize("service", ["identity", "destination", "policy", "sp-validator"])
 def test_services_run_the_code_of_this_tree(delivered: Kubectl, service: str) -> None:
     """And no older one that a builder's cache had."""
     said = delivered(
