@@ -46,7 +46,8 @@ def test_t202_endpoints_of_every_service_of_the_control_plane(delivered: Kubectl
         assert endpoint.keys() >= KEYS
         assert endpoint["pod"] == pod["metadata"]["name"]
         assert endpoint["ip"] == pod["status"]["podIP"]
-        assert (endpoint["namespace"], endpoint["port"]) == ("linkerd", port["port"])
+        served = {p["name"]: p["containerPort"] for p in pod["spec"]["containers"][0]["ports"]}
+        assert (endpoint["namespace"], endpoint["port"]) == ("linkerd", served[port["targetPort"]])
         assert endpoint["service"] == f"{name}.linkerd"
         assert endpoint["labels"]["serviceaccount"] == f"linkerd-{component}"
 
@@ -68,6 +69,20 @@ def test_several_authorities_and_one_pod_that_is_asked(delivered: Kubectl) -> No
     answer = linkerd(delivered, "endpoints", *authorities, "--destination-pod=none")
     assert (answer.returncode, answer.stdout) == (1, "")
     assert "none" in answer.stderr
+
+
+def test_the_policy_of_a_service_and_of_nobody(delivered: Kubectl) -> None:
+    answer = linkerd(delivered, "policy", "-n", "demo", "svc/books", "8080", "-o", "json")
+    assert answer.returncode == 0, answer.stderr
+    (route,) = json.loads(answer.stdout)["protocol"]["detect"]["http1"]["routes"]
+    (backend,) = route["rules"][0]["backends"]["first_available"]["backends"]
+    path = backend["backend"]["balancer"]["discovery"]["dst"]["path"]
+    assert path == "books.demo.svc.cluster.local:8080"
+    answer = linkerd(delivered, "policy", "-n", "demo", "pod/nobody", "8080")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr == (
+        "Policy API error: workload: no Pod demo/nobody in the mesh (NOT_FOUND)\n"
+    )
 
 
 def test_t203_a_malformed_authority(delivered: Kubectl) -> None:
@@ -93,17 +108,20 @@ def test_controller_metrics(delivered: Kubectl) -> None:
     answer = linkerd(delivered, "controller-metrics", "--wait=60s")
     assert answer.returncode == 0, answer.stderr
     heads = [x for x in answer.stdout.splitlines() if x.startswith(("# POD ", "# CONTAINER "))]
-    found = sorted(p["metadata"]["name"] for c in ("destination", "identity")
-                   for p in pods(delivered, c))  # fmt: skip
+    containers = {
+        "destination": "endpoints_pods",
+        "identity": "issuer_cert_ttl_seconds",
+        "policy": "policy_views",
+        "sp-validator": "https_connections",
+    }
+    names = [p["metadata"]["name"] for component in containers for p in pods(delivered, component)]
     assert heads == [
-        f"# POD {found[0]} (1 of 2)", "# CONTAINER destination",
-        f"# POD {found[1]} (2 of 2)", "# CONTAINER identity",
-    ]  # fmt: skip
-    for page, known in zip(
-        answer.stdout.split("# CONTAINER ")[1:],
-        ("endpoints_pods", "issuer_cert_ttl_seconds"),
-        strict=True,
-    ):
+        head
+        for number, (name, container) in enumerate(zip(names, containers, strict=True), start=1)
+        for head in (f"# POD {name} ({number} of {len(names)})", f"# CONTAINER {container}")
+    ]
+    pages = answer.stdout.split("# CONTAINER ")[1:]
+    for page, known in zip(pages, containers.values(), strict=True):
         text = page.partition("\n")[2]
         families = {family.name for family in text_string_to_metric_families(text)}
         assert "process_resident_memory_bytes" in families
