@@ -4,12 +4,11 @@ from collections.abc import Callable
 from typing import Final
 
 from linkerd import index
-from linkerd.index import Complaints, Pace, Subject
+from linkerd.index import Complaints, Pace
 from linkerd.kube.objects import Key
 from linkerd.mesh.workload_token import WorkloadToken
 from linkerd.streams import Subscription
 from services.policy.index.context import Context
-from services.policy.index.inbound import subjects as on
 from services.policy.index.inbound.answers import Encode
 from services.policy.index.inbound.errors import UnknownWorkloadError
 from services.policy.index.inbound.ports import Crowd, PortView
@@ -40,13 +39,13 @@ class PolicyIndex(index.Index[Kind, Context]):
 
     def watch_port(self, token: WorkloadToken, port: int) -> Subscription:
         """Follows a port (1 to 65535) of a workload. Raises UnknownWorkloadError."""
-        kind = Kind.EXTERNAL_WORKLOAD if token.is_external else Kind.POD
-        member = on.member(kind.value, token.namespace, token.name)
-        workload = self._workload(member)
-        if workload is None:
+        key = Key(token.namespace, token.name)
+        member = self.home.objects.workloads.member(key, is_external=token.is_external)
+        if member is None or member.workload is None:
+            kind = Kind.EXTERNAL_WORKLOAD if token.is_external else Kind.POD
             name = f"{token.namespace[:_SHOWN]}/{token.name[:_SHOWN]}"
             raise UnknownWorkloadError(f"workload: no {kind.value} {name} in the mesh")
-        return self._crowd().join(member, workload, port)
+        return self._crowd().join(member, member.workload, port)
 
     def watch_address(self, source: str, ip: str, port: int) -> Subscription:
         """Follows the policy of traffic to an IP (canonical) and port, for a client in the
@@ -78,15 +77,12 @@ class PolicyIndex(index.Index[Kind, Context]):
     def _crowd(self) -> Crowd:
         return self.view(
             (Crowd,),
-            lambda: Crowd(self.home.dependencies, self, self._workload, self._port_view),
+            lambda: Crowd(
+                self.home.dependencies, self, self.home.objects.workloads, self._port_view
+            ),
         )
 
     def _port_view(self, workload: Workload, port: int) -> PortView:
         return self.view(
             (PortView, workload, port), lambda: PortView(self.home, self, workload, port)
         )
-
-    def _workload(self, member: Subject) -> Workload | None:
-        kind, *name = member
-        is_external = kind == Kind.EXTERNAL_WORKLOAD.value
-        return self.home.objects.workloads.member(Key(*name), is_external=is_external)

@@ -12,6 +12,7 @@ from services.policy.index.inbound.places import Place, Placed, places_of
 from services.policy.index.inbound.selections import Selection, scope_of
 from services.policy.index.inbound.workloads import (
     Content,
+    Member,
     Workload,
     external_content,
     pod_content,
@@ -21,13 +22,14 @@ from services.policy.index.tables import Tables
 
 
 class Workloads(Tables):
-    """`pods` and `external`, which are ExternalWorkloads, each with the workload that it is one
-    of."""
+    """`pods` and `external`, which are ExternalWorkloads. `moved` are those whom somebody follows,
+    and who have become one of another workload, or gone; who follows them takes them out."""
 
     def __init__(self, complaints: Complaints) -> None:
         self._complaints = complaints
-        self.pods: dict[Key, Workload] = {}
-        self.external: dict[Key, Workload] = {}
+        self.pods: dict[Key, Member[Any]] = {}
+        self.external: dict[Key, Member[Any]] = {}
+        self.moved: dict[Member[Any], None] = {}
         self._known: dict[Content, Workload] = {}
         self._placed: Placed[Workload, None] = Placed()
         self._selections: dict[Key, Selection] = {}  # of Servers
@@ -42,19 +44,20 @@ class Workloads(Tables):
             Kind.SERVER: self._take_server,
         }
 
-    def member(self, key: Key, *, is_external: bool) -> Workload | None:
-        """The workload that a pod or ExternalWorkload is one of; None if there is no such."""
+    def member(self, key: Key, *, is_external: bool) -> Member[Any] | None:
+        """A pod or ExternalWorkload; None if there is no such."""
         return (self.external if is_external else self.pods).get(key)
 
     def _take(
         self,
         kind: Kind,
-        members: dict[Key, Workload],
+        members: dict[Key, Member[Any]],
         content: Callable[[Any], Content],
         key: Key,
         now: Any,
     ) -> Iterator[Subject]:
-        before = members.get(key)
+        member = members.get(key)
+        before = member.workload if member is not None else None
         workload = None
         if now is None:
             self._complaints.forget(kind.value, *key)
@@ -64,12 +67,16 @@ class Workloads(Tables):
             return
         if workload is not None:
             workload.members += 1
-        put(members, key, workload)
         if before is not None:
             before.members -= 1
             if not before.members:
                 self._drop(before)
-        yield on.member(kind.value, *key)
+        if member is not None:
+            member.workload = workload
+            if member.streams:
+                self.moved[member] = None
+                yield on.MOVED
+        put(members, key, _member(key, member, workload))
 
     def _workload(
         self, kind: Kind, key: Key, content: Content, labels: Mapping[str, str]
@@ -111,6 +118,12 @@ class Workloads(Tables):
         for name, names in owners.items():
             problem = f"ports that it selects belong to other Servers: {', '.join(sorted(names))}"
             self._complaints.about(Kind.SERVER.value, key.namespace, name, "spec.port", problem)
+
+
+def _member(key: Key, member: Member[Any] | None, now: Workload | None) -> Member[Any] | None:
+    if now is None:
+        return None
+    return member if member is not None else Member(key, now)
 
 
 def _places_of(workload: Workload) -> Iterator[Place]:

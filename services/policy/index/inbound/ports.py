@@ -9,11 +9,12 @@ from typing import Protocol
 
 import grpc
 
-from linkerd.index import NOTHING, Dependencies, Dependent, Owner, Subject, View
+from linkerd.index import NOTHING, Dependencies, Owner, View
 from linkerd.streams import StreamEnd
 from services.policy.index.inbound import subjects as on
 from services.policy.index.inbound.answers import AnswerBook, DefaultAnswers
-from services.policy.index.inbound.workloads import Workload
+from services.policy.index.inbound.filing import Workloads
+from services.policy.index.inbound.workloads import Member, Workload
 
 
 class Sources(Protocol):
@@ -79,75 +80,74 @@ class PortView(View):
 
 
 class Crowd(View):
-    """All streams. `find` has the workload that a pod or ExternalWorkload is one of, and `view` the
-    view of a port of it."""
+    """All streams. `view` is the view of a port of a workload."""
 
-    __slots__ = ("_dependencies", "_find", "_moving", "_view", "size")
+    __slots__ = ("_dependencies", "_view", "_workloads", "size")
 
     def __init__(
         self,
         dependencies: Dependencies,
         owner: Owner,
-        find: Callable[[Subject], Workload | None],
+        workloads: Workloads,
         view: Callable[[Workload, int], PortView],
     ) -> None:
         super().__init__(owner)
         self._dependencies = dependencies
-        self._find = find
+        self._workloads = workloads
         self._view = view
-        self._moving: dict[PortStream, None] = {}
         self.size = 0
+        dependencies.watch(self, {on.MOVED})
 
-    def join(self, member: Subject, workload: Workload, port: int) -> "PortStream":
+    def join(self, member: Member["PortStream"], workload: Workload, port: int) -> "PortStream":
         """A new stream, of a pod or ExternalWorkload, which is one of `workload`."""
-        stream = PortStream(self, self._view(workload, port))
-        self._dependencies.watch(stream, {member})
+        stream = PortStream(self, member, self._view(workload, port))
         self.size += 1
         return stream
 
     def leave(self, stream: "PortStream") -> None:
         """A stream is closed."""
-        self._dependencies.watch(stream, NOTHING)
-        self._moving.pop(stream, None)
         self.size -= 1
         if not self.size:
+            self._workloads.moved.clear()
+            self._dependencies.watch(self, NOTHING)
             self.owner.dropped(self)
 
-    def moves(self, stream: "PortStream") -> None:
-        """Whom `stream` is of is another now, or is gone."""
-        self._moving[stream] = None
-        self.owner.touched(self)
-
     def refresh(self) -> Iterator[None]:
-        while self._moving:
-            stream = next(iter(self._moving))
-            del self._moving[stream]
-            self._move(stream)
-            yield
+        moved = self._workloads.moved
+        while moved:
+            member = next(iter(moved))
+            del moved[member]
+            for stream in member.streams:
+                self._move(stream)
+                yield
 
     def _move(self, stream: "PortStream") -> None:
         view = stream.view
         if view is None:
             return
-        workload = self._find(stream.subjects[0])
-        if workload is None:
-            stream.follow(None)
-        elif workload is not view.workload:
-            stream.follow(self._view(workload, view.port))
+        key, is_external = stream.member.key, view.workload.is_external
+        member = self._workloads.member(key, is_external=is_external)  # it may have been made anew
+        if member is None or member.workload is None:
+            stream.follow(stream.member, None)
+        elif member.workload is not view.workload:
+            stream.follow(member, self._view(member.workload, view.port))
+        else:
+            stream.follow(member, view)
 
 
-class PortStream(Dependent):
+class PortStream:
     """Somebody who follows a port of a pod or ExternalWorkload. A `Subscription`."""
 
-    __slots__ = ("_crowd", "_resting", "_told", "_wake", "view")
+    __slots__ = ("_crowd", "_resting", "_told", "_wake", "member", "view")
 
-    def __init__(self, crowd: Crowd, view: PortView) -> None:
-        super().__init__()
+    def __init__(self, crowd: Crowd, member: Member["PortStream"], view: PortView) -> None:
         self._crowd: Crowd | None = crowd
         self._resting = False
         self._told: bytes | None = None
         self._wake: Callable[[], None] | None = None
+        self.member = member
         self.view: PortView | None = view
+        member.join(self)
         view.join(self)
 
     def poll(self) -> bytes | None:
@@ -173,17 +173,20 @@ class PortStream(Dependent):
         if crowd is None:
             return
         self._wake = None
+        self.member.leave(self)
         if self.view is not None:
             self.view.leave(self)
             self.view = None
         crowd.leave(self)
 
-    def touch(self) -> None:
-        if self._crowd is not None:
-            self._crowd.moves(self)
-
-    def follow(self, view: PortView | None) -> None:
+    def follow(self, member: Member["PortStream"], view: PortView | None) -> None:
         """Goes over to another view; None: it has no more to say."""
+        if member is not self.member:
+            self.member.leave(self)
+            self.member = member
+            member.join(self)
+        if view is self.view:
+            return
         if view is not None:
             view.join(self)
         if self.view is not None:

@@ -7,9 +7,8 @@ from linkerd.index import Subject
 ANSWER: Final = "answer"
 
 
-def member(kind: str, namespace: str, name: str) -> Subject:
-    """Which workload a pod or ExternalWorkload is one of, if it exists."""
-    return kind, namespace, name
+MOVED: Final[Subject] = ("moved",)
+"""Some pods or ExternalWorkloads that somebody follows."""
 
 
 def port(workload: str, port: int) -> Subject:

@@ -7,9 +7,9 @@ computed for it serves all of them.
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
-from linkerd.kube.objects import ExternalWorkload, ObjectMeta
+from linkerd.kube.objects import ExternalWorkload, Key, ObjectMeta
 from linkerd.mesh.labels import DEFAULT_INBOUND_POLICY, OPAQUE_PORTS, REQUIRE_IDENTITY_PORTS
 from linkerd.mesh.ports import NO_PORTS, PortSet
 from linkerd.policy.default_policies import DefaultPolicy, parse_default_policy
@@ -18,6 +18,7 @@ from services.policy.index.inbound.probes import probe_paths
 from services.policy.index.inbound.selections import Selection
 from services.policy.pods import Container, Pod, is_tcp
 
+S = TypeVar("S")
 V = TypeVar("V")
 
 Complain = Callable[[str, str], object]
@@ -127,6 +128,43 @@ class Workload:
     def servers_at(self, port: int) -> Iterator[str]:
         """The names of the Servers that select `port`, which belongs to the first of them."""
         return (each.name for each in self.selections if port in self.numbers(each.port))
+
+
+class Member(Generic[S]):
+    """A pod or ExternalWorkload, which is one of `workload` (None: it is gone), and who follows it:
+    nobody, most often one, or many."""
+
+    __slots__ = ("_streams", "key", "workload")
+
+    def __init__(self, key: Key, workload: Workload) -> None:
+        self.key = key
+        self.workload: Workload | None = workload
+        self._streams: S | dict[S, None] | None = None
+
+    @property
+    def streams(self) -> list[S]:
+        """All who follow it."""
+        streams = self._streams
+        if streams is None:
+            return []
+        return list(streams) if isinstance(streams, dict) else [streams]
+
+    def join(self, stream: S) -> None:
+        """Somebody follows it."""
+        streams = self._streams
+        if streams is None:
+            self._streams = stream
+        elif isinstance(streams, dict):
+            streams[stream] = None
+        else:
+            self._streams = {streams: None, stream: None}
+
+    def leave(self, stream: S) -> None:
+        """Somebody does no more."""
+        if isinstance(self._streams, dict):
+            self._streams.pop(stream, None)
+        elif self._streams is stream:
+            self._streams = None
 
 
 def _named(
