@@ -51,8 +51,13 @@ class Derived(Generic[V]):
         computation; that is what keeps the value."""
         entry = self._entries.get(subject)
         if entry is None:
-            entry = self._entries[subject] = _Entry(subject, self._outdated)
-            entry.value = self._value(entry)
+            entry = _Entry(subject, self._outdated)
+            try:
+                entry.value = self._value(entry)
+            except BaseException:  # nothing of it may stay: who asks next tries anew
+                self._dependencies.watch(entry, NOTHING)
+                raise
+            self._entries[subject] = entry
         elif self._outdated and entry in self._outdated:
             del self._outdated[entry]
             self._refresh(entry)

@@ -75,7 +75,7 @@ class TopicView(View, Generic[S]):
         self._unclear: UnclearError | None = None
         try:
             state = self.compute()
-        except UnclearError:
+        except BaseException:  # nobody gets to know the view, whatever it was
             dependencies.watch(self, NOTHING)
             raise
         self.topic: Topic[S] = Topic(delta, state, on_empty=self._close)
