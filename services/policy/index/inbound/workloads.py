@@ -11,7 +11,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from linkerd.kube.objects import ExternalWorkload, Key, ObjectMeta
 from linkerd.mesh.labels import DEFAULT_INBOUND_POLICY, OPAQUE_PORTS, REQUIRE_IDENTITY_PORTS
-from linkerd.mesh.ports import NO_PORTS, PortSet
+from linkerd.mesh.ports import MAX_PORT, NO_PORTS, PortSet
 from linkerd.policy.default_policies import DefaultPolicy, parse_default_policy
 from linkerd.policy.port_sets import parse_port_set
 from services.policy.index.inbound.probes import probe_paths
@@ -24,6 +24,7 @@ V = TypeVar("V")
 Complain = Callable[[str, str], object]
 """Of a part of the object, and what is wrong with it."""
 
+_ALL_PORTS: Final = PortSet.of([(1, MAX_PORT)])
 _ids: Final = count()
 
 
@@ -74,20 +75,27 @@ class PortSettings:
 
     @classmethod
     def of(cls, annotations: Sequence[str | None], complain: Complain) -> "PortSettings":
-        """Reads them; one that cannot be read counts as absent."""
+        """Reads them. One that cannot be read counts as absent, but for that which closes ports:
+        of those it closes all."""
 
-        def read(name: str, parse: Callable[[str], V], otherwise: V) -> V:
+        def read(
+            name: str,
+            parse: Callable[[str], V],
+            absent: V,
+            wrong: V,
+            then: str = "counts as absent",
+        ) -> V:
             text = annotations[_ANNOTATIONS.index(name)]
             try:
-                return parse(text) if text is not None else otherwise
+                return parse(text) if text is not None else absent
             except ValueError as error:
-                complain(f"metadata.annotations[{name}]", f"{error}; it counts as absent")
-                return otherwise
+                complain(f"metadata.annotations[{name}]", f"{error}; it {then}")
+                return wrong
 
         return cls(
-            read(DEFAULT_INBOUND_POLICY, parse_default_policy, None),
-            read(OPAQUE_PORTS, parse_port_set, NO_PORTS),
-            read(REQUIRE_IDENTITY_PORTS, parse_port_set, NO_PORTS),
+            read(DEFAULT_INBOUND_POLICY, parse_default_policy, None, None),
+            read(OPAQUE_PORTS, parse_port_set, NO_PORTS, NO_PORTS),
+            read(REQUIRE_IDENTITY_PORTS, parse_port_set, NO_PORTS, _ALL_PORTS, "is for all ports"),
         )
 
 

@@ -116,6 +116,14 @@ def test_a_port_may_require_an_identity(policy: str, required: str) -> None:
     assert world.told(9001).labels["name"] == policy
 
 
+def test_of_ports_that_require_an_identity_a_list_with_a_mistake_closes_all() -> None:
+    world = World()
+    world.pod(annotations={REQUIRE_IDENTITY_PORTS: "9000,admin"})
+    assert world.told(9000).labels["name"] == "all-authenticated"
+    assert world.told(9001).labels["name"] == "all-authenticated"
+    assert world.index.tally.complaints == 1
+
+
 def test_i11_a_port_need_not_be_declared() -> None:
     world = World()
     world.pod()
