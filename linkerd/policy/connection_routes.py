@@ -5,9 +5,15 @@ from linkerd.kube.objects import TCPRoute, TLSRoute
 from linkerd.policy.backends import judge_backends
 from linkerd.policy.errors import PolicyError
 from linkerd.policy.hosts import HostMatch, judge_hosts
-from linkerd.policy.parents import acceptances, is_pending, parents
 from linkerd.policy.references import TCP_ROUTE, TLS_ROUTE, GroupKind
-from linkerd.policy.routes import NO_SETTINGS, ConnectionRule, Route, TcpRoute, TlsRoute
+from linkerd.policy.routes import (
+    NO_SETTINGS,
+    ConnectionRule,
+    Route,
+    TcpRoute,
+    TlsRoute,
+    judged_route,
+)
 
 
 def judge_tls_route(route: TLSRoute) -> TlsRoute:
@@ -24,21 +30,11 @@ def _route(
     route: TLSRoute | TCPRoute, kind: GroupKind, hosts: tuple[HostMatch, ...]
 ) -> Route[ConnectionRule]:
     namespace, spec = route.metadata.namespace, route.spec
-    references = parents(spec.parent_refs, namespace)
     check_one_rule(spec.rules)
     (rule,) = spec.rules
     found = judge_backends(rule.backend_refs, namespace, "spec.rules[0].backendRefs")
-    return Route(
-        kind=kind,
-        key=route.metadata.key,
-        created=route.metadata.creation_timestamp,
-        parents=references,
-        acceptances=acceptances(route.status, namespace),
-        pending=is_pending(route.status, references, namespace),
-        hosts=hosts,
-        rules=(ConnectionRule(found),),
-        calls=NO_SETTINGS,
-    )
+    rules = (ConnectionRule(found),)
+    return judged_route(route, kind, hosts=hosts, rules=rules, calls=NO_SETTINGS)
 
 
 def check_one_rule(rules: tuple[RuleSpec, ...]) -> None:

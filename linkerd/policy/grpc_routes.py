@@ -6,25 +6,19 @@ from linkerd.policy.backends import judge_filtered_backends
 from linkerd.policy.filters import GRPC_FILTERS, check_supported, judge_filters
 from linkerd.policy.hosts import judge_hosts
 from linkerd.policy.matches import MatchJudge
-from linkerd.policy.parents import acceptances, is_pending, parents
 from linkerd.policy.references import GRPC_ROUTE
 from linkerd.policy.retries import judge_grpc_retry
-from linkerd.policy.routes import GrpcRoute, GrpcRule, Route, judge_call_settings
+from linkerd.policy.routes import GrpcRoute, GrpcRule, judge_call_settings, judged_route
 
 
 def judge_grpc_route(route: GRPCRoute) -> GrpcRoute:
     """What the route says. Raises PolicyError, and UnsupportedError where that is all that is
     wrong."""
     namespace, spec = route.metadata.namespace, route.spec
-    references = parents(spec.parent_refs, namespace)
     matches = MatchJudge()
-    found = Route(
-        kind=GRPC_ROUTE,
-        key=route.metadata.key,
-        created=route.metadata.creation_timestamp,
-        parents=references,
-        acceptances=acceptances(route.status, namespace),
-        pending=is_pending(route.status, references, namespace),
+    found = judged_route(
+        route,
+        GRPC_ROUTE,
         hosts=judge_hosts(spec.hostnames, "spec.hostnames"),
         rules=tuple(
             _rule(rule, f"spec.rules[{at}]", namespace, matches)

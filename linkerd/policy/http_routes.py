@@ -9,25 +9,19 @@ from linkerd.policy.durations import gateway_duration, go_duration
 from linkerd.policy.filters import HTTP_FILTERS, check_supported, judge_filters
 from linkerd.policy.hosts import judge_hosts
 from linkerd.policy.matches import MatchJudge
-from linkerd.policy.parents import acceptances, is_pending, parents
 from linkerd.policy.references import LINKERD_HTTP_ROUTE, GroupKind
 from linkerd.policy.retries import judge_http_retry
-from linkerd.policy.routes import HttpRoute, HttpRule, Route, judge_call_settings
+from linkerd.policy.routes import HttpRoute, HttpRule, judge_call_settings, judged_route
 
 
 def judge_http_route(route: HTTPRoute, kind: GroupKind) -> HttpRoute:
     """What the route says; `kind` tells of which group it is. Raises PolicyError, and
     UnsupportedError where that is all that is wrong."""
     namespace, spec = route.metadata.namespace, route.spec
-    references = parents(spec.parent_refs, namespace)
     matches = MatchJudge()
-    found = Route(
-        kind=kind,
-        key=route.metadata.key,
-        created=route.metadata.creation_timestamp,
-        parents=references,
-        acceptances=acceptances(route.status, namespace),
-        pending=is_pending(route.status, references, namespace),
+    found = judged_route(
+        route,
+        kind,
         hosts=judge_hosts(spec.hostnames, "spec.hostnames"),
         rules=tuple(
             _rule(rule, f"spec.rules[{at}]", namespace, kind, matches)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Generic, TypeVar
 
-from linkerd.kube.objects import Key
+from linkerd.kube.objects import GRPCRoute, HTTPRoute, Key, TCPRoute, TLSRoute
 from linkerd.policy.backends import Backend
 from linkerd.policy.errors import PolicyError
 from linkerd.policy.filters import Filter
 from linkerd.policy.hosts import HostMatch
 from linkerd.policy.matches import GrpcMatch, HttpMatch
-from linkerd.policy.parents import Acceptance, Parent
+from linkerd.policy.parents import Acceptance, Parent, acceptances, is_pending, parents
 from linkerd.policy.references import GroupKind
 from linkerd.policy.retries import GrpcRetry, HttpRetry
 from linkerd.policy.timeouts import NO_TIMEOUTS, Timeouts, judge_timeouts
@@ -91,6 +91,30 @@ HttpRoute = Route[HttpRule]
 GrpcRoute = Route[GrpcRule]
 TlsRoute = Route[ConnectionRule]
 TcpRoute = Route[ConnectionRule]
+
+
+def judged_route(
+    route: HTTPRoute | GRPCRoute | TLSRoute | TCPRoute,
+    kind: GroupKind,
+    *,
+    hosts: tuple[HostMatch, ...],
+    rules: tuple[R, ...],
+    calls: CallSettings | PolicyError,
+) -> Route[R]:
+    """What `route` says, of which this has been judged already."""
+    metadata = route.metadata
+    references = parents(route.spec.parent_refs, metadata.namespace)
+    return Route(
+        kind=kind,
+        key=metadata.key,
+        created=metadata.creation_timestamp,
+        parents=references,
+        acceptances=acceptances(route.status, metadata.namespace),
+        pending=is_pending(route.status, references, metadata.namespace),
+        hosts=hosts,
+        rules=rules,
+        calls=calls,
+    )
 
 
 def judge_call_settings(
