@@ -31,7 +31,8 @@ class Program:
     """`python -m MODULE ARGUMENTS`, or a fork that is as good; `with` kills it at the end if it
     still runs.
 
-    A fork unless its very start matters, or what it reads of its environment when it is imported.
+    A fork unless its very start matters, or what it reads of its environment when it is imported,
+    or that it is on the network that this thread has entered.
     """
 
     def __init__(

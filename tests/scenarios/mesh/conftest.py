@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from linkerd.local.cluster import LocalCluster
 from linkerd.local.requirements import node_obstacle
+from tests.support.cluster import define, shared_cluster, shared_folder
 from tests.support.mesh.scene import Scene
 from tests.support.mesh.world import World, running_world
 
@@ -28,12 +28,14 @@ def proxy_program() -> str:
 
 
 @pytest.fixture(scope="session")
-def world(
-    proxy_program: str, policy_cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    """The mesh."""
-    with running_world(policy_cluster, tmp_path_factory.mktemp("mesh"), proxy_program) as world:
-        yield world
+def world(proxy_program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The mesh, on an API server where other tests write nothing: proxies wait for what the control
+    plane has to say, and it would have a lot to read."""
+    folder = tmp_path_factory.mktemp("mesh")
+    with shared_cluster(shared_folder("mesh"), api_only=True) as cluster:
+        define(cluster, "deploy/base/crds", "deploy/components/gateway-api")
+        with running_world(cluster, folder, proxy_program) as world:
+            yield world
 
 
 @pytest.fixture

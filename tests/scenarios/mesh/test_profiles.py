@@ -8,14 +8,23 @@ from tests.support.eventually import until
 from tests.support.mesh.apps import Answer, Request
 from tests.support.mesh.calls import Target
 from tests.support.mesh.scene import Scene
+from tests.support.mesh.world import Service
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120), pytest.mark.xdist_group("mesh")]
 
 
-def profile(scene: Scene, service: str, *routes: dict[str, Any], **spec: Any) -> str:
-    """A ServiceProfile of a service; its name."""
-    name = f"{service}.{scene.namespace}.svc.cluster.local"
+def profile(scene: Scene, service: Service, *routes: dict[str, Any], **spec: Any) -> str:
+    """A ServiceProfile of a service that nobody has called yet, once proxies are told of it: when
+    they first meet a service, and then for as long as they use it, they settle whether profile or
+    policy routes their requests. Its name."""
+    name = f"{service.name}.{scene.namespace}.svc.cluster.local"
     scene.create("serviceprofiles", name, {"routes": list(routes), **spec})
+
+    def told() -> bool:
+        found = scene.world.profile(service.ip, service.port)
+        return bool(found.routes or found.dst_overrides)
+
+    until(told, f"the profile of {name}")
     return name
 
 
@@ -31,7 +40,7 @@ def counted(scene: Scene, target: Target, name: str, metric: str = "route_respon
 def test_metrics_are_told_by_route(scene: Scene) -> None:
     scene.app("web-1")
     service = scene.service("web-1")
-    profile(scene, service.name, route("list", "/books"), route("one", "/books/[^/]+"))
+    profile(scene, service, route("list", "/books"), route("one", "/books/[^/]+"))
 
     def seen() -> bool:
         scene.get(service, "/books")
@@ -51,7 +60,7 @@ def test_a_timeout_comes_and_changes(scene: Scene) -> None:
     app.answer = lambda request: Answer(delay=0.3 if request.path == "/slow" else 0)
     service = scene.service("web-1")
     slow = route("slow", "/slow", timeout="50ms")
-    name = profile(scene, service.name, slow)
+    name = profile(scene, service, slow)
     scene.until_status(504, service, "/slow")
     assert scene.get(service, "/fast").status == 200
     scene.change("serviceprofiles", name, {"routes": [{**slow, "timeout": "5s"}]})
@@ -63,7 +72,7 @@ def test_retries_of_a_route_alone(scene: Scene) -> None:
     service = scene.service("web-1")
     budget = {"retryRatio": 0.2, "minRetriesPerSecond": 10, "ttl": "10s"}
     routes = route("again", "/again", isRetryable=True), route("once", "/once")
-    profile(scene, service.name, *routes, retryBudget=budget)
+    profile(scene, service, *routes, retryBudget=budget)
 
     def every_second(request: Request) -> Answer:
         return Answer(500 if app.paths().count(request.path) % 2 else 200)
@@ -88,7 +97,7 @@ def test_what_counts_as_failure(scene: Scene) -> None:
     app.answer = lambda _: Answer(404)
     service = scene.service("web-1")
     failure = {"condition": {"status": {"min": 404, "max": 404}}, "isFailure": True}
-    profile(scene, service.name, route("strict", "/", responseClasses=[failure]))
+    profile(scene, service, route("strict", "/", responseClasses=[failure]))
 
     def failures() -> float:
         scene.get(service)
@@ -108,5 +117,5 @@ def test_a_split_over_services(scene: Scene) -> None:
     service = scene.service("web-1")
     scene.service("web-2", name=f"{scene.name}-new")
     authority = f"{scene.name}-new.{scene.namespace}.svc.cluster.local:8080"
-    profile(scene, service.name, dstOverrides=[{"authority": authority, "weight": 1}])
+    profile(scene, service, dstOverrides=[{"authority": authority, "weight": 1}])
     until(lambda: scene.get(service).text == "web-2", "the other service")

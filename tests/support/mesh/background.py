@@ -45,7 +45,7 @@ class Background:
             link = asyncio.current_task()
             assert link is not None  # a server's
             links.add(link)
-            with suppress(OSError, EOFError):  # the other side may leave at any time
+            with suppress(OSError, EOFError, asyncio.CancelledError):  # either side may leave
                 try:
                     await connected(reader, writer)
                 finally:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import grpc
@@ -18,8 +18,10 @@ import yaml
 
 from linkerd.local.api import AdminApi
 from linkerd.local.cluster import LocalCluster
-from linkerd.mesh.control_plane import POLICY_PORT
+from linkerd.mesh.control_plane import DESTINATION_PORT, POLICY_PORT
 from linkerd.mesh.names import IdentityDomain
+from linkerd.stubs.proxy.destination_pb2 import DestinationProfile, GetDestination
+from linkerd.stubs.proxy.destination_pb2_grpc import DestinationStub
 from linkerd.stubs.proxy.outbound_pb2 import TrafficSpec
 from linkerd.stubs.proxy.outbound_pb2_grpc import OutboundPoliciesStub
 from linkerd.wire.net import tcp_address
@@ -98,6 +100,7 @@ class World:
     anchors: str
     pods: dict[str, Pod]
     outside: Host
+    destination: DestinationStub
     policy: OutboundPoliciesStub
     ports: Iterator[int] = field(default_factory=lambda: iter(APP_PORTS))
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -106,8 +109,8 @@ class World:
         return self.pods[name]
 
     def knows(self, ip: str, port: int) -> bool:
-        """Whether the control plane has heard of a cluster IP. Nothing else here makes one lead
-        anywhere, so proxies had better not be asked before."""
+        """Whether the control plane has heard of a cluster IP. A proxy that asks before takes it
+        for an address like any other, for as long as it is in use."""
         spec = TrafficSpec(source_workload=f"{self.namespace}:client", addr=tcp_address(ip, port))
         try:
             self.policy.Get(spec, timeout=10)
@@ -115,7 +118,15 @@ class World:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 return False
             raise
-        return True
+        return self.profile(ip, port).fully_qualified_name != ""
+
+    def profile(self, ip: str, port: int) -> DestinationProfile:
+        """What a proxy that asks now is told of an address."""
+        asked = GetDestination(path=f"{ip}:{port}")
+        profiles: Any = self.destination.GetProfile(asked, timeout=10)
+        told: DestinationProfile = next(profiles)
+        profiles.cancel()
+        return told
 
 
 @contextmanager
@@ -150,10 +161,14 @@ def running_world(cluster: LocalCluster, folder: Path, program: str) -> Iterator
         for pod in (control, *clients, *servers):
             pod.proxy.wait_ready()
         pods = {pod.name: pod for pod in (control, *clients, *servers, plain)}
-        where = control.at(POLICY_PORT)
-        channel = stack.enter_context(grpc_channel(background, control.host, where))
-        policy = OutboundPoliciesStub(channel)
-        yield World(api, namespace, background, plane.anchors, pods, outside, policy)
+        destination, policy = (
+            stack.enter_context(grpc_channel(background, control.host, control.at(port)))
+            for port in (DESTINATION_PORT, POLICY_PORT)
+        )
+        yield World(
+            api, namespace, background, plane.anchors, pods, outside,
+            DestinationStub(destination), OutboundPoliciesStub(policy),
+        )  # fmt: skip
 
 
 @dataclass
@@ -232,6 +247,7 @@ class _Services:
                         f"--kubeconfig={self.kubeconfig}",
                         "--log-format=json",
                         *flags,
+                        fork=False,
                     )
                 )
                 for name, flags in self._flags(issuer, bundle).items()
