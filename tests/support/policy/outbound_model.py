@@ -81,7 +81,8 @@ class _Model:
                 if key[0] == namespace and sizes:
                     created = network.metadata.creation_timestamp or "never"
                     found.append((min(sizes), created, key))
-            if any(key[0] == namespace for key in self.networks):
+            own = (network for key, network in self.networks.items() if key[0] == namespace)
+            if any(not network.spec.networks or _blocks(network) for network in own):
                 break
         return min(found)[-1] if found else None
 

@@ -8,7 +8,7 @@ import re2
 from google.protobuf.duration_pb2 import Duration
 
 from linkerd.stubs.proxy import grpc_route_pb2, http_route_pb2, http_types_pb2, meta_pb2, net_pb2
-from tests.support.rules import check_labels, is_proxy_name, require
+from tests.support.rules import check_labels, require
 
 MAX_PORT: Final = 65535
 NANOSECONDS: Final = 10**9
@@ -22,6 +22,7 @@ _BRACE: Final = re.compile(r"(?<!\\)\{(?![0-9])")  # RE2 takes it for text, prox
 _GRPC_CODES: Final = range(1, 17)  # that mean a failure
 _QUIET: Final = re2.Options()
 _QUIET.log_errors = False
+_HOST: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")  # an IP, too: proxies take it as it is
 
 
 def check_metadata(metadata: meta_pb2.Metadata, *, namespaced: bool) -> None:
@@ -61,10 +62,10 @@ def check_host(host: http_route_pb2.HostMatch) -> None:
     kind = host.WhichOneof("match")
     require(kind, "a host match says something")
     if kind == "exact":
-        require(is_proxy_name(host.exact), "a host is a DNS name")
+        require(_HOST.fullmatch(host.exact), "a host is a DNS name, or an IP")
     else:
         labels = host.suffix.reverse_labels
-        require(labels and is_proxy_name(".".join(reversed(labels))), "a host suffix is a DNS name")
+        require(_HOST.fullmatch(".".join(reversed(labels))), "a host suffix is a DNS name")
 
 
 def check_http_match(match: http_route_pb2.HttpRouteMatch) -> None:
@@ -146,7 +147,7 @@ def check_redirect(redirect: http_route_pb2.RequestRedirect) -> None:
         require(kind, "a scheme has a type")
         if kind == "unregistered":
             require(_SCHEME.fullmatch(redirect.scheme.unregistered), "a scheme is a token")
-    require(not redirect.host or is_proxy_name(redirect.host), "a redirect's host is a DNS name")
+    require(not redirect.host or _HOST.fullmatch(redirect.host), "a redirect's host is a DNS name")
     if redirect.HasField("path"):
         replace = redirect.path.WhichOneof("replace") or ""
         require(replace, "a path modifier replaces something")

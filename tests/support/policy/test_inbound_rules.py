@@ -47,7 +47,7 @@ LIMIT = {
 }
 ROUTE = {
     "metadata": {"resource": {"group": "policy.linkerd.io", "kind": "HTTPRoute", "name": "r"}},
-    "hosts": [{"exact": "a.test"}],
+    "hosts": [{"exact": "a.test"}, {"exact": "10.0.0.1"}],
     "authorizations": [ANYONE],
     "rules": [
         {

@@ -77,6 +77,8 @@ class OutboundTables(Tables):
         policy, faults = judge_egress_network(now)
         for fault in faults:
             self._complaints.about(Kind.EGRESS_NETWORK.value, *key, fault.field, fault.problem)
+        if now.spec.networks and not policy.networks:
+            return None  # one that cannot be read hides none of those that are for all
         networks = self._outside if policy.networks is None else policy.networks
         return EgressAddresses(key, now.metadata.creation_timestamp, networks)
 

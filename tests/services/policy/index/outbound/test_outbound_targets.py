@@ -199,6 +199,16 @@ def test_o64_own_egress_networks_hide_those_for_all(world: World) -> None:
     assert names_of(world.policy(OUTSIDE, source="other")) == ["http-egress-deny"]
 
 
+def test_an_egress_network_that_cannot_be_read_hides_nothing(world: World) -> None:
+    world.egress(namespace="linkerd-egress", policy="Deny")
+    watcher = world.watch(OUTSIDE)
+    world.egress("own", networks=["oops"])
+    assert names_of(watcher.told) == ["http-egress-deny"]
+    world.egress("own", networks=["oops", "198.51.100.0/24"])
+    assert watcher.has_ended()
+    assert names_of(world.policy(OUTSIDE)) == ["egress-fallback"]
+
+
 def test_o65_without_networks_all_outside_the_cluster_is_meant(world: World) -> None:
     world.egress()
     assert world.policy(OUTSIDE).metadata.resource.name == "world"
