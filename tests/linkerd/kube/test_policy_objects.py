@@ -38,7 +38,9 @@ META = b'"metadata":{"name":"a","namespace":"b","creationTimestamp":"2026-01-31T
 LEAST = {
     "Server": b'{"port":"x"}',
     "ServerAuthorization": b'{"server":{},"client":{}}',
-    "AuthorizationPolicy": b'{"targetRef":{"kind":"Server","name":"a"}}',
+    "AuthorizationPolicy": (
+        b'{"targetRef":{"kind":"Server","name":"a"},"requiredAuthenticationRefs":[]}'
+    ),
     "HTTPLocalRateLimitPolicy": b'{"targetRef":{"kind":"Server","name":"a"}}',
     "EgressNetwork": b'{"trafficPolicy":"Maybe"}',
 }
