@@ -29,8 +29,8 @@ def proxy_program() -> str:
 
 @pytest.fixture(scope="session")
 def world(proxy_program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The mesh, on an API server where other tests write nothing: proxies wait for what the control
-    plane has to say, and it would have a lot to read."""
+    """The mesh, on an API server where no other tests write: the control plane would read all of
+    that before it tells proxies what they wait for."""
     folder = tmp_path_factory.mktemp("mesh")
     with shared_cluster(shared_folder("mesh"), api_only=True) as cluster:
         define(cluster, "deploy/base/crds", "deploy/components/gateway-api")

@@ -87,14 +87,16 @@ def test_e02_networks(scene: Scene, server: str) -> None:
 
 def test_e03_both_are_required(scene: Scene, server: str) -> None:
     identity = mesh_tls(scene, "who", "client", "other")
-    where = networks(scene, "where", f"{scene.client.ip}/32", "10.213.0.30/32")
+    where = networks(scene, "where", f"{scene.client.ip}/32", f"{scene.world['plain'].host.ip}/32")
     scene.authorize("both", server_ref(server), identity, where)
     await_statuses(scene, 200, 403, 403)
 
 
 def test_e04_either_suffices(scene: Scene, server: str) -> None:
     scene.authorize("who", server_ref(server), mesh_tls(scene, "who", "client"))
-    scene.authorize("where", server_ref(server), networks(scene, "where", "10.213.0.30/32"))
+    scene.authorize(
+        "where", server_ref(server), networks(scene, "where", f"{scene.world['plain'].host.ip}/32")
+    )
     await_statuses(scene, 200, 403, 200)
 
 
@@ -106,7 +108,9 @@ def test_e05_nothing_is_required(scene: Scene, server: str) -> None:
 def test_an_authentication_that_comes_later(scene: Scene, server: str) -> None:
     later = {"group": _GROUP, "kind": "MeshTLSAuthentication", "name": "later"}
     scene.authorize("waiting", server_ref(server), later)
-    scene.authorize("sign", server_ref(server), networks(scene, "sign", "10.213.0.30/32"))
+    scene.authorize(
+        "sign", server_ref(server), networks(scene, "sign", f"{scene.world['plain'].host.ip}/32")
+    )
     await_statuses(scene, 403, 403, 200)
     mesh_tls(scene, "later", "client")
     await_statuses(scene, 200, 403, 200)

@@ -5,6 +5,7 @@ the control plane share a host, behind a proxy of their own, as they do in a clu
 """
 
 import itertools
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -141,17 +142,13 @@ def running_world(cluster: LocalCluster, folder: Path, program: str) -> Iterator
         domain = IdentityDomain(namespace, "cluster.local")
         builder = _Builder(api, domain, network, folder, program)
         credentials = Credentials.make(domain)
-        control = builder.pod("control", "10.213.0.2", account="linkerd-destination")
+        control = builder.pod("control", 2, account="linkerd-destination")
         plane = ControlPlane(
             control.host.ip, control.identity, credentials.anchor.certificate_pem.decode()
         )
-        clients = [
-            builder.pod(name, f"10.213.0.{10 + n}") for n, name in enumerate(("client", "other"))
-        ]
-        servers = [
-            builder.pod(f"web-{n}", f"10.213.0.{20 + n}", account="web") for n in range(1, 4)
-        ]
-        plain = builder.pod("plain", "10.213.0.30", meshed=False)
+        clients = [builder.pod(name, 10 + n) for n, name in enumerate(("client", "other"))]
+        servers = [builder.pod(f"web-{n}", 20 + n, account="web") for n in range(1, 4)]
+        plain = builder.pod("plain", 30, meshed=False)
         outside = network.host("outside", "198.51.100.7")
         services = _Services(domain, background, control.host, cluster.kubeconfig)
         services.start(stack, folder, credentials)
@@ -185,8 +182,11 @@ class _Builder:
         """Of pods and control plane alike."""
         return self.domain.controller_namespace
 
-    def pod(self, name: str, ip: str, *, account: str = "", meshed: bool = True) -> Pod:
-        """A host, its Pod and its ServiceAccount."""
+    def pod(self, name: str, number: int, *, account: str = "", meshed: bool = True) -> Pod:
+        """A host, its Pod and its ServiceAccount. `number` is the last part of its IP; the rest is
+        this process's, for an address is a pod's only if no other pod of the cluster has it."""
+        own = os.getpid()
+        ip = f"10.{200 + own % 50}.{own // 50 % 250}.{number}"
         account = account or name
         core = f"/api/v1/namespaces/{self.namespace}"
         if account not in self.accounts:
