@@ -205,7 +205,11 @@ def test_a_group_alone_explains_itself(group: str) -> None:
 
 
 @pytest.mark.parametrize("path", [*LEAVES, ("diagnostics",), ("dg", "ep")])
-def test_help_of_a_command(path: tuple[str, ...]) -> None:
+def test_help_of_a_command(
+    path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # With a cluster of this user's `local kubectl` would become kubectl, in place of this process.
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     answer = run("help", *path)
     assert answer.exit_code == 0
     assert answer.output == run(*path, "--help").output or path == ("local", "kubectl")
