@@ -7,7 +7,6 @@ More of them: `HISTORIES=20000 pytest tests/services/policy/index/outbound/`.
 
 import os
 from collections.abc import Iterator
-from random import Random
 from typing import Any, Final
 
 import pytest
@@ -15,16 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from linkerd.kube.events import Applied, Deleted
 from services.policy.index.kinds import Kind
-from tests.support.indexes.followers import Follower
-from tests.support.policy.inbound import make_index
+from tests.support.policy.bad_objects import BadObjects
 from tests.support.policy.objects import item
 from tests.support.policy.outbound import parent_of, taken
 from tests.support.policy.outbound_law import LAW, Targets
 from tests.support.policy.outbound_model import Query
-from tests.support.policy.outbound_objects import MAKERS, OUTSIDE
-from tests.support.policy.spoiled import spoiled
+from tests.support.policy.outbound_objects import OUTSIDE
 
 EXAMPLES: Final = int(os.environ.get("HISTORIES", "20"))
 CALM: Final[list[Query]] = [("calm", "calm/pear", 80), ("calm", OUTSIDE[0], 80)]
@@ -50,55 +46,15 @@ def calm() -> list[tuple[Kind, Any]]:
     ]
 
 
-def tell(index: Targets, kind: Kind, event: Any) -> None:
-    index.index.listener(kind)([event])
-
-
-def connect(index: Targets, queries: list[Query]) -> list[Follower]:
-    proxies = [Follower(LAW, query) for query in queries]
-    for each in proxies:
-        each.connect(index)
-        each.read()
-    return proxies
+BAD: Final = BadObjects(law=LAW, world=Targets, calm=calm(), calm_queries=CALM, most=40)
 
 
 @pytest.mark.timeout(120 + EXAMPLES // 5)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[*HealthCheck])
 @given(st.integers(0, 1 << 64))
 def test_whatever_is_said(seed: int) -> None:
-    random = Random(seed)
-    index = Targets(make_index())
-    for kind, good in calm():
-        tell(index, kind, Applied(good))
-    known = {}
-    for _, kind, make in random.choices(MAKERS, [row[0] for row in MAKERS], k=40):
-        good = make(random)
-        known[kind, good.metadata.key] = good
-        tell(index, kind, Applied(good))
-    proxies = connect(index, [LAW.query(random) for _ in range(8)])
-    neighbours = connect(index, CALM)
-    for _ in range(40):
-        (kind, _), good = random.choice(list(known.items()))
-        bad = spoiled(random, kind, good)
-        if bad is not None:
-            tell(index, kind, (Deleted if random.random() < 0.1 else Applied)(bad))
-        for each in proxies:
-            each.read()
-    for (kind, _), good in known.items():
-        tell(index, kind, Applied(good))
-    assert not any(each.read() for each in neighbours)
-    healed = Targets(make_index())
-    for kind, good in [*calm(), *((kind, good) for (kind, _), good in known.items())]:
-        tell(healed, kind, Applied(good))
-    for each in (*proxies, *neighbours):
-        each.connect(index)
-        each.check(healed)
-    assert index.index.tally.failures == 0
+    BAD.do_no_harm(seed)
 
 
 def test_most_of_what_is_spoiled_decodes() -> None:
-    """Else nothing would come of it."""
-    random = Random(1)
-    made = [(kind, make(random)) for _, kind, make in MAKERS for _ in range(40)]
-    decoded = [each for kind, good in made if (each := spoiled(random, kind, good)) is not None]
-    assert len(decoded) > len(made) / 6
+    BAD.mostly_decode()
